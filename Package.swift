@@ -1,0 +1,70 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// What every target is compiled with. `InternalImportsByDefault` keeps a dependency's types out of our API.
+let settings: [SwiftSetting] = [.enableUpcomingFeature("InternalImportsByDefault"), .enableUpcomingFeature("ExistentialAny")]
+
+func module(_ name: String, _ dependencies: [Target.Dependency] = [], exclude: [String] = []) -> Target {
+    .target(name: name, dependencies: dependencies, exclude: exclude, swiftSettings: settings)
+}
+
+func program(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .executableTarget(name: name, dependencies: dependencies, swiftSettings: settings)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .testTarget(name: name, dependencies: dependencies, swiftSettings: settings)
+}
+
+let nio: [Target.Dependency] = [
+    .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
+    .product(name: "NIOHTTP1", package: "swift-nio"), .product(name: "NIOWebSocket", package: "swift-nio"),
+    .product(name: "NIOSSL", package: "swift-nio-ssl"),
+]
+let log: Target.Dependency = .product(name: "Logging", package: "swift-log")
+let arguments: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
+
+let package = Package(
+    name: "Posthouse",
+    products: [
+        .executable(name: "posthouse", targets: ["posthouse"]),
+        .executable(name: "courier", targets: ["courier"]),
+        .library(name: "MLS", targets: ["MLS"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+        .package(url: "https://github.com/apple/swift-certificates", from: "1.21.1"),
+        .package(url: "https://github.com/apple/swift-asn1", from: "1.7.4"),
+        .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0"),
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+    ],
+    targets: [
+        .systemLibrary(name: "CSodium", pkgConfig: "libsodium", providers: [.apt(["libsodium-dev"])]),
+        .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
+
+        module("Vocabulary"),
+        module("Cryptography", ["Vocabulary", "CSodium", .product(name: "Crypto", package: "swift-crypto")]),
+        module("MLS", ["Vocabulary", "Cryptography"]),
+        module("Wire", ["Vocabulary", .product(name: "SwiftProtobuf", package: "swift-protobuf")]),
+        module("Federation", ["Vocabulary", "Cryptography"]),
+        module("ClientCore", ["Vocabulary", "Cryptography"]),
+        module("Storage", ["Vocabulary", "Cryptography", "CSQLite"]),
+        module("Simulation", ["Vocabulary", "Cryptography", "Federation", "ClientCore"]),
+        module(
+            "Transport",
+            nio + [
+                "Vocabulary", "Cryptography", log,
+                .product(name: "X509", package: "swift-certificates"), .product(name: "SwiftASN1", package: "swift-asn1"),
+                .product(name: "Crypto", package: "swift-crypto"),
+            ]),
+        module("RelayNode", nio + ["Vocabulary", "Cryptography", "Wire", "Federation", "Storage", "Transport", log]),
+        module("Client", nio + ["Vocabulary", "Cryptography", "Wire", "ClientCore", "Storage", "Transport", log]),
+        program("posthouse", ["Vocabulary", "RelayNode", log, arguments]),
+        program("courier", ["Vocabulary", "Client", log, arguments]),
+        program("workbench", ["Vocabulary", "Cryptography", "MLS", "Federation", "Simulation", arguments]),
+    ],
+    swiftLanguageModes: [.v6]
+)

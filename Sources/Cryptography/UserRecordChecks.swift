@@ -1,0 +1,71 @@
+public import Vocabulary
+
+/// What makes a user record unacceptable, whoever sent it.
+public enum UserRecordError: Error, Equatable, Sendable {
+    case undecodable
+    case otherFederation
+    case userSignature
+    case homeSignature
+    case handleCertificate
+    case deviceCertificate
+    case noDevice
+}
+
+extension SignedUserRecord {
+    /// Names the record: BLAKE2b-256 of the signed bytes.
+    public var digest: Digest { Hash.blake2b(body) }
+
+    /// Decodes the record and checks every signature in it: the user's, the issuer's over the handle, each device's certificate and
+    /// (unless `requiringHome` is false: on its way to the home) the home's. Whether issuer and home are members is the directory's to know.
+    public func verified(in federation: FederationID, requiringHome: Bool = true) throws(UserRecordError) -> UserRecord {
+        let record: UserRecord
+        do { record = try UserRecord(decoding: body) } catch { throw .undecodable }
+        guard record.federation == federation else { throw .otherFederation }
+        guard !record.devices.isEmpty else { throw .noDevice }
+        guard userSignature.isValid(over: body, for: .userRecord, by: record.user) else { throw .userSignature }
+        if requiringHome {
+            guard let homeSignature, homeSignature.isValid(over: body, for: .homeConsent, by: record.home) else { throw .homeSignature }
+        }
+        let handle = HandleCertificate.body(federation: federation, handle: record.handle, user: record.user)
+        guard record.handleCertificate.isValid(over: handle, for: .handleCertificate, by: record.issuer) else { throw .handleCertificate }
+        for entry in record.devices {
+            let body = DeviceCertificate.body(user: record.user, device: entry.device)
+            guard entry.certificate.isValid(over: body, for: .deviceCertificate, by: record.user) else { throw .deviceCertificate }
+        }
+        return record
+    }
+}
+
+extension Watermark {
+    public var isSigned: Bool {
+        let body = Watermark.body(key: key, device: device, through: through, chain: chain)
+        return signature.isValid(over: body, for: .watermark, by: device)
+    }
+}
+
+/// The chain over a conversation's events. Source: docs/protocol/hub.md §3.
+public enum Chain {
+    /// Before the first event.
+    public static func start(_ key: ConversationKey) -> Digest {
+        var writer = ByteWriter(reservingCapacity: 80)
+        writer.write(fixed: "posthouse chain 1".utf8)
+        writer.write(key)
+        return Hash.blake2b(writer.bytes)
+    }
+
+    /// `H(previous, number, sender, message id, kind, epoch, payload)`.
+    public static func next(
+        after previous: Digest, number: SequenceNumber, sender: RosterEntry, message: MessageID, kind: EventKind, epoch: Epoch,
+        payload: [UInt8]
+    ) -> Digest {
+        var writer = ByteWriter(reservingCapacity: payload.count + 160)
+        writer.write(previous)
+        writer.write(number)
+        writer.write(sender)
+        writer.write(message)
+        writer.write(kind.rawValue)
+        writer.write(epoch)
+        writer.write(opaque: payload)
+        return Hash.blake2b(writer.bytes)
+    }
+}

@@ -1,0 +1,60 @@
+/// Every bound, in one place; texts name them. Raising one costs what its comment says.
+public enum Limits {
+    // Frames
+    /// Bytes of one frame on any wire, its length prefix not counted. Raising it raises what one connection can make a node buffer.
+    public static let frameBytesMax = 96 * 1024
+    /// Bytes of one sealed payload: a frame less the routing data around it.
+    public static let payloadBytesMax = 64 * 1024
+    /// Bytes of one text message (UTF-8) that `courier` sends: fits a payload sealed to every device of two users.
+    public static let textBytesMax = 16 * 1024
+
+    // Records
+    public static let userRecordBytesMax = 16 * 1024
+    public static let statementBytesMax = 4 * 1024
+    public static let devicesPerUserMax = 16
+    public static let extensionsMax = 32
+    public static let membersMax = 10_000
+    public static let reasonBytesMax = 256
+
+    // Conversations
+    public static let rosterDevicesMax = 2_048
+    /// Events that a hub keeps for one conversation until all devices have them; then new ones are refused.
+    public static let logEventsPerConversationMax = 20_000
+    /// Conversations a hub keeps in memory; others wait on disk.
+    public static let conversationsResidentMax = 50_000
+    /// Conversations one device may create per hour.
+    public static let timeToLiveDefault = Duration.days(30)
+
+    // Queues
+    public static let queueEntriesPerDeviceMax = 100_000
+    public static let queueBytesPerDeviceMax = 256 * 1024 * 1024
+    public static let queueEntriesPerNodeMax = 1_000_000
+    /// Entries in all queues of a node together: 24 bytes of memory each.
+    public static let queueEntriesTotalMax = 4_000_000
+    /// Unacknowledged entries pushed to one device, and bytes of them.
+    public static let pushWindowEntries = 256
+    public static let pushWindowBytes = 1024 * 1024
+    /// Unacknowledged entries in flight on one link, and bytes of them.
+    public static let linkWindowEntries = 2_048
+    public static let linkWindowBytes = 4 * 1024 * 1024
+    /// Entries read from disk at once.
+    public static let pageEntriesMax = 256
+
+    // Sessions
+    public static let sessionsMax = 19_000
+    public static let sessionsPerDeviceMax = 1
+    /// Time a connection has to authenticate.
+    public static let authenticationTimeout = Duration.seconds(10)
+    /// Frames before authentication.
+    public static let framesBeforeAuthenticationMax = 8
+    /// A session silent for this long is closed; clients send a ping in half of it.
+    public static let sessionIdleTimeout = Duration.seconds(120)
+    /// Requests per second of one session, and how many may come at once.
+    public static let requestsPerSecond = 2_000.0
+    public static let requestBurst = 4_000.0
+
+    // Links
+    public static let linksPendingMax = 256
+    public static let reconnectDelayMin = Duration.milliseconds(100)
+    public static let reconnectDelayMax = Duration.seconds(5)
+}

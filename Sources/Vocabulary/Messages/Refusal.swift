@@ -1,0 +1,82 @@
+/// Why something was refused, as it travels: a stable number for programs and a sentence for people.
+/// Source: docs/protocol/client-session.md, "Refusals".
+public struct Refusal: Explained, Hashable {
+    public enum Code: UInt32, Hashable, Sendable, CaseIterable {
+        /// A code that this version does not know.
+        case unknown = 0
+        case versionUnsupported = 1
+        case badFrame = 2
+        case tooLarge = 3
+        case rateLimited = 4
+        case busy = 5
+        case shuttingDown = 6
+
+        case authenticationFailed = 10
+        case notHome = 11
+        case replacedByNewerSession = 12
+
+        case invitationInvalid = 20
+        case invitationUsed = 21
+        case invitationExpired = 22
+        case handleTaken = 23
+        case handleInvalid = 24
+        case recordInvalid = 25
+        case recordStale = 26
+        case unknownUser = 27
+
+        case unknownConversation = 30
+        case conversationExists = 31
+        case notOnRoster = 32
+        case rosterInvalid = 33
+        case conversationFull = 34
+        case queueFull = 35
+        case diskFull = 36
+        case expired = 37
+        case unknownHub = 38
+        case messageIdReused = 39
+        case nodeExpelled = 40
+        case blocked = 41
+
+        case ticketInvalid = 50
+        case ticketUsed = 51
+        case ticketExpired = 52
+        case ticketNameMismatch = 53
+        case otherFederation = 54
+        case notMember = 55
+        case nameTaken = 56
+
+        /// Worth trying again later with the same bytes; everything else is definite.
+        public var isTransient: Bool {
+            switch self {
+            case .rateLimited, .busy, .shuttingDown, .queueFull, .diskFull, .conversationFull, .replacedByNewerSession: true
+            default: false
+            }
+        }
+    }
+
+    public let code: Code
+    /// One sentence in English, at most `Limits.reasonBytesMax` bytes; untrusted when it came from outside.
+    public let detail: String
+
+    public init(_ code: Code, _ detail: String) {
+        self.code = code
+        self.detail = String(decoding: detail.utf8.prefix(Limits.reasonBytesMax), as: UTF8.self)
+    }
+
+    public var explanation: Explanation {
+        Explanation(what: "Refused: \(code).", why: Printable.line(detail), remedy: remedy)
+    }
+
+    private var remedy: String {
+        switch code {
+        case .rateLimited, .busy, .shuttingDown, .conversationFull, .queueFull, .diskFull: "It is tried again by itself; if it lasts, tell the operator."
+        case .invitationInvalid, .invitationUsed, .invitationExpired: "Ask the operator for a new invitation."
+        case .handleTaken, .handleInvalid: "Choose another handle."
+        case .ticketInvalid, .ticketUsed, .ticketExpired, .ticketNameMismatch: "Ask an admin of the federation for a new ticket."
+        case .versionUnsupported: "Update the older of the two programs."
+        case .notHome: "Sign in at the user's home node."
+        case .tooLarge: "Send less at once."
+        default: "See docs/protocol/client-session.md, \"Refusals\"."
+        }
+    }
+}
