@@ -65,6 +65,8 @@ let package = Package(
         program("posthouse", ["Vocabulary", "RelayNode", log, arguments]),
         program("courier", ["Vocabulary", "Client", log, arguments]),
         program("workbench", ["Vocabulary", "Cryptography", "MLS", "Federation", "Simulation", arguments]),
+
+        tests("StorageTests", ["Vocabulary", "Cryptography", "Storage"]),
     ],
     swiftLanguageModes: [.v6]
 )

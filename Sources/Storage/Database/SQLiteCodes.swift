@@ -1,0 +1,30 @@
+internal import CSQLite
+internal import Glibc
+internal import Vocabulary
+
+extension StoreError {
+    /// What SQLite's last error on a connection means to us. Unknown codes are `corrupt`: our SQL is fixed and tested, so what makes
+    /// it fail is a file that is not what it was (a lost table, a broken constraint), and bytes from a disk must not end the process.
+    init(code: Int32, connection: OpaquePointer?, doing what: String) {
+        let text = connection.flatMap { sqlite3_errmsg($0) }.map { String(cString: $0) } ?? String(cString: sqlite3_errstr(code))
+        let system = connection.map { sqlite3_system_errno($0) } ?? 0
+        let why = "\(what): \(text) (SQLite \(code)\(system == 0 ? "" : ", \(systemText(system))"))"
+        switch code & 0xff {
+        case SQLITE_FULL: self = .full
+        // A write that a quota refuses is like a full disk. A sync that fails never is, whatever its errno says.
+        case SQLITE_IOERR where code == SQLite.ioErrorWrite && system == EDQUOT: self = .full
+        case SQLITE_IOERR, SQLITE_CANTOPEN, SQLITE_READONLY, SQLITE_PERM, SQLITE_NOMEM, SQLITE_NOLFS, SQLITE_AUTH: self = .io(why)
+        case SQLITE_BUSY, SQLITE_LOCKED, SQLITE_PROTOCOL: self = .inUse(why)
+        default: self = .corrupt(why)
+        }
+    }
+}
+
+/// Macros made of other macros are not imported.
+enum SQLite {
+    static let ioErrorWrite: Int32 = SQLITE_IOERR | (3 << 8)
+    /// "Copy what I give you": the bytes are ours again when `bind` returns.
+    static var transient: sqlite3_destructor_type { unsafeBitCast(-1, to: sqlite3_destructor_type.self) }
+}
+
+func systemText(_ code: Int32) -> String { String(cString: strerror(code)) }
