@@ -1,9 +1,0 @@
-import NIOCore
-import NIOPosix
-import NIOSSL
-import NIOHTTP1
-import NIOWebSocket
-import X509
-import SwiftASN1
-import Crypto
-import Logging

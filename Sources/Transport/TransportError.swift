@@ -1,0 +1,22 @@
+public import Vocabulary
+
+public enum TransportError: Explained, Equatable {
+    /// The operator's certificate chain or key cannot be used.
+    case certificateFile(path: String, reason: String)
+    case ownCertificate(reason: String)
+    case tls(reason: String)
+
+    public var explanation: Explanation {
+        switch self {
+        case .certificateFile(let path, let reason):
+            Explanation(
+                what: "Cannot use the TLS file \(path).", why: Printable.line(reason),
+                remedy: "Give a PEM file that this user can read: the chain with the server's certificate first, and the key that belongs to it.")
+        case .ownCertificate(let reason):
+            Explanation(
+                what: "Cannot make the node's own certificate.", why: Printable.line(reason), remedy: "Check keys/node.key; it holds 32 bytes.")
+        case .tls(let reason):
+            Explanation(what: "TLS cannot be set up.", why: Printable.line(reason), remedy: "Check that the certificate and its key belong together.")
+        }
+    }
+}
