@@ -7,6 +7,13 @@ public enum Limits {
     public static let payloadBytesMax = 64 * 1024
     /// Bytes of one text message (UTF-8) that `courier` sends: fits a payload sealed to every device of two users.
     public static let textBytesMax = 16 * 1024
+    /// Entries of one list in a frame (statements, records, digests). What does not fit goes into further frames.
+    public static let itemsPerFrameMax = 4_096
+    /// Each costs the node a signature check; an acknowledgement covers at most a push window.
+    public static let watermarksPerFrameMax = pushWindowEntries
+    public static let claimsPerFrameMax = 256
+    /// An invitation's or a ticket's.
+    public static let secretBytesMax = 64
 
     // Records
     public static let userRecordBytesMax = 16 * 1024
@@ -15,6 +22,25 @@ public enum Limits {
     public static let extensionsMax = 32
     public static let membersMax = 10_000
     public static let reasonBytesMax = 256
+
+    // Membership and liveness
+    /// Endpoints of each kind in one node's descriptor.
+    public static let endpointsPerNodeMax = 4
+    public static let capabilitiesMax = 32
+    /// Admits and descriptors a node keeps: some 300 bytes of memory each. Beyond, new ones are refused.
+    public static let statementsMax = 40_000
+    /// Room above `statementsMax` for Expels alone, so that who fills the set can still be expelled.
+    public static let expelsReserve = 4_096
+    /// Keys ever admitted as admins: bounds the work of one evaluation under attack.
+    public static let adminsMax = 256
+    /// Bad statements after which the rest of a frame is not looked at: each costs a signature check.
+    public static let badStatementsPerFrameMax = 8
+    /// Tickets a node keeps, used and expired ones included until they are swept.
+    public static let ticketsMax = 1_024
+    /// Claims piggybacked on one liveness message: 41 bytes each.
+    public static let livenessClaimsMax = 8
+    /// Pings a node has out for others at once.
+    public static let livenessRelaysMax = 64
 
     // Conversations
     public static let rosterDevicesMax = 2_048

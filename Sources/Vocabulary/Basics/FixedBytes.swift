@@ -34,6 +34,17 @@ public struct Bytes32: Hashable, Comparable, Sendable {
         }
     }
 
+    /// As above, from memory, for the paths where the generic one is too slow.
+    public init?(memory: UnsafeRawBufferPointer) {
+        guard memory.count == 32 else { return nil }
+        func word(_ index: Int) -> UInt64 { UInt64(bigEndian: memory.loadUnaligned(fromByteOffset: index * 8, as: UInt64.self)) }
+        self.init(word(0), word(1), word(2), word(3))
+    }
+
+    public func withMemory<R>(_ body: (UnsafeRawBufferPointer) -> R) -> R {
+        withUnsafeBytes(of: (a.bigEndian, b.bigEndian, c.bigEndian, d.bigEndian), body)
+    }
+
     public static func < (x: Bytes32, y: Bytes32) -> Bool { (x.a, x.b, x.c, x.d) < (y.a, y.b, y.c, y.d) }
 }
 
@@ -55,6 +66,16 @@ public struct Bytes16: Hashable, Comparable, Sendable {
 
     public var bytes: [UInt8] {
         (0..<16).map { UInt8(truncatingIfNeeded: ($0 < 8 ? a : b) >> UInt64(56 - 8 * ($0 & 7))) }
+    }
+
+    public init?(memory: UnsafeRawBufferPointer) {
+        guard memory.count == 16 else { return nil }
+        func word(_ index: Int) -> UInt64 { UInt64(bigEndian: memory.loadUnaligned(fromByteOffset: index * 8, as: UInt64.self)) }
+        self.init(word(0), word(1))
+    }
+
+    public func withMemory<R>(_ body: (UnsafeRawBufferPointer) -> R) -> R {
+        withUnsafeBytes(of: (a.bigEndian, b.bigEndian), body)
     }
 
     public static func < (x: Bytes16, y: Bytes16) -> Bool { (x.a, x.b) < (y.a, y.b) }

@@ -60,7 +60,10 @@ public struct Refusal: Explained, Hashable {
 
     public init(_ code: Code, _ detail: String) {
         self.code = code
-        self.detail = String(decoding: detail.utf8.prefix(Limits.reasonBytesMax), as: UTF8.self)
+        // Whole scalars only: half of one would decode as a longer U+FFFD, past the bound.
+        var cut = detail.utf8.prefix(Limits.reasonBytesMax)
+        while String(cut) == nil { cut = cut.dropLast() }
+        self.detail = String(cut) ?? ""
     }
 
     public var explanation: Explanation {

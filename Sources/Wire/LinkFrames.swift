@@ -1,0 +1,130 @@
+public import Vocabulary
+
+#if canImport(FoundationEssentials)
+internal import FoundationEssentials
+#else
+internal import Foundation
+#endif
+
+extension LinkFrame {
+    /// Without the length that goes before it on the connection. Source: Protos/node_link.proto.
+    public func serialized() -> [UInt8] {
+        var frame = ProtoLinkFrame()
+        switch self {
+        case .hello(let versions, let federation, let readThrough, let statements):
+            var hello = ProtoLinkHello()
+            hello.versions = ProtoVersionRange(versions)
+            hello.federation = Data(federation)
+            hello.readThrough = readThrough.value
+            hello.statements = Data(statements)
+            frame.hello = hello
+        case .entry(let position, let item):
+            frame.entry = ProtoNodeEntry(position, item)
+        case .acknowledge(let through):
+            var acknowledge = ProtoLinkAcknowledge()
+            acknowledge.through = through.value
+            frame.acknowledge = acknowledge
+        case .join(let request):
+            var join = ProtoJoin()
+            join.versions = ProtoVersionRange(request.versions)
+            join.federation = Data(request.federation)
+            join.secret = Data(request.secret)
+            join.name = request.name.description
+            frame.join = join
+        case .admitted(let statements):
+            frame.admitted = ProtoStatements(statements)
+        case .statements(let statements):
+            frame.statements = ProtoStatements(statements)
+        case .statementsDigest(let digest):
+            var message = ProtoStatementsDigest()
+            message.digest = Data(digest)
+            frame.statementsDigest = message
+        case .liveness(let message):
+            frame.liveness = ProtoLiveness(message)
+        case .records(let list):
+            var records = ProtoRecords()
+            records.records = list.map { ProtoSignedUserRecord($0) }
+            frame.records = records
+        case .reconcile(let exchange, let initiator, let message):
+            var reconcile = ProtoReconcile()
+            reconcile.exchange = exchange
+            reconcile.initiator = initiator
+            reconcile.message = Data(message)
+            frame.reconcile = reconcile
+        case .recordsWanted(let digests):
+            var wanted = ProtoRecordsWanted()
+            wanted.digests = digests.map { Data($0) }
+            frame.recordsWanted = wanted
+        case .equivocation(let first, let second):
+            var equivocation = ProtoEquivocation()
+            equivocation.first = ProtoSignedUserRecord(first)
+            equivocation.second = ProtoSignedUserRecord(second)
+            frame.equivocation = equivocation
+        case .lookup(let request, let key):
+            var lookup = ProtoLinkLookup()
+            lookup.request = request.value
+            lookup.key = ProtoLookupKey(key)
+            frame.lookup = lookup
+        case .found(let request, let record):
+            var found = ProtoLinkFound()
+            found.request = request.value
+            if let record { found.record = ProtoSignedUserRecord(record) }
+            frame.found = found
+        case .goodbye(let refusal):
+            frame.goodbye = ProtoRefusal(refusal)
+        }
+        return frame.written()
+    }
+
+    public init(serialized bytes: [UInt8]) throws(WireError) {
+        switch try ProtoLinkFrame.read(bytes).frame {
+        case .hello(let hello): self = try hello.value()
+        case .entry(let entry): self = .entry(try entry.position.counter("entry.position"), try entry.value())
+        case .acknowledge(let acknowledge): self = .acknowledge(through: try acknowledge.through.counter("acknowledge.through"))
+        case .join(let join): self = .join(try join.value())
+        case .admitted(let statements): self = .admitted(try statements.value())
+        case .statements(let statements): self = .statements(try statements.value())
+        case .statementsDigest(let message): self = .statementsDigest(try message.digest.id("statements_digest.digest"))
+        case .liveness(let liveness): self = .liveness(try liveness.value())
+        case .records(let records):
+            self = .records(
+                try records.records.values("records", max: Limits.itemsPerFrameMax) { record throws(WireError) in try record.value() })
+        case .reconcile(let reconcile):
+            self = .reconcile(
+                exchange: reconcile.exchange, initiator: reconcile.initiator,
+                message: try reconcile.message.opaque("reconcile.message", max: Limits.frameBytesMax))
+        case .recordsWanted(let wanted):
+            self = .recordsWanted(
+                try wanted.digests.values("records_wanted.digests", max: Limits.itemsPerFrameMax) { digest throws(WireError) in
+                    try digest.id("records_wanted.digests")
+                })
+        case .equivocation(let equivocation):
+            self = .equivocation(
+                try present(equivocation.first, equivocation.hasFirst, "equivocation.first").value(),
+                try present(equivocation.second, equivocation.hasSecond, "equivocation.second").value())
+        case .lookup(let lookup):
+            self = .lookup(RequestID(lookup.request), try present(lookup.key, lookup.hasKey, "lookup.key").value())
+        case .found(let found): self = .found(RequestID(found.request), found.hasRecord ? try found.record.value() : nil)
+        case .goodbye(let refusal): self = .goodbye(refusal.value())
+        case nil: throw .unknownFrame
+        }
+    }
+}
+
+extension ProtoLinkHello {
+    fileprivate func value() throws(WireError) -> LinkFrame {
+        .hello(
+            versions: try present(versions, hasVersions, "hello.versions").value(),
+            federation: try federation.id("hello.federation"), readThrough: try readThrough.counter("hello.read_through"),
+            statements: try statements.id("hello.statements"))
+    }
+}
+
+extension ProtoJoin {
+    fileprivate func value() throws(WireError) -> JoinRequest {
+        guard !secret.isEmpty else { throw .missing("join.secret") }
+        return JoinRequest(
+            versions: try present(versions, hasVersions, "join.versions").value(), federation: try federation.id("join.federation"),
+            secret: try secret.opaque("join.secret", max: Limits.secretBytesMax), name: try name.nodeName("join.name"))
+    }
+}

@@ -1,0 +1,135 @@
+internal import Vocabulary
+
+#if canImport(FoundationEssentials)
+internal import FoundationEssentials
+#else
+internal import Foundation
+#endif
+
+// What conversations are made of, in common.proto.
+
+extension ProtoRosterEntry {
+    init(_ entry: RosterEntry) {
+        user = Data(entry.user)
+        device = Data(entry.device)
+    }
+
+    func value() throws(WireError) -> RosterEntry {
+        RosterEntry(user: try user.id("roster.user"), device: try device.id("roster.device"))
+    }
+}
+
+extension ProtoSubmission {
+    init(_ submission: Submission) {
+        message = Data(submission.message)
+        conversation = Data(submission.conversation)
+        hub = Data(submission.hub)
+        timeToLive = submission.timeToLive
+        switch submission.kind {
+        case .create(let roster):
+            var create = Create()
+            create.roster = roster.map { ProtoRosterEntry($0) }
+            kind = .create(create)
+        case .application(let epoch, let payload):
+            var application = Application()
+            application.epoch = epoch.value
+            application.payload = Data(payload)
+            kind = .application(application)
+        }
+    }
+
+    func value() throws(WireError) -> Submission {
+        let kind: SubmissionKind
+        switch self.kind {
+        case .create(let create):
+            kind = .create(
+                roster: try create.roster.values("submission.create.roster", max: Limits.rosterDevicesMax) { entry throws(WireError) in
+                    try entry.value()
+                })
+        case .application(let application):
+            kind = .application(
+                epoch: try application.epoch.counter("submission.application.epoch"),
+                payload: try application.payload.opaque("submission.application.payload", max: Limits.payloadBytesMax))
+        case nil: throw .missing("submission.kind")
+        }
+        return Submission(
+            message: try message.id("submission.message"), conversation: try conversation.id("submission.conversation"),
+            hub: try hub.id("submission.hub"), kind: kind, timeToLive: timeToLive)
+    }
+}
+
+extension ProtoEvent {
+    init(_ envelope: Envelope) {
+        hub = Data(envelope.key.hub)
+        conversation = Data(envelope.key.conversation)
+        number = envelope.number.value
+        senderUser = Data(envelope.sender.user)
+        senderDevice = Data(envelope.sender.device)
+        message = Data(envelope.message)
+        kind = ProtoEventKind(rawValue: Int(envelope.kind.rawValue)) ?? .unspecified
+        epoch = envelope.epoch.value
+        payload = Data(envelope.payload)
+        chain = Data(envelope.chain)
+    }
+
+    func value() throws(WireError) -> Envelope {
+        guard kind != .unspecified else { throw .missing("event.kind") }
+        guard let raw = UInt8(exactly: kind.rawValue), let eventKind = EventKind(rawValue: raw) else { throw .badValue("event.kind") }
+        return Envelope(
+            key: ConversationKey(hub: try hub.id("event.hub"), conversation: try conversation.id("event.conversation")),
+            number: try number.counter("event.number"),
+            sender: RosterEntry(user: try senderUser.id("event.sender_user"), device: try senderDevice.id("event.sender_device")),
+            message: try message.id("event.message"), kind: eventKind, epoch: try epoch.counter("event.epoch"),
+            payload: try payload.opaque("event.payload", max: Limits.payloadBytesMax), chain: try chain.id("event.chain"))
+    }
+}
+
+extension ProtoAcceptance {
+    init(_ acceptance: Acceptance) {
+        hub = Data(acceptance.key.hub)
+        conversation = Data(acceptance.key.conversation)
+        number = acceptance.number.value
+        message = Data(acceptance.message)
+        chain = Data(acceptance.chain)
+    }
+
+    func value() throws(WireError) -> Acceptance {
+        Acceptance(
+            key: ConversationKey(hub: try hub.id("acceptance.hub"), conversation: try conversation.id("acceptance.conversation")),
+            number: try number.counter("acceptance.number"), message: try message.id("acceptance.message"),
+            chain: try chain.id("acceptance.chain"))
+    }
+}
+
+extension ProtoFailure {
+    init(_ failure: Failure) {
+        hub = Data(failure.key.hub)
+        conversation = Data(failure.key.conversation)
+        message = Data(failure.message)
+        refusal = ProtoRefusal(failure.refusal)
+    }
+
+    func value() throws(WireError) -> Failure {
+        Failure(
+            key: ConversationKey(hub: try hub.id("failure.hub"), conversation: try conversation.id("failure.conversation")),
+            message: try message.id("failure.message"), refusal: try present(refusal, hasRefusal, "failure.refusal").value())
+    }
+}
+
+extension ProtoWatermark {
+    init(_ watermark: Watermark) {
+        hub = Data(watermark.key.hub)
+        conversation = Data(watermark.key.conversation)
+        device = Data(watermark.device)
+        through = watermark.through.value
+        chain = Data(watermark.chain)
+        signature = Data(watermark.signature)
+    }
+
+    func value() throws(WireError) -> Watermark {
+        Watermark(
+            key: ConversationKey(hub: try hub.id("watermark.hub"), conversation: try conversation.id("watermark.conversation")),
+            device: try device.id("watermark.device"), through: try through.counter("watermark.through"),
+            chain: try chain.id("watermark.chain"), signature: try signature.signature("watermark.signature"))
+    }
+}
