@@ -45,6 +45,9 @@ public struct Bytes32: Hashable, Comparable, Sendable {
         withUnsafeBytes(of: (a.bigEndian, b.bigEndian, c.bigEndian, d.bigEndian), body)
     }
 
+    /// The bytes as four big-endian words, for arithmetic on them.
+    public var words: (UInt64, UInt64, UInt64, UInt64) { (a, b, c, d) }
+
     public static func < (x: Bytes32, y: Bytes32) -> Bool { (x.a, x.b, x.c, x.d) < (y.a, y.b, y.c, y.d) }
 }
 
