@@ -1,0 +1,193 @@
+internal import Cryptography
+internal import Vocabulary
+
+/// What we asked the home.
+enum Question: Equatable, Sendable {
+    case registration
+    case publication
+    /// Our own record, to learn whether a publication that seemed refused had come through before.
+    case ownRecord
+    /// For messages in the outbox.
+    case resolution(Address)
+    /// For whoever wants to see the contact.
+    case contact(Ticket, Address)
+    /// Who wrote to us.
+    case name(UserID)
+}
+
+extension Device {
+    /// - Returns: the id to ask under.
+    mutating func open(_ question: Question) -> RequestID {
+        lastQuestion += 1
+        let request = RequestID(lastQuestion)
+        questions[request] = question
+        return request
+    }
+
+    mutating func answered(_ request: RequestID) -> Question? {
+        defer { askWaiting() }
+        return questions.removeValue(forKey: request)
+    }
+
+    /// A look-up; without a session only those that somebody waits for are answered, at once.
+    mutating func ask(_ question: Question) {
+        guard isLive else {
+            if case .contact(let ticket, let address) = question {
+                if let contact = contacts[address] { return emit(.contactFound(ticket, contact)) }
+                emit(.contactRefused(ticket, Refusal(.busy, "the node cannot be reached")))
+            }
+            return
+        }
+        waitingQuestions.append(question)
+        askWaiting()
+    }
+
+    private mutating func askWaiting() {
+        while isLive, questions.count < ClientLimits.lookupsMax, !waitingQuestions.isEmpty {
+            let next = waitingQuestions.removeFirst()
+            switch next {
+            case .registration, .publication, .ownRecord: break
+            case .resolution(let address), .contact(_, let address): emit(.send(.lookup(open(next), .address(address))))
+            case .name(let user): emit(.send(.lookup(open(next), .user(user))))
+            }
+        }
+    }
+
+    /// At a session's start, and when look-ups were refused for a while: everything that waits for the directory.
+    mutating func resolveAll() {
+        var asked: Set<Address> = []
+        for item in outbox.unresolved() where asked.insert(item.address).inserted && !has({ $0 == .resolution(item.address) }) {
+            ask(.resolution(item.address))
+        }
+        for user in contacts.unnamed where !unlisted.contains(user) && !has({ $0 == .name(user) }) { ask(.name(user)) }
+    }
+
+    // MARK: Answers
+
+    mutating func found(
+        _ signed: SignedUserRecord, address: Address, for question: Question, at now: Instant,
+        using random: inout some RandomNumberGenerator
+    ) {
+        guard let grant = account.grant, let record = try? signed.verified(in: grant.federation), record.handle == address.handle,
+            // We know the key behind one name for certain: that of the node that issued our own handle.
+            (address.issuer == grant.issuerName) == (record.issuer == grant.issuer), isAnswer(record, address, to: question)
+        else {
+            emit(.note(.badRecord))
+            return refused(question, Refusal(.recordInvalid, "the node answered with a record that does not hold"), at: now, using: &random)
+        }
+        if question == .ownRecord {
+            guard case .publishing(_, let ours) = account.stage, ours.digest == signed.digest else {
+                return emit(.sessionChanged(.joinRefused(Refusal(.recordStale, "the node holds another record of this user"))))
+            }
+            return published(signed, at: now)
+        }
+        freshness[record.user] = now
+        switch contacts.learn(record, digest: signed.digest, address: address) {
+        case .learned(let contact):
+            write(.contact(contact))
+            found(contact, for: question, using: &random)
+        case .keyChanged(let contact):
+            write(.contact(contact))
+            emit(.note(.keyChanged(address)))
+            holdBack(address)
+            found(contact, for: question, using: &random)
+        case .rolledBack(let contact):
+            emit(.note(.recordRolledBack))
+            found(contact, for: question, using: &random)
+        case .equivocated(let contact):
+            emit(.note(.recordEquivocated))
+            found(contact, for: question, using: &random)
+        }
+        emit(.messagesArrived)
+        submit()
+    }
+
+    private func isAnswer(_ record: UserRecord, _ address: Address, to question: Question) -> Bool {
+        switch question {
+        case .registration, .publication: false
+        case .ownRecord: record.user == account.userID
+        case .resolution(let asked), .contact(_, let asked): asked == address
+        case .name(let user): record.user == user
+        }
+    }
+
+    private mutating func found(_ contact: Contact, for question: Question, using random: inout some RandomNumberGenerator) {
+        if case .contact(let ticket, let address) = question {
+            emit(.contactFound(ticket, contacts[address] ?? contact))
+        }
+        guard contact.standing == .pinned, let address = contact.address else { return }
+        for item in outbox.unresolved(for: address) { seal(item, to: contact, using: &random) }
+    }
+
+    /// The key changed: what waits for that address goes on waiting, for the user.
+    private mutating func holdBack(_ address: Address) {
+        for var item in outbox.unresolved(for: address) {
+            let refusal = Refusal(.blocked, "the contact's key changed; see: courier contact trust")
+            item.refusal = refusal
+            outbox.keep(item)
+            write(.outbox(item))
+            emit(.sendRefused(item.message, .keyChanged(address)))
+        }
+    }
+
+    mutating func refused(_ question: Question, _ refusal: Refusal, at now: Instant, using random: inout some RandomNumberGenerator) {
+        switch question {
+        case .registration, .ownRecord:
+            emit(.sessionChanged(.joinRefused(refusal)))
+            close(.refused(refusal), at: now, using: &random)
+        case .publication:
+            guard refusal.code == .recordStale, case .joining = phase else {
+                emit(.sessionChanged(.joinRefused(refusal)))
+                return close(.refused(refusal), at: now, using: &random)
+            }
+            emit(.send(.lookup(open(.ownRecord), .user(account.userID))))
+        case .contact(let ticket, let address):
+            if let contact = contacts[address] { return emit(.contactFound(ticket, contact)) }
+            emit(.contactRefused(ticket, refusal))
+        case .name(let user):
+            if refusal.code.isTransient { return lookAgain(at: now, using: &random) }
+            unlisted.insert(user)
+            emit(.messagesArrived)
+        case .resolution(let address):
+            if let contact = contacts[address], contact.record != nil {
+                // Known already: the directory's silence does not stop us.
+                for item in outbox.unresolved(for: address) { seal(item, to: contact, using: &random) }
+                return submit()
+            }
+            for var item in outbox.unresolved(for: address) {
+                guard refusal.code.isTransient else {
+                    fail(item.message, refusal)
+                    continue
+                }
+                item.refusal = refusal
+                outbox.keep(item)
+                write(.outbox(item))
+                report(item.message, MessageStatus(.queued, refusal: refusal))
+            }
+            if refusal.code.isTransient { lookAgain(at: now, using: &random) }
+        }
+    }
+
+    private mutating func lookAgain(at now: Instant, using random: inout some RandomNumberGenerator) {
+        guard lookupRetryAt == nil else { return }
+        lookupRetryAt = now + Limits.reconnectDelayMin + Backoff.delay(attempt: 4, using: &random)
+    }
+
+    // MARK: The user's word
+
+    mutating func decide(_ decision: ContactDecision, about address: Address, at now: Instant, using random: inout some RandomNumberGenerator) {
+        switch decision {
+        case .trust:
+            for contact in contacts.trust(address) { write(.contact(contact)) }
+            guard let contact = contacts[address] else { return }
+            for item in outbox.unresolved(for: address) { seal(item, to: contact, using: &random) }
+            emit(.messagesArrived)
+            submit()
+        case .verify, .block:
+            guard var contact = contacts[address] else { return }
+            if case .block(let isBlocked) = decision { contact.isBlocked = isBlocked } else { contact.isVerified = true }
+            contacts.keep(contact)
+            write(.contact(contact))
+        }
+    }
+}

@@ -1,0 +1,77 @@
+public import Vocabulary
+
+/// How far a message of ours has come. Each is tied to one durable act (DESIGN §1).
+public enum MessageState: UInt8, Hashable, Comparable, Sendable, CaseIterable {
+    case queued = 1, sent, accepted, delivered, read
+    case failed = 16
+
+    public var name: String { "\(self)" }
+    public static func < (x: MessageState, y: MessageState) -> Bool { x.rawValue < y.rawValue }
+}
+
+/// What changes about a stored message of ours; told to whoever waits for it once it is on disk.
+public struct MessageStatus: Hashable, Sendable {
+    public let state: MessageState
+    public let number: SequenceNumber?
+    /// Why it failed, or why it still waits.
+    public let refusal: Refusal?
+
+    public init(_ state: MessageState, number: SequenceNumber? = nil, refusal: Refusal? = nil) {
+        (self.state, self.number, self.refusal) = (state, number, refusal)
+    }
+}
+
+/// Whom a message is from or to; an address alone until the directory has told whose it is.
+public enum Peer: Hashable, Sendable {
+    case user(UserID)
+    case address(Address)
+}
+
+/// One message of the history.
+public struct MessageRecord: Hashable, Sendable {
+    public enum Body: Hashable, Sendable {
+        case outgoing(String)
+        case incoming(String)
+        /// It came in its place and could not be opened; the reason, for people.
+        case undecryptable(String)
+    }
+
+    public let message: MessageID
+    public let peer: Peer
+    public let conversation: ConversationKey?
+    public let body: Body
+    /// The sender's clock; for what could not be opened, ours.
+    public let sent: Timestamp
+    public let status: MessageStatus
+
+    public init(
+        message: MessageID, peer: Peer, conversation: ConversationKey?, body: Body, sent: Timestamp, status: MessageStatus
+    ) {
+        self.message = message
+        self.peer = peer
+        self.conversation = conversation
+        self.body = body
+        self.sent = sent
+        self.status = status
+    }
+
+    public var isOutgoing: Bool {
+        if case .outgoing = body { true } else { false }
+    }
+
+    /// Names the row. A message id of ours is unique by itself; those of others only within a conversation. A message that
+    /// comes a second time, under whatever number, meets the row of the first: it is shown once.
+    public var rowKey: [UInt8] {
+        var writer = ByteWriter()
+        if isOutgoing || conversation == nil {
+            writer.write(UInt8(0))
+        } else if let conversation {
+            writer.write(UInt8(1))
+            writer.write(conversation)
+        }
+        writer.write(message)
+        return writer.bytes
+    }
+
+    public static func outgoingRowKey(_ message: MessageID) -> [UInt8] { [0] + message.bytes }
+}
