@@ -26,7 +26,7 @@ public final class Database {
     private var statements: [String: Statement] = [:]
     private var failure: StoreError?
     private var isClosed = false
-    private var pageBytes = 4096
+    private(set) var pageBytes = 4096
     /// Frames of the write-ahead log since it last began anew; kept by SQLite's hook, which is why it has an address of its own.
     private let walFrames: UnsafeMutablePointer<Int32>
 
@@ -119,6 +119,9 @@ public final class Database {
 
     /// Rows that the last statement inserted, changed or deleted.
     public var changes: Int { isClosed ? 0 : Int(sqlite3_changes64(connection)) }
+
+    /// The integer key of the row that the last INSERT made.
+    public var lastInsertedID: Int64 { isClosed ? 0 : sqlite3_last_insert_rowid(connection) }
 
     /// All or nothing, and on disk when it returns. Inside another transaction it is part of that one.
     public func transaction<T>(_ body: () throws(StoreError) -> T) throws(StoreError) -> T {

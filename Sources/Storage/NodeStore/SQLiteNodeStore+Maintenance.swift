@@ -1,0 +1,66 @@
+public import Vocabulary
+
+/// What the writer does between batches, and what it tells the operator.
+extension SQLiteNodeStore {
+    /// Call between batches. Brings the log into the file when it is large, puts the ballast back when there is room again.
+    ///
+    /// - Parameter idle: nothing is waiting: what was deleted is wiped from the log now. A few syncs, so not after every batch.
+    /// - Throws: `io` and `corrupt`, never `full`: a checkpoint that does not fit is tried again with the next call.
+    public func maintain(idle: Bool = false) throws(StoreError) {
+        try refreshSpace()
+        let wipe = idle && (hasDeleted || database.walBytes > 0)
+        if wipe || database.walBytes >= space.policy.logBytes || (space.isLow && database.walBytes >= space.policy.logBytes / 4) {
+            try checkpoint(truncate: wipe || space.isLow)
+        }
+        if !space.isLow { space.restoreBallast() }
+    }
+
+    /// Little room is left, or was until a moment ago: take nothing new; deliveries and deletions go on. As of the last commit or `maintain`.
+    public var isLowOnSpace: Bool { space.isLow }
+
+    /// Bytes free on the file system, the ballast not among them.
+    public var freeBytes: Int { get throws(StoreError) { try space.freeBytes } }
+
+    /// Bytes that the store's files take: the database, its log, the ballast.
+    public var fileBytes: Int { Storage.fileBytes(database.path) + Storage.fileBytes(database.path + "-wal") + space.ballastBytes }
+
+    // MARK: Within
+
+    func refreshSpace() throws(StoreError) {
+        let reusable = try database.pages("freelist_count") * database.pageBytes
+        try space.refresh(reusable: reusable, log: Storage.fileBytes(database.path + "-wal"))
+    }
+
+    func usedPages() throws(StoreError) -> Int { try database.pages("page_count") - database.pages("freelist_count") }
+
+    /// The log stays bounded even if nobody calls `maintain`.
+    func boundLog() throws(StoreError) {
+        if database.walBytes >= 4 * space.policy.logBytes { try checkpoint(truncate: false) }
+    }
+
+    /// Makes what room there is: the log's, and for those who take away the ballast's.
+    func recoverFromFull(giveBallast: Bool) throws(StoreError) {
+        space.foundFull()
+        if giveBallast { _ = space.releaseBallast() }
+        do { try database.checkpoint(truncate: true) } catch { if error != .full { throw error } }
+    }
+
+    private func checkpoint(truncate: Bool) throws(StoreError) {
+        do {
+            try database.checkpoint(truncate: truncate)
+        } catch {
+            guard error == .full else { throw error }
+            // The file could not grow. What the ballast frees is as large as a log.
+            guard space.releaseBallast() else { return }
+            do { try database.checkpoint(truncate: true) } catch { if error != .full { throw error } else { return } }
+        }
+        if truncate { hasDeleted = false }
+    }
+}
+
+extension Database {
+    /// `page_count` and `freelist_count`: both stand in the first page, which is in memory.
+    func pages(_ pragma: String) throws(StoreError) -> Int {
+        Int(clamping: try first("PRAGMA \(pragma)") { row throws(StoreError) in try row.integer(0) } ?? 0)
+    }
+}
