@@ -69,10 +69,12 @@ package struct Negentropy: Sendable {
         var skipping = false
         // Where the ranges written so far end.
         var written = 0
+        let nothing = fingerprint(set, 0..<0)
         while !reader.isEmpty {
             let (bound, mode) = (try reader.bound(), try reader.mode())
             var upper = max(lower, set.lowerBound(of: bound.item))
             var part = output.part()
+            var isTheirsEmpty = false
             func writeSkipped() {
                 guard skipping else { return }
                 skipping = false
@@ -85,6 +87,7 @@ package struct Negentropy: Sendable {
                 skipping = true
             case .fingerprint:
                 let theirs = try reader.take(16)
+                isTheirsEmpty = theirs.elementsEqual(nothing)
                 if theirs.elementsEqual(fingerprint(set, lower..<upper)) {
                     skipping = true
                 } else {
@@ -106,10 +109,9 @@ package struct Negentropy: Sendable {
             }
 
             if isTooLong(output.bytes.count + part.bytes.count) {
-                // The rest of the set in one fingerprint: the other side goes on from there. The reference leaves the range just dropped out of
-                // it, which differs anyway; were nothing else left, that would be the fingerprint of nothing, which an empty side takes for
-                // agreement: then the dropped range is counted.
-                let rest = upper == set.count ? written..<set.count : upper..<set.count
+                // The rest of the set in one fingerprint: the other side goes on from there. Like the reference it leaves out the range just
+                // dropped, which differs anyway; but of a side that has nothing there that would ask to agree on nothing.
+                let rest = isTheirsEmpty ? written..<set.count : upper..<set.count
                 output.write(.infinity)
                 output.write(.fingerprint)
                 output.write(fingerprint(set, rest))

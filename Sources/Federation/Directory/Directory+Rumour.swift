@@ -1,0 +1,52 @@
+internal import Cryptography
+internal import Vocabulary
+
+/// Fresh records go from node to node at once: who hears of one passes it on to a few, once.
+extension Directory {
+    mutating func published(_ signed: SignedUserRecord, using random: inout some RandomNumberGenerator) {
+        guard accept(signed, origin: .own) else { return }
+        passOn([signed], except: nil, using: &random)
+    }
+
+    mutating func received(
+        _ records: [SignedUserRecord], from peer: NodeID, at now: Instant, using random: inout some RandomNumberGenerator
+    ) {
+        var fresh: [SignedUserRecord] = []
+        for record in records {
+            let wasAsked = exchanges[peer]?.outstanding.remove(record.digest) != nil
+            if accept(record, origin: wasAsked ? .asked(peer) : .pushed(peer)) {
+                fresh.append(record)
+                if wasAsked { exchanges[peer]?.gained += 1 }
+            }
+        }
+        passOnProofs(except: peer, using: &random)
+        // A node that catches up does not make the others hear it all again.
+        if fresh.count <= Limits.rumourRecordsMax { passOn(fresh, except: peer, using: &random) }
+        recordsArrived(isEnd: records.isEmpty, from: peer, at: now)
+    }
+
+    private mutating func passOn(_ records: [SignedUserRecord], except peer: NodeID?, using random: inout some RandomNumberGenerator) {
+        guard !records.isEmpty else { return }
+        for target in somePeers(except: peer, using: &random) { send(records, to: target) }
+    }
+
+    func somePeers(except peer: NodeID?, using random: inout some RandomNumberGenerator) -> ArraySlice<NodeID> {
+        linked.filter { $0 != peer }.shuffled(using: &random).prefix(Limits.rumourPeers)
+    }
+
+    /// In frames that are not too long.
+    mutating func send(_ records: [SignedUserRecord], to peer: NodeID) {
+        var (frame, bytes): ([SignedUserRecord], Int) = ([], 0)
+        for record in records {
+            // Two signatures and what the encoding adds.
+            let size = record.body.count + 160
+            if bytes + size > Limits.recordsFrameBytesMax, !frame.isEmpty {
+                out.append(.send(peer, .records(frame)))
+                (frame, bytes) = ([], 0)
+            }
+            frame.append(record)
+            bytes += size
+        }
+        if !frame.isEmpty { out.append(.send(peer, .records(frame))) }
+    }
+}
