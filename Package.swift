@@ -66,6 +66,7 @@ let package = Package(
         program("courier", ["Vocabulary", "Client", log, arguments]),
         program("workbench", ["Vocabulary", "Cryptography", "MLS", "Federation", "Simulation", arguments]),
 
+        tests("WireTests", ["Vocabulary", "Wire"]),
         tests("StorageTests", ["Vocabulary", "Cryptography", "Storage"]),
     ],
     swiftLanguageModes: [.v6]

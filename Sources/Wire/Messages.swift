@@ -43,7 +43,7 @@ extension ProtoSubmission {
         switch self.kind {
         case .create(let create):
             kind = .create(
-                roster: try create.roster.values("submission.create.roster", max: Limits.rosterDevicesMax) { entry throws(WireError) in
+                roster: try create.roster.values("submission.create.roster", max: Limits.rosterPerCreationMax) { entry throws(WireError) in
                     try entry.value()
                 })
         case .application(let application):

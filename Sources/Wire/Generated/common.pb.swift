@@ -396,7 +396,7 @@ nonisolated struct ProtoSubmission: Sendable {
     // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
     // methods supported on all messages.
 
-    /// at most 2048, the creator's own devices among them
+    /// at most 1024, the creator's own devices among them
     var roster: [ProtoRosterEntry] = []
 
     var unknownFields = SwiftProtobuf.UnknownStorage()

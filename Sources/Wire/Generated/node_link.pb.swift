@@ -421,7 +421,7 @@ nonisolated struct ProtoForwardedEvent: Sendable {
   /// Clears the value of `event`. Subsequent reads from it will return its default value.
   mutating func clearEvent() {self._event = nil}
 
-  /// 32 each; at most 2048
+  /// 32 each; at most 512 are sent in one entry
   var recipients: [Data] = []
 
   var unknownFields = SwiftProtobuf.UnknownStorage()
