@@ -1,4 +1,4 @@
-public import Cryptography
+internal import Cryptography
 public import Vocabulary
 
 /// Why a ticket cannot be used, as far as the ticket itself shows; what only the inviting node knows comes as a `Refusal`.

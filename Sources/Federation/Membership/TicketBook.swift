@@ -1,5 +1,5 @@
 internal import Cryptography
-public import Vocabulary
+internal import Vocabulary
 
 /// The tickets a node made: of each only a hash of its secret, so that the store's reader cannot join.
 public struct TicketBook: Equatable, Sendable {
