@@ -1,15 +1,94 @@
+internal import NIOCore
+internal import NIOPosix
+internal import Synchronization
 package import Vocabulary
 
-/// All sockets of a node. Thread-safe; never call it from an event loop's own callbacks to wait.
+/// All sockets of a node. Thread-safe. The blocking calls are not for event loops, so not for the delegate's own callbacks.
+///
+/// Each connection lives on one event loop with its handlers; its id tells which. Nothing is shared on the way of a frame but two atomic
+/// counters.
 package final class Network: Sendable {
-    package init(_ configuration: NetworkConfiguration, delegate: any NetworkDelegate) throws { fatalError("under way") }
-    /// Listens. Blocks; call it once.
-    package func start() throws -> NetworkAddresses { fatalError("under way") }
     /// SHA-256 of the certificate that clients are shown (its DER form), for `SessionProof.node`.
-    package var certificateHash: Bytes32 { .zero }
-    package func perform(_ batch: NetworkBatch) {}
+    package let certificateHash: Bytes32
+    private let group: MultiThreadedEventLoopGroup
+    private let shared: NetworkShared
+    private let states: [LoopState]
+    private let listeners = Mutex<[any Channel]>([])
+    private let nextDial = Atomic<Int>(0)
+
+    package init(_ configuration: NetworkConfiguration, delegate: any NetworkDelegate) throws {
+        let shared = try NetworkShared(configuration, delegate: delegate)
+        let group = MultiThreadedEventLoopGroup(numberOfThreads: configuration.eventLoops)
+        states = group.makeIterator().enumerated().map { LoopState(loop: $1, index: $0, shared: shared) }
+        certificateHash = configuration.certificate.hash
+        (self.shared, self.group) = (shared, group)
+    }
+
+    /// Listens. Blocks; to be called once. After an error `stop` is still due.
+    package func start() throws -> NetworkAddresses {
+        let configuration = shared.configuration
+        let byLoop = Dictionary(uniqueKeysWithValues: states.map { (ObjectIdentifier($0.loop), $0) })
+        let listeners = Listeners(group: group, shared: shared, states: byLoop)
+        if let path = configuration.adminSocket { keep(try listeners.adminSocket(path)) }
+        let loopback = try configuration.adminLoopback.map { keep(try listeners.adminLoopback($0)) }
+        let peers = keep(try listeners.peers())
+        let clients = keep(try listeners.clients())
+        return NetworkAddresses(
+            clients: configuration.clients.bound(to: clients), peers: configuration.peers.bound(to: peers),
+            adminLoopback: loopback.flatMap { channel in configuration.adminLoopback.map { $0.bound(to: channel) } })
+    }
+
+    @discardableResult
+    private func keep(_ listener: any Channel) -> any Channel {
+        listeners.withLock { $0.append(listener) }
+        return listener
+    }
+
+    // MARK: Orders
+
+    /// Wakes each event loop once and flushes each connection once.
+    package func perform(_ batch: NetworkBatch) {
+        for (index, orders) in batch.orders.enumerated() where !orders.isEmpty && index < states.count {
+            let state = states[index]
+            state.loop.execute { state.perform(orders) }
+        }
+        if batch.processedBytes > 0, shared.inflow.release(batch.processedBytes) {
+            for state in states { state.loop.execute { state.readAgain() } }
+        }
+    }
+
     /// Tries the addresses in turn, until one answers as `peer`. Ends in `linkOpened(dialled: true)` or `dialFailed`.
-    package func dial(_ peer: NodeID, at addresses: [Endpoint]) {}
+    package func dial(_ peer: NodeID, at addresses: [Endpoint]) {
+        let turn = nextDial.wrappingAdd(1, ordering: .relaxed).newValue
+        let state = states[(turn & Int.max) % states.count]
+        state.loop.execute { Dialing(shared: self.shared, state: state, peer: peer).run(addresses) }
+    }
+
+    // MARK: The end
+
     /// Stops listening, says goodbye to every session and link, closes them, waits for that a little, ends the event loops. Blocks.
-    package func stop(_ goodbye: Refusal = Refusal(.shuttingDown, "the node is stopping")) {}
+    package func stop(_ goodbye: Refusal = Refusal(.shuttingDown, "the node is stopping")) {
+        let open = listeners.withLock { listeners in
+            defer { listeners = [] }
+            return listeners
+        }
+        for listener in open { try? listener.close().wait() }
+        if let path = shared.configuration.adminSocket, !open.isEmpty { UnixSocket.remove(path) }
+        let closing = states.flatMap { state in (try? state.loop.submit { state.closeAll(after: goodbye) }.wait()) ?? [] }
+        if let loop = states.first?.loop {
+            let drained = loop.makePromise(of: Void.self)
+            EventLoopFuture.andAllComplete(closing, on: loop).cascade(to: drained)
+            let limit = loop.scheduleTask(in: .init(Limits.drainTimeout)) { drained.succeed() }
+            try? drained.futureResult.wait()
+            limit.cancel()
+        }
+        try? group.syncShutdownGracefully()
+    }
+}
+
+extension Endpoint {
+    /// With the port that the system chose.
+    fileprivate func bound(to channel: any Channel) -> Endpoint {
+        Endpoint(host: host, port: channel.localAddress?.port.flatMap { UInt16(exactly: $0) } ?? port)
+    }
 }

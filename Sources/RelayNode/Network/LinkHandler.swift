@@ -1,0 +1,217 @@
+internal import NIOCore
+internal import NIOSSL
+internal import NIOTLS
+internal import Synchronization
+internal import Transport
+internal import Vocabulary
+internal import Wire
+
+/// One connection to another node, the last handler of its channel.
+///
+/// handshaking ──TLS proves the peer──▶ open ──bad frame, order, slow reader, end──▶ closed
+final class LinkHandler: ChannelDuplexHandler, StarvedReader {
+    typealias InboundIn = ByteBuffer
+    typealias OutboundIn = ByteBuffer
+    typealias OutboundOut = ByteBuffer
+
+    private let state: LoopState
+    /// Succeeds once the link is open; only for the side that dialled.
+    private var dialled: EventLoopPromise<Void>?
+    /// Held while this is an unfinished handshake of the listener.
+    private var handshake: PeerHandshake?
+    private let isDialled: Bool
+    private var context: ChannelHandlerContext?
+    private var deadline: Scheduled<Void>?
+    private var id: LinkID?
+    private var credit = Credit()
+    private var isReadHeld = false
+    private var isStarved = false
+    private var outbound: ByteBuffer?
+
+    init(_ state: LoopState, accepted handshake: PeerHandshake) {
+        (self.state, self.handshake, isDialled) = (state, handshake, false)
+    }
+
+    init(_ state: LoopState, dialled: EventLoopPromise<Void>) {
+        (self.state, self.dialled, isDialled) = (state, dialled, true)
+    }
+
+    func handlerAdded(context: ChannelHandlerContext) {
+        self.context = context
+        let channel = context.channel
+        deadline = channel.eventLoop.assumeIsolated().scheduleTask(in: .init(state.shared.configuration.handshakeTimeout)) { channel.abort() }
+    }
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        if case .handshakeCompleted? = event as? TLSUserEvent { handshakeCompleted(context) }
+        context.fireUserInboundEventTriggered(event)
+    }
+
+    private func handshakeCompleted(_ context: ChannelHandlerContext) {
+        guard id == nil, let deadline else { return }
+        deadline.cancel()
+        self.deadline = nil
+        handshake = nil
+        guard let peer = PeerIdentity.node(of: context.channel) else { return context.channel.abort() }
+        let id = state.opened(self)
+        self.id = id
+        state.shared.delegate.linkOpened(id, peer: peer, dialled: isDialled)
+        dialled?.succeed()
+        dialled = nil
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        ended()
+        context.fireChannelInactive()
+    }
+
+    func handlerRemoved(context: ChannelHandlerContext) {
+        ended()
+        self.context = nil
+    }
+
+    private func ended() {
+        deadline?.cancel()
+        deadline = nil
+        handshake = nil
+        dialled?.fail(DialFailure(reason: "the connection ended during the TLS handshake"))
+        dialled = nil
+        guard let id else { return }
+        self.id = nil
+        outbound = nil
+        state.closed(id)
+        state.shared.delegate.linkClosed(id)
+    }
+
+    // MARK: Inbound
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        guard let id else { return }
+        let bytes = Array(Self.unwrapInboundIn(data).readableBytesView)
+        let frame: LinkFrame
+        do {
+            frame = try LinkFrame(serialized: bytes)
+        } catch .unknownFrame {
+            return
+        } catch {
+            return close(after: error.refusal)
+        }
+        let cost = credit.take(frameBytes: bytes.count)
+        state.shared.inflow.add(cost)
+        state.shared.delegate.link(id, received: frame, bytes: cost)
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        if error is LinkFrameTooLarge {
+            close(after: Refusal(.tooLarge, "A frame may have \(Limits.frameBytesMax) bytes."))
+        } else {
+            // A refused key among them: the dialler hears why.
+            dialled?.fail(DialFailure(reason: DialFailure.sentence(for: error)))
+            dialled = nil
+            abort()
+        }
+    }
+
+    // MARK: Back-pressure
+
+    func read(context: ChannelHandlerContext) {
+        if id != nil, credit.isUsedUp || state.shared.inflow.isFull {
+            hold()
+        } else {
+            context.read()
+        }
+    }
+
+    private func hold() {
+        isReadHeld = true
+        guard !credit.isUsedUp, !isStarved else { return }
+        isStarved = true
+        state.starves(self)
+    }
+
+    func inflowDrained() {
+        isStarved = false
+        readAgain()
+    }
+
+    private func readAgain() {
+        guard isReadHeld, let context else { return }
+        isReadHeld = false
+        read(context: context)
+    }
+
+    func processed(frames: Int, bytes: Int) {
+        credit.giveBack(frames: frames, bytes: bytes)
+        if !credit.isUsedUp { readAgain() }
+    }
+
+    func channelWritabilityChanged(context: ChannelHandlerContext) {
+        if !context.channel.isWritable { abort() }
+        context.fireChannelWritabilityChanged()
+    }
+
+    // MARK: Outbound
+
+    /// - Returns: whether `flushAppended` is due.
+    func append(_ frames: [LinkFrame]) -> Bool {
+        guard id != nil else { return false }
+        for frame in frames { write(frame) }
+        return outbound != nil
+    }
+
+    func flushAppended() {
+        guard let buffer = outbound, let context else { return }
+        outbound = nil
+        context.writeAndFlush(Self.wrapOutboundOut(buffer), promise: nil)
+    }
+
+    private func write(_ frame: LinkFrame) {
+        guard let context else { return }
+        let bytes = frame.serialized()
+        var buffer = outbound ?? context.channel.allocator.buffer(capacity: bytes.count + 4)
+        outbound = nil
+        buffer.writeInteger(UInt32(clamping: bytes.count))
+        buffer.writeBytes(bytes)
+        outbound = buffer
+    }
+
+    func close(after goodbye: Refusal?) {
+        guard id != nil, let context else { return }
+        if let goodbye { write(.goodbye(goodbye)) }
+        flushAppended()
+        ended()
+        context.close(promise: nil)
+        if isReadHeld { readAgain() }
+    }
+
+    private func abort() {
+        ended()
+        context?.channel.abort()
+    }
+}
+
+/// Bounds the connections on the peers' listener whose TLS handshake is not done.
+final class PeerHandshakes: Sendable {
+    private let count = Atomic<Int>(0)
+    private let max: Int
+
+    init(max: Int) { self.max = max }
+
+    /// - Returns: nil when it is one too many.
+    func begin() -> PeerHandshake? {
+        guard count.wrappingAdd(1, ordering: .relaxed).newValue <= max else {
+            finish()
+            return nil
+        }
+        return PeerHandshake(self)
+    }
+
+    fileprivate func finish() { count.wrappingSubtract(1, ordering: .relaxed) }
+}
+
+/// One of them; gives its place back when it goes.
+final class PeerHandshake {
+    private let handshakes: PeerHandshakes
+    fileprivate init(_ handshakes: PeerHandshakes) { self.handshakes = handshakes }
+    deinit { handshakes.finish() }
+}

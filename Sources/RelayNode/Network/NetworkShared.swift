@@ -1,0 +1,45 @@
+internal import NIOCore
+internal import NIOSSL
+internal import Transport
+internal import Vocabulary
+
+/// What all connections use.
+final class NetworkShared: Sendable {
+    let configuration: NetworkConfiguration
+    let node: NodeID
+    let delegate: any NetworkDelegate
+    let inflow: Inflow
+    let admissions: Admissions
+    let handshakes: PeerHandshakes
+    let clientTLS, peerTLS, dialTLS: NIOSSLContext
+
+    init(_ configuration: NetworkConfiguration, delegate: any NetworkDelegate) throws {
+        (self.configuration, self.delegate) = (configuration, delegate)
+        node = NodeID(raw: configuration.key.publicKey)
+        inflow = Inflow(bytesMax: configuration.unprocessedBytesMax)
+        admissions = Admissions(
+            totalMax: configuration.sessionsMax, pendingMax: configuration.pendingMax,
+            pendingPerAddressMax: configuration.pendingPerAddressMax)
+        handshakes = PeerHandshakes(max: Limits.linksPendingMax)
+        clientTLS = try TLSContexts.clientListener(configuration.certificate)
+        let own = try ServedCertificate(selfSigned: configuration.key)
+        peerTLS = try TLSContexts.peerListener(own)
+        dialTLS = try TLSContexts.peerDialer(own)
+    }
+}
+
+extension Channel {
+    /// Closes the socket at once, without the TLS farewell that a silent or hostile peer could make us wait for.
+    /// On the event loop.
+    func abort() {
+        let pipeline = pipeline.syncOperations
+        // A context's `close` begins with the handler before it: beyond TLS there is only the socket.
+        if let context = try? pipeline.context(handlerType: NIOSSLServerHandler.self) {
+            context.close(promise: nil)
+        } else if let context = try? pipeline.context(handlerType: NIOSSLClientHandler.self) {
+            context.close(promise: nil)
+        } else {
+            close(promise: nil)
+        }
+    }
+}

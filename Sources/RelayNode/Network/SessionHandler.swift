@@ -1,0 +1,202 @@
+internal import NIOCore
+internal import NIOSSL
+internal import NIOWebSocket
+internal import Vocabulary
+internal import Wire
+
+/// One client session after the WebSocket upgrade, the last handler of its channel: frames to the delegate, orders to the socket.
+///
+/// open ──close frame, bad frame, order, slow reader──▶ closed; the delegate hears `sessionClosed` at that step, not when the socket is gone.
+final class SessionHandler: ChannelDuplexHandler, StarvedReader {
+    typealias InboundIn = WebSocketFrame
+    typealias OutboundIn = ByteBuffer
+    typealias OutboundOut = ByteBuffer
+
+    private let state: LoopState
+    private let admission: Admission
+    private var context: ChannelHandlerContext?
+    /// nil: not open yet, or closed.
+    private var id: SessionID?
+    private var credit = Credit()
+    private var isReadHeld = false
+    private var isStarved = false
+    private var message = FragmentedMessage()
+    /// Written but not handed to the channel yet.
+    private var outbound: ByteBuffer?
+
+    init(_ state: LoopState, _ admission: Admission) { (self.state, self.admission) = (state, admission) }
+
+    func handlerAdded(context: ChannelHandlerContext) {
+        self.context = context
+        let id = state.opened(self)
+        self.id = id
+        state.shared.delegate.sessionOpened(id, from: admission.address)
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        ended()
+        context.fireChannelInactive()
+    }
+
+    func handlerRemoved(context: ChannelHandlerContext) {
+        ended()
+        self.context = nil
+    }
+
+    private func ended() {
+        guard let id else { return }
+        self.id = nil
+        outbound = nil
+        message = FragmentedMessage()
+        state.closed(id)
+        state.shared.delegate.sessionClosed(id)
+    }
+
+    // MARK: Inbound
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        guard id != nil else { return }
+        let frame = Self.unwrapInboundIn(data)
+        guard let mask = frame.maskKey, !frame.rsv1, !frame.rsv2, !frame.rsv3 else { return fail(CloseCode.protocolError) }
+        switch frame.opcode {
+        case .binary, .continuation, .text:
+            switch message.add(frame.opcode, WebSocketBytes.unmasked(frame.data, mask), isFinal: frame.fin) {
+            case .incomplete: break
+            case .complete(let bytes): received(bytes)
+            case .violation(let code): fail(code)
+            }
+        case .ping: write(.pong, WebSocketBytes.unmasked(frame.data, mask))
+        case .pong: break
+        case .connectionClose: closedByClient(WebSocketBytes.unmasked(frame.data, mask))
+        default: fail(CloseCode.protocolError)
+        }
+    }
+
+    func channelReadComplete(context: ChannelHandlerContext) {
+        flushAppended()
+        context.fireChannelReadComplete()
+    }
+
+    private func received(_ bytes: [UInt8]) {
+        guard let id else { return }
+        let frame: ClientFrame
+        do {
+            frame = try ClientFrame(serialized: bytes)
+        } catch .unknownFrame {
+            return
+        } catch {
+            return close(after: error.refusal)
+        }
+        let cost = credit.take(frameBytes: bytes.count)
+        state.shared.inflow.add(cost)
+        state.shared.delegate.session(id, received: frame, bytes: cost)
+    }
+
+    /// Answers a close frame with its own code, or with `protocolError` where it is none (RFC 6455 §5.5.1).
+    private func closedByClient(_ payload: [UInt8]) {
+        guard payload.count >= 2 else { return close(payload.isEmpty ? CloseCode.normal : CloseCode.protocolError, goodbye: nil) }
+        let code = UInt16(payload[0]) << 8 | UInt16(payload[1])
+        close(CloseCode.maySend(code) ? code : CloseCode.protocolError, goodbye: nil)
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        switch error as? NIOWebSocketError {
+        case .invalidFrameLength?: fail(CloseCode.tooLarge)
+        case .some: fail(CloseCode.protocolError)
+        case nil: abort()
+        }
+    }
+
+    /// The client broke RFC 6455.
+    private func fail(_ code: UInt16) {
+        let goodbye =
+            code == CloseCode.tooLarge
+            ? Refusal(.tooLarge, "A message may have \(Limits.frameBytesMax) bytes in \(Limits.fragmentsPerMessageMax) parts.")
+            : Refusal(.badFrame, "That is no binary message in masked frames (RFC 6455).")
+        close(code, goodbye: goodbye)
+    }
+
+    // MARK: Back-pressure
+
+    func read(context: ChannelHandlerContext) {
+        if id != nil, credit.isUsedUp || state.shared.inflow.isFull {
+            hold()
+        } else {
+            context.read()
+        }
+    }
+
+    private func hold() {
+        isReadHeld = true
+        guard !credit.isUsedUp, !isStarved else { return }
+        isStarved = true
+        state.starves(self)
+    }
+
+    func inflowDrained() {
+        isStarved = false
+        readAgain()
+    }
+
+    private func readAgain() {
+        guard isReadHeld, let context else { return }
+        isReadHeld = false
+        read(context: context)
+    }
+
+    func processed(frames: Int, bytes: Int) {
+        credit.giveBack(frames: frames, bytes: bytes)
+        if !credit.isUsedUp { readAgain() }
+    }
+
+    /// More waits for the socket than its high-water mark: the client does not read.
+    func channelWritabilityChanged(context: ChannelHandlerContext) {
+        if !context.channel.isWritable { abort() }
+        context.fireChannelWritabilityChanged()
+    }
+
+    // MARK: Outbound
+
+    /// - Returns: whether `flushAppended` is due.
+    func append(_ frames: [NodeFrame]) -> Bool {
+        guard id != nil else { return false }
+        for frame in frames {
+            if case .ready = frame { admission.authenticated() }
+            write(.binary, frame.serialized())
+        }
+        return outbound != nil
+    }
+
+    func flushAppended() {
+        guard let buffer = outbound, let context else { return }
+        outbound = nil
+        context.writeAndFlush(Self.wrapOutboundOut(buffer), promise: nil)
+    }
+
+    private func write(_ opcode: WebSocketOpcode, _ payload: [UInt8]) {
+        guard let context else { return }
+        let count = payload.count + WebSocketBytes.headerBytes(payloadBytes: payload.count)
+        var buffer = outbound ?? context.channel.allocator.buffer(capacity: count)
+        outbound = nil
+        WebSocketBytes.write(opcode, payload, to: &buffer)
+        outbound = buffer
+    }
+
+    func close(after goodbye: Refusal?) { close(CloseCode.of(goodbye), goodbye: goodbye) }
+
+    private func close(_ code: UInt16, goodbye: Refusal?) {
+        guard id != nil, let context else { return }
+        if let goodbye { write(.binary, NodeFrame.goodbye(goodbye).serialized()) }
+        write(.connectionClose, [UInt8(code >> 8), UInt8(code & 0xff)])
+        flushAppended()
+        ended()
+        // Bounded: TLS waits five seconds for the other side's farewell.
+        context.close(promise: nil)
+        if isReadHeld { readAgain() }
+    }
+
+    private func abort() {
+        ended()
+        context?.channel.abort()
+    }
+}
