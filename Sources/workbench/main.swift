@@ -1,1 +1,1 @@
-print("hi")
+Workbench.main()
