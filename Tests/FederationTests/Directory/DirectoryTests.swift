@@ -1,0 +1,127 @@
+import Cryptography
+import Federation
+import Testing
+import Vocabulary
+
+@Suite struct DirectoryTests {
+    @Test func `a published record is written, known, and pushed to linked peers`() throws {
+        var world = try World(nodes: 2)
+        let (harbor, tower) = (world.sites[0], world.sites[1])
+        world.link(harbor, tower)
+        let alice = try world.person("alice", at: harbor)
+        let record = try alice.record()
+        let effects = world.step(harbor, .published(record))
+        #expect(effects.contains(.write(.put(.userRecord, key: alice.id.bytes, value: record.encoded()))))
+        #expect(effects.contains(.send(tower.id, .records([record]))))
+        #expect(effects.contains(.changed(alice.id, from: nil, to: harbor.id)))
+        #expect(world[harbor].isLocal(DeviceID(raw: alice.device.publicKey)))
+        world.settle()
+        #expect(world[tower].home(of: alice.id) == harbor.id)
+        #expect(world[tower].user(handle: alice.handle, issuer: harbor.id) == alice.id)
+        #expect(!world[tower].isLocal(DeviceID(raw: alice.device.publicKey)))
+    }
+
+    @Test(arguments: UInt64(0)..<10) func `a record reaches all of five nodes in a line`(seed: UInt64) throws {
+        var world = try World(nodes: 5, seed: seed)
+        for (one, other) in zip(world.sites, world.sites.dropFirst()) { world.link(one, other) }
+        let people = try world.sites.map { try world.person("alice", at: $0) }
+        for person in people { world.step(person.issuer, .published(try person.record())) }
+        world.run(for: .seconds(5))
+        for site in world.sites {
+            #expect(people.allSatisfy { world[site].user(handle: $0.handle, issuer: $0.issuer.id) == $0.id })
+        }
+    }
+
+    @Test func `a node that was away catches up by reconciliation, both ways, and passes it on`() throws {
+        var world = try World(nodes: 3)
+        let (harbor, tower, island) = (world.sites[0], world.sites[1], world.sites[2])
+        let people = try (0..<40).map { try world.person("user\($0)", at: $0.isMultiple(of: 2) ? harbor : tower) }
+        for person in people { world.step(person.issuer, .published(try person.record())) }
+        world.link(harbor, tower)
+        world.link(tower, island)
+        world.run(for: .seconds(30))
+        for site in world.sites { #expect(world[site].userCount == 40) }
+    }
+
+    @Test func `more differences than one exchange holds are found by the next ones`() throws {
+        var world = try World(nodes: 2)
+        let (harbor, tower) = (world.sites[0], world.sites[1])
+        for number in 0..<5_000 {
+            let person = try world.person("user\(number)", at: harbor)
+            world.step(harbor, .published(try person.record(published: UInt64(number))))
+        }
+        world.link(harbor, tower)
+        world.run(for: .seconds(60))
+        #expect(world[tower].userCount == 5_000)
+    }
+
+    @Test func `two replicas of 100,000 that differ in ten exchange under 64 KiB`() throws {
+        // Records that only look signed: rows are taken as checked. The ten that travel are real.
+        var random = SeededGenerator(seed: 5)
+        var made = try World(nodes: 2, seed: 9)
+        let model = try made.person("model", at: made.sites[0]).record()
+        let decoded = try UserRecord(decoding: model.body)
+        let rows = (0..<100_000).map { number -> (key: [UInt8], value: [UInt8]) in
+            let user = UserID(raw: Bytes32(random.bytes(32)) ?? .zero)
+            let record = UserRecord(
+                federation: decoded.federation, user: user, handle: decoded.handle, issuer: NodeID(raw: user.raw),
+                handleCertificate: decoded.handleCertificate, home: decoded.home, devices: decoded.devices, version: 1, previous: .zero,
+                published: 1_700_000_000 + UInt64(number / 3))
+            let signed = SignedUserRecord(
+                body: record.encoded(), userSignature: model.userSignature, homeSignature: model.homeSignature)
+            return (user.bytes, signed.encoded())
+        }
+        var world = try World(nodes: 2, seed: 9, rows: rows)
+        let (harbor, tower) = (world.sites[0], world.sites[1])
+        for number in 0..<10 {
+            let site = number < 5 ? harbor : tower
+            let person = try world.person("new\(number)", at: site)
+            world.step(site, .published(try person.record(published: 1_700_000_000 + UInt64(number) * 3_000)))
+        }
+        world.link(harbor, tower)
+        world.settle()
+        world.step(harbor, .deadlineReached)
+        world.step(tower, .deadlineReached)
+        world.settle()
+        #expect(world[harbor].userCount == 100_010 && world[tower].userCount == 100_010)
+        #expect(world.bytesCarried < 64 * 1024)
+    }
+
+    @Test func `what is on disk is the directory again`() throws {
+        var world = try World(nodes: 2)
+        let (harbor, tower) = (world.sites[0], world.sites[1])
+        let (alice, bob) = (try world.person("alice", at: harbor), try world.person("bob", at: tower))
+        world.step(harbor, .published(try alice.record()))
+        world.step(harbor, .frameReceived(.records([try bob.record(), try bob.record(published: 2)]), from: tower.id))
+        var rows: [StoreTable: [[UInt8]: [UInt8]]] = [:]
+        for case .write(let write) in world.effects[harbor.id] ?? [] {
+            switch write {
+            case .put(let table, let key, let value): rows[table, default: [:]][key] = value
+            case .remove(let table, let key): rows[table, default: [:]][key] = nil
+            default: Issue.record("the directory writes small records only")
+            }
+        }
+        let again = try Directory(
+            node: harbor.id, federation: World.federation, records: (rows[.userRecord] ?? [:]).map { ($0.key, $0.value) },
+            equivocations: (rows[.equivocation] ?? [:]).map { ($0.key, $0.value) })
+        #expect(again.home(of: alice.id) == harbor.id && again.isLocal(DeviceID(raw: alice.device.publicKey)))
+        #expect(again.home(of: bob.id) == nil && again.equivocation(of: bob.id) != nil)
+        #expect(throws: CodecError.self) {
+            _ = try Directory(node: harbor.id, federation: World.federation, records: [(alice.id.bytes, [1, 2, 3])])
+        }
+    }
+
+    @Test func `a user who moves is found at the new home under the old address`() throws {
+        var world = try World(nodes: 2)
+        let (harbor, tower) = (world.sites[0], world.sites[1])
+        let alice = try world.person("alice", at: harbor)
+        let first = try alice.record()
+        world.step(harbor, .published(first))
+        let moved = try alice.record(version: 2, after: first, home: tower)
+        let effects = world.step(harbor, .frameReceived(.records([moved]), from: tower.id))
+        #expect(effects.contains(.changed(alice.id, from: harbor.id, to: tower.id)))
+        #expect(world[harbor].user(handle: alice.handle, issuer: harbor.id) == alice.id)
+        #expect(world[harbor].home(of: alice.id) == tower.id)
+        #expect(!world[harbor].isLocal(DeviceID(raw: alice.device.publicKey)))
+    }
+}
