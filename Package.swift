@@ -62,11 +62,11 @@ let package = Package(
             ]),
         module("RelayNode", nio + ["Vocabulary", "Cryptography", "Wire", "Federation", "Storage", "Transport", log]),
         module("Client", nio + ["Vocabulary", "Cryptography", "Wire", "ClientCore", "Storage", "Transport", log]),
-        program("posthouse", ["Vocabulary", "RelayNode", log, arguments]),
+        program("posthouse", ["Vocabulary", "Federation", "RelayNode", "Storage", log, arguments]),
         program("courier", ["Vocabulary", "Client", log, arguments]),
         program("workbench", ["Vocabulary", "Cryptography", "MLS", "Federation", "Simulation", arguments]),
 
-        tests("WireTests", ["Vocabulary", "Wire"]),
+        tests("WireTests", ["Vocabulary", "Cryptography", "Wire"]),
         tests("StorageTests", ["Vocabulary", "Cryptography", "Storage"]),
     ],
     swiftLanguageModes: [.v6]
