@@ -27,3 +27,7 @@ final class Folder {
         return copy
     }
 }
+
+extension [UInt8] {
+    func contains(_ part: [UInt8]) -> Bool { Data(self).range(of: Data(part)) != nil }
+}

@@ -28,3 +28,9 @@ enum SQLite {
 }
 
 func systemText(_ code: Int32) -> String { String(cString: strerror(code)) }
+
+/// - Returns: 0 where there is no such file.
+func fileBytes(_ path: String) -> Int {
+    var status = stat()
+    return stat(path, &status) == 0 ? Int(status.st_size) : 0
+}

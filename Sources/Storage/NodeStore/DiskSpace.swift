@@ -73,9 +73,3 @@ struct DiskSpace {
         return (bytes(status.f_bavail), bytes(status.f_blocks))
     }
 }
-
-/// - Returns: 0 where there is no such file.
-func fileBytes(_ path: String) -> Int {
-    var status = stat()
-    return stat(path, &status) == 0 ? Int(status.st_size) : 0
-}

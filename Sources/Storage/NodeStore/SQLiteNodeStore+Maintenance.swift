@@ -9,9 +9,10 @@ extension SQLiteNodeStore {
     public func maintain(idle: Bool = false) throws(StoreError) {
         try refreshSpace()
         let wipe = idle && (hasDeleted || database.walBytes > 0)
-        if wipe || database.walBytes >= space.policy.logBytes || (space.isLow && database.walBytes >= space.policy.logBytes / 4) {
-            try checkpoint(truncate: wipe || space.isLow)
-        }
+        // The file may be longer than what is in use of it: a batch that did not fit leaves it so.
+        let tight = space.isLow && logFileBytes >= space.policy.logBytes / 4
+        if wipe || tight || database.walBytes >= space.policy.logBytes { try checkpoint(truncate: wipe || tight) }
+        try refreshSpace()
         if !space.isLow { space.restoreBallast() }
     }
 
@@ -22,14 +23,16 @@ extension SQLiteNodeStore {
     public var freeBytes: Int { get throws(StoreError) { try space.freeBytes } }
 
     /// Bytes that the store's files take: the database, its log, the ballast.
-    public var fileBytes: Int { Storage.fileBytes(database.path) + Storage.fileBytes(database.path + "-wal") + space.ballastBytes }
+    public var fileBytes: Int { Storage.fileBytes(database.path) + logFileBytes + space.ballastBytes }
 
     // MARK: Within
 
     func refreshSpace() throws(StoreError) {
         let reusable = try database.pages("freelist_count") * database.pageBytes
-        try space.refresh(reusable: reusable, log: Storage.fileBytes(database.path + "-wal"))
+        try space.refresh(reusable: reusable, log: logFileBytes)
     }
+
+    private var logFileBytes: Int { Storage.fileBytes(database.path + "-wal") }
 
     func usedPages() throws(StoreError) -> Int { try database.pages("page_count") - database.pages("freelist_count") }
 
@@ -42,7 +45,7 @@ extension SQLiteNodeStore {
     func recoverFromFull(giveBallast: Bool) throws(StoreError) {
         space.foundFull()
         if giveBallast { _ = space.releaseBallast() }
-        do { try database.checkpoint(truncate: true) } catch { if error != .full { throw error } }
+        try checkpoint(truncate: true)
     }
 
     private func checkpoint(truncate: Bool) throws(StoreError) {
@@ -52,7 +55,12 @@ extension SQLiteNodeStore {
             guard error == .full else { throw error }
             // The file could not grow. What the ballast frees is as large as a log.
             guard space.releaseBallast() else { return }
-            do { try database.checkpoint(truncate: true) } catch { if error != .full { throw error } else { return } }
+            do {
+                try database.checkpoint(truncate: true)
+            } catch {
+                guard error == .full else { throw error }
+                return
+            }
         }
         if truncate { hasDeleted = false }
     }

@@ -5,7 +5,7 @@ public import Vocabulary
 ///
 /// Opening and reading is here, writing in `SQLiteNodeStore+Commit.swift`, what happens between batches in `+Maintenance.swift`.
 public final class SQLiteNodeStore: NodeStore {
-    let database: Database
+    package let database: Database
     var seal: RowSeal
     var space: DiskSpace
     /// The highest position ever given, on disk or about to be.
@@ -37,6 +37,12 @@ public final class SQLiteNodeStore: NodeStore {
     public func close() throws(StoreError) {
         defer { database.close() }
         try database.checkpoint(truncate: true)
+    }
+
+    /// Reads everything and throws `corrupt` for the first thing that is wrong. For `posthouse check`: takes seconds for a gigabyte.
+    public func checkIntegrity() throws(StoreError) {
+        try database.checkIntegrity()
+        for table in StoreTable.allCases { _ = try values(table) }
     }
 
     // MARK: Reading

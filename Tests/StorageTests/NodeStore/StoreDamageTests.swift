@@ -1,0 +1,104 @@
+import Foundation
+import Storage
+import Testing
+import Vocabulary
+
+@Suite struct StoreDamageTests {
+    /// A store with something in every table, closed.
+    func filled() throws -> Folder {
+        let folder = try Folder()
+        let store = try openStore(folder)
+        for number in UInt64(1)...20 { try store.commit(StoreCrashTests.writes(number)) }
+        try store.close()
+        return folder
+    }
+
+    /// Reads and writes all there is. What is read must be what was written.
+    func use(_ folder: Folder) throws {
+        let store = try openStore(folder)
+        for entry in try store.page(.phone, after: .zero, limit: 100, bytesMax: .max) {
+            #expect(entry.content == Array("c\(entry.position)".utf8))
+            #expect(entry.event == Array("e\(entry.position)".utf8))
+        }
+        for event in try store.heldEvents(.number(1)) { #expect(event.bytes == Array("e\(event.number)".utf8)) }
+        for record in try store.values(.head) { #expect(record.value == Array("x".utf8)) }
+        _ = try store.outline(.phone)
+        try store.commit([.dequeue(.phone, through: 5), .releaseEvent(.event(7)), .put(.head, "3", "y"), .enqueue(30, to: .phone, "new")])
+        try store.maintain(idle: true)
+        try store.close()
+    }
+
+    @Test(arguments: 0..<8) func `any byte of the file may be wrong: an error, or the truth, but no trap`(part: Int) throws {
+        let folder = try filled()
+        let original = folder.bytes("store.db")
+        var refused = 0
+        for index in stride(from: part * 13, to: original.count, by: 8 * 179) {
+            var bytes = original
+            bytes[index] ^= UInt8(truncatingIfNeeded: 1 << (index % 8)) | 0x80
+            let copy = try Folder()
+            try copy.write(bytes, to: "store.db")
+            do { try use(copy) } catch is StoreError { refused += 1 }
+        }
+        #expect(refused > 0)
+    }
+
+    @Test func `a file cut short is an error`() throws {
+        let folder = try filled()
+        let original = folder.bytes("store.db")
+        for length in stride(from: 1, to: original.count, by: 4_096 + 333) {
+            let copy = try Folder()
+            try copy.write(Array(original.prefix(length)), to: "store.db")
+            #expect(throws: StoreError.self, "\(length) of \(original.count) bytes") { try use(copy) }
+        }
+    }
+
+    @Test func `after an I/O error every call fails with it, and what was acknowledged is kept`() throws {
+        let folder = try Folder()
+        let store = try openStore(folder)
+        try store.commit([.put(.meta, "a", "1")])
+        // The log's descriptor becomes one that cannot be written.
+        let log = folder.file("store.db-wal")
+        let names = try FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd")
+        let file = try #require(
+            names.compactMap { Int32($0) }.first { (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/fd/\($0)")) == log })
+        let null = open("/dev/null", O_RDONLY | O_CLOEXEC)
+        dup2(null, file)
+        close(null)
+        let error = try #require(throws: StoreError.self) { try store.commit([.put(.meta, "b", "2")]) }
+        guard case .io = error else { return #expect(Bool(false), "\(String(describing: error))") }
+        let again = #expect(throws: StoreError.self) { try store.commit([.put(.meta, "c", "3")]) }
+        #expect(again == error)
+        #expect(throws: error) { try store.value(.meta, key: Array("a".utf8)) }
+        #expect(throws: error) { try store.maintain() }
+        #expect(throws: error) { try store.close() }
+        #expect(try openStore(folder.copied()).shown(.meta) == ["a=1"])
+    }
+
+    @Test func `an index that does not fit its table is found by the integrity check`() throws {
+        let folder = try filled()
+        var store = try openStore(folder)
+        try store.checkIntegrity()
+        try store.close()
+        let rows = try openRows(folder)
+        try rows.script("PRAGMA writable_schema=ON; UPDATE sqlite_schema SET sql = replace(sql, 'position, bytes', 'position') WHERE name = 'entry_by_queue'")
+        rows.close()
+        #expect(throws: StoreError.self) {
+            store = try openStore(folder)
+            try store.checkIntegrity()
+        }
+    }
+
+    @Test func `a store in use by another process is refused`() throws {
+        let folder = try Folder()
+        let store = try openStore(folder)
+        let error = #expect(throws: StoreError.self) { try openStore(folder) }
+        guard case .inUse = error else { return #expect(Bool(false), "\(String(describing: error))") }
+        try store.close()
+        #expect(throws: StoreError.self) { try store.commit([.put(.meta, "a", "1")]) }
+    }
+
+    @Test func `the store's durability settings read back as they were set`() throws {
+        let database = try openStore(Folder()).database
+        #expect(try ["journal_mode", "synchronous", "wal_autocheckpoint", "secure_delete"].map { try database.setting($0) } == ["wal", "2", "0", "1"])
+    }
+}
