@@ -68,6 +68,7 @@ let package = Package(
 
         tests("WireTests", ["Vocabulary", "Cryptography", "Wire"]),
         tests("StorageTests", ["Vocabulary", "Cryptography", "Storage"]),
+        tests("FederationTests", ["Vocabulary", "Cryptography", "Federation"]),
     ],
     swiftLanguageModes: [.v6]
 )
