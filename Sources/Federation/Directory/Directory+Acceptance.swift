@@ -42,7 +42,9 @@ extension Directory {
             refuse(refusal, from: origin.peer)
             return false
         }
-        guard let stored = try? StoredRecord(signed), supersedes(record, digest, origin), makeRoom(for: record, origin) else { return false }
+        guard let stored = try? StoredRecord(signed), supersedes(record, digest, origin), makeRoom(for: record, origin) else {
+            return false
+        }
         store(stored, digest)
         return true
     }

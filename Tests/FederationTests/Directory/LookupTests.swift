@@ -52,17 +52,21 @@ import Vocabulary
             body: good.body, userSignature: bob.key.sign(good.body, for: .userRecord), homeSignature: good.homeSignature)
         func ask(_ request: UInt64) -> RequestID? {
             let address = Address(handle: alice.handle, issuer: harborName)
-            for case .send(_, .lookup(let id, _)) in world.step(tower, .lookup(RequestID(request), address, issuer: harbor.id)) { return id }
+            for case .send(_, .lookup(let id, _)) in world.step(tower, .lookup(RequestID(request), address, issuer: harbor.id)) {
+                return id
+            }
             return nil
         }
         let first = try #require(ask(1))
-        #expect(world.step(tower, .frameReceived(.found(first, good), from: island.id)).contains(.note(.refused(.unasked, from: island.id))))
+        #expect(
+            world.step(tower, .frameReceived(.found(first, good), from: island.id)).contains(.note(.refused(.unasked, from: island.id))))
         let refused = world.step(tower, .frameReceived(.found(first, forged), from: harbor.id))
         #expect(refused.contains(.notFound(RequestID(1), .unknown)) && refused.contains(.note(.refused(.forged, from: harbor.id))))
         // Another user's valid record is no answer either.
         let second = try #require(ask(2))
         #expect(
-            world.step(tower, .frameReceived(.found(second, try bob.record()), from: harbor.id)).contains(.notFound(RequestID(2), .unknown)))
+            world.step(tower, .frameReceived(.found(second, try bob.record()), from: harbor.id)).contains(.notFound(RequestID(2), .unknown))
+        )
         let third = try #require(ask(3))
         #expect(world.step(tower, .frameReceived(.found(third, good), from: harbor.id)).contains(.found(RequestID(3), good)))
     }

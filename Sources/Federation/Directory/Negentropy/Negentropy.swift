@@ -109,8 +109,8 @@ package struct Negentropy: Sendable {
             }
 
             if isTooLong(output.bytes.count + part.bytes.count) {
-                // The rest of the set in one fingerprint: the other side goes on from there. Like the reference it leaves out the range just
-                // dropped, which differs anyway; but of a side that has nothing there that would ask to agree on nothing.
+                // The rest of the set in one fingerprint: the other side goes on from there. Like the reference it leaves out the range
+                // just dropped, which differs anyway; but of a side that has nothing there that would ask to agree on nothing.
                 let rest = isTheirsEmpty ? written..<set.count : upper..<set.count
                 output.write(.infinity)
                 output.write(.fingerprint)

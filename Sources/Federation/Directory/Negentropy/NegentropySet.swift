@@ -26,7 +26,8 @@ package struct NegentropySet: Sendable {
         var items = unsorted
         items.sort()
         var block: [NegentropyItem] = []
-        var sum = NegentropySum.zero, blockSum = NegentropySum.zero
+        var sum = NegentropySum.zero
+        var blockSum = NegentropySum.zero
         var last: NegentropyItem?
         func flushed(_ blocks: inout [Block], _ count: inout Int) {
             guard !block.isEmpty else { return }
