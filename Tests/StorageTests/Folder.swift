@@ -16,6 +16,10 @@ final class Folder {
 
     func bytes(_ name: String) -> [UInt8] { FileManager.default.contents(atPath: file(name)).map { Array($0) } ?? [] }
 
+    func size(_ name: String) -> Int {
+        (try? FileManager.default.attributesOfItem(atPath: file(name))[.size] as? Int) ?? 0
+    }
+
     func write(_ bytes: [UInt8], to name: String) throws { try Data(bytes).write(to: URL(fileURLWithPath: file(name))) }
 
     /// What a crash at this moment would leave: the files as they are, without those who have them open.

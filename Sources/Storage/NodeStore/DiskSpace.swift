@@ -64,8 +64,6 @@ struct DiskSpace {
         if ftruncate(file, 0) != 0 || posix_fallocate(file, 0, policy.ballastBytes) != 0 { unlink(ballast) }
     }
 
-    var ballastBytes: Int { fileBytes(ballast) }
-
     private static func read(_ folder: String) throws(StoreError) -> (free: Int, capacity: Int) {
         var status = statvfs()
         guard statvfs(folder, &status) == 0 else { throw .io("statvfs of \(folder): \(systemText(errno))") }

@@ -3,8 +3,8 @@ public import Vocabulary
 extension SQLiteNodeStore {
     /// All or nothing, and on disk when it returns.
     ///
-    /// - Throws: `full`: nothing of the batch is written, and the store goes on. Where space is low that is so for every batch that needs more
-    ///   pages than it frees; one that only takes away, or changes what is there, still gets the last of the disk and then the ballast.
+    /// - Throws: `full`: nothing of the batch is written, and the store goes on. Where space is low that is so for every batch that needs
+    ///   more pages than it frees; one that only takes away, or changes what is there, gets the last of the disk and then the ballast.
     public func commit(_ writes: [StoreWrite]) throws(StoreError) {
         let batch = try Batch(writes)
         guard !writes.isEmpty else { return }
@@ -19,7 +19,6 @@ extension SQLiteNodeStore {
             guard batch.removes else { throw error }
             try write(batch)
         }
-        if batch.removes { hasDeleted = true }
     }
 
     private func write(_ batch: Batch) throws(StoreError) {
@@ -71,7 +70,8 @@ extension SQLiteNodeStore {
         }
         try database.run(
             "INSERT INTO entry(position, queue, event, bytes, sealed) VALUES(?,?,?,?,?)",
-            .integer(position), .blob(queue), row.map { .integer($0.id) } ?? .null, .integer(Int64(entry.content.count + (row?.bytes ?? 0))),
+            .integer(position), .blob(queue), row.map { .integer($0.id) } ?? .null,
+            .integer(Int64(entry.content.count + (row?.bytes ?? 0))),
             .blob(seal.seal(entry.content, at: .entry(queue: queue, position: position, event: event))))
     }
 

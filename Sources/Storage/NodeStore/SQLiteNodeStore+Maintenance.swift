@@ -4,11 +4,11 @@ public import Vocabulary
 extension SQLiteNodeStore {
     /// Call between batches. Brings the log into the file when it is large, puts the ballast back when there is room again.
     ///
-    /// - Parameter idle: nothing is waiting: what was deleted is wiped from the log now. A few syncs, so not after every batch.
+    /// - Parameter idle: nothing is waiting: the log is emptied, and with it goes what was deleted. A few syncs, so not after every batch.
     /// - Throws: `io` and `corrupt`, never `full`: a checkpoint that does not fit is tried again with the next call.
     public func maintain(idle: Bool = false) throws(StoreError) {
         try refreshSpace()
-        let wipe = idle && (hasDeleted || database.walBytes > 0)
+        let wipe = idle && logFileBytes > 0
         // The file may be longer than what is in use of it: a batch that did not fit leaves it so.
         let tight = space.isLow && logFileBytes >= space.policy.logBytes / 4
         if wipe || tight || database.walBytes >= space.policy.logBytes { try checkpoint(truncate: wipe || tight) }
@@ -16,14 +16,15 @@ extension SQLiteNodeStore {
         if !space.isLow { space.restoreBallast() }
     }
 
-    /// Little room is left, or was until a moment ago: take nothing new; deliveries and deletions go on. As of the last commit or `maintain`.
+    /// Little room is left, or was until a moment ago: take nothing new; deliveries and deletions go on. As of the last commit or
+    /// `maintain`.
     public var isLowOnSpace: Bool { space.isLow }
 
     /// Bytes free on the file system, the ballast not among them.
     public var freeBytes: Int { get throws(StoreError) { try space.freeBytes } }
 
-    /// Bytes that the store's files take: the database, its log, the ballast.
-    public var fileBytes: Int { Storage.fileBytes(database.path) + logFileBytes + space.ballastBytes }
+    /// Bytes that the database and its log take; the ballast is not counted.
+    public var fileBytes: Int { Storage.fileBytes(database.path) + logFileBytes }
 
     // MARK: Within
 
@@ -59,10 +60,8 @@ extension SQLiteNodeStore {
                 try database.checkpoint(truncate: true)
             } catch {
                 guard error == .full else { throw error }
-                return
             }
         }
-        if truncate { hasDeleted = false }
     }
 }
 

@@ -12,8 +12,6 @@ public final class SQLiteNodeStore: NodeStore {
     var highest = QueuePosition.zero
     /// What `own` says of it; entries may stand higher.
     var floor = QueuePosition.zero
-    /// Something was deleted that may still stand in the log.
-    var hasDeleted = false
     /// The last `full` was our own word, with room left on the disk.
     var refusedGrowth = false
 

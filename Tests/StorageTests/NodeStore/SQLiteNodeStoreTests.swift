@@ -48,7 +48,8 @@ import Vocabulary
 
     @Test func `a page holds no more entries and bytes than asked for, but always one`() throws {
         let key = EventKey.event(1)
-        try store.commit([.store(key, "12345678"), .enqueue(1, to: .phone, "aa", event: key)] + (2...9).map { .enqueue($0, to: .phone, "bb") })
+        try store.commit([.store(key, "12345678"), .enqueue(1, to: .phone, "aa", event: key)])
+        try store.commit((2...9).map { .enqueue($0, to: .phone, "bb") })
         func positions(after: QueuePosition = .zero, limit: Int = 100, bytesMax: Int = .max) throws -> [UInt64] {
             try store.page(.phone, after: after, limit: limit, bytesMax: bytesMax).map(\.position.value)
         }
@@ -125,7 +126,8 @@ import Vocabulary
     // MARK: Events
 
     @Test func `an event lives until its last entry is gone`() throws {
-        try store.commit([.store(.event(1), "hello"), .enqueue(1, to: .phone, event: .event(1)), .enqueue(2, to: .laptop, event: .event(1))])
+        try store.commit([.store(.event(1), "hello"), .enqueue(1, to: .phone, event: .event(1))])
+        try store.commit([.enqueue(2, to: .laptop, event: .event(1))])
         #expect(try store.waiting(.laptop) == ["2:entry:hello"])
         try store.commit([.dequeue(.phone, through: 1)])
         #expect(try store.event(.event(1)) == Array("hello".utf8))

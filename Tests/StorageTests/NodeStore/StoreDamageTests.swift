@@ -1,4 +1,5 @@
 import Foundation
+import Glibc
 import Storage
 import Testing
 import Vocabulary
@@ -58,10 +59,10 @@ import Vocabulary
         try store.commit([.put(.meta, "a", "1")])
         // The log's descriptor becomes one that cannot be written.
         let log = folder.file("store.db-wal")
-        let names = try FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd")
-        let file = try #require(
-            names.compactMap { Int32($0) }.first { (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/fd/\($0)")) == log })
-        let null = open("/dev/null", O_RDONLY | O_CLOEXEC)
+        let files = FileManager.default
+        let open = try files.contentsOfDirectory(atPath: "/proc/self/fd").compactMap { Int32($0) }
+        let file = try #require(open.first { (try? files.destinationOfSymbolicLink(atPath: "/proc/self/fd/\($0)")) == log })
+        let null = Glibc.open("/dev/null", O_RDONLY | O_CLOEXEC)
         dup2(null, file)
         close(null)
         let error = try #require(throws: StoreError.self) { try store.commit([.put(.meta, "b", "2")]) }
@@ -80,7 +81,11 @@ import Vocabulary
         try store.checkIntegrity()
         try store.close()
         let rows = try openRows(folder)
-        try rows.script("PRAGMA writable_schema=ON; UPDATE sqlite_schema SET sql = replace(sql, 'position, bytes', 'position') WHERE name = 'entry_by_queue'")
+        try rows.script(
+            """
+            PRAGMA writable_schema=ON;
+            UPDATE sqlite_schema SET sql = replace(sql, 'position, bytes', 'position') WHERE name = 'entry_by_queue'
+            """)
         rows.close()
         #expect(throws: StoreError.self) {
             store = try openStore(folder)
@@ -99,6 +104,7 @@ import Vocabulary
 
     @Test func `the store's durability settings read back as they were set`() throws {
         let database = try openStore(Folder()).database
-        #expect(try ["journal_mode", "synchronous", "wal_autocheckpoint", "secure_delete"].map { try database.setting($0) } == ["wal", "2", "0", "1"])
+        let settings = try ["journal_mode", "synchronous", "wal_autocheckpoint", "secure_delete"].map { try database.setting($0) }
+        #expect(settings == ["wal", "2", "0", "1"])
     }
 }
