@@ -15,6 +15,15 @@ public final class Secret: Sendable, Equatable, CustomStringConvertible, CustomR
         _ = UnsafeMutableBufferPointer(start: memory, count: count).initialize(from: bytes)
     }
 
+    /// Filled in place, so that no copy is left behind; the memory is zeros before.
+    init(count: Int, filling body: (UnsafeMutablePointer<UInt8>) -> Void) {
+        Sodium.ready
+        self.count = count
+        memory = .allocate(capacity: max(count, 1))
+        memory.initialize(repeating: 0, count: max(count, 1))
+        body(memory)
+    }
+
     /// Takes bytes over: wipes the array it is given.
     public convenience init(consuming bytes: inout [UInt8]) {
         self.init(bytes)

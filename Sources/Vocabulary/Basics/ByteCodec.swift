@@ -10,28 +10,34 @@ public enum CodecError: Error, Equatable, Sendable {
 /// Writes the presentation language of RFC 8446 §3 with the variable-length vectors of RFC 9420 §2.1.2: big-endian
 /// integers, `opaque<V>` with a length of 1, 2 or 4 bytes. The one encoding for everything that is signed or stored.
 public struct ByteWriter: Sendable {
-    public private(set) var bytes: [UInt8]
+    // Inlinable throughout: a generic call into another module costs more than what it writes.
+    @usableFromInline var buffer: [UInt8]
+    @inlinable public var bytes: [UInt8] { buffer }
 
+    @inlinable
     public init(reservingCapacity capacity: Int = 0) {
-        bytes = []
-        bytes.reserveCapacity(capacity)
+        buffer = []
+        buffer.reserveCapacity(capacity)
     }
 
+    @inlinable
     public mutating func write<T: FixedWidthInteger & UnsignedInteger>(_ value: T) {
         var shift = T.bitWidth
         while shift > 0 {
             shift -= 8
-            bytes.append(UInt8(truncatingIfNeeded: value >> T(shift)))
+            buffer.append(UInt8(truncatingIfNeeded: value >> T(shift)))
         }
     }
 
     /// The bytes as they are, without a length.
-    public mutating func write(fixed value: some Sequence<UInt8>) { bytes.append(contentsOf: value) }
+    @inlinable
+    public mutating func write(fixed value: some Sequence<UInt8>) { buffer.append(contentsOf: value) }
 
     /// `opaque value<V>`. A length of 2^30 or more cannot be written; our own data never is.
+    @inlinable
     public mutating func write(opaque value: some Collection<UInt8>) {
         write(length: value.count)
-        bytes.append(contentsOf: value)
+        buffer.append(contentsOf: value)
     }
 
     public mutating func write(text: String) { write(opaque: Array(text.utf8)) }
@@ -40,6 +46,7 @@ public struct ByteWriter: Sendable {
     public mutating func write(_ counter: some Counter) { write(counter.value) }
 
     /// `T items<V>`: the length is that of the encoded items, in bytes.
+    @inlinable
     public mutating func write<T>(vector items: some Sequence<T>, _ each: (inout ByteWriter, T) -> Void) {
         var inner = ByteWriter()
         for item in items { each(&inner, item) }
@@ -47,6 +54,7 @@ public struct ByteWriter: Sendable {
     }
 
     /// `optional<T>`: 0, or 1 and the value (RFC 9420 §2.1.1).
+    @inlinable
     public mutating func write<T>(optional value: T?, _ some: (inout ByteWriter, T) -> Void) {
         guard let value else { return write(UInt8(0)) }
         write(UInt8(1))
@@ -54,6 +62,7 @@ public struct ByteWriter: Sendable {
     }
 
     /// The variable-length integer of RFC 9420 §2.1.2 (RFC 9000 §16 without its 8-byte form).
+    @inlinable
     public mutating func write(length: Int) {
         precondition(length >= 0 && length < 1 << 30, "a vector of \(length) bytes")
         if length < 1 << 6 {
@@ -68,20 +77,23 @@ public struct ByteWriter: Sendable {
 
 /// Reads what `ByteWriter` writes, from bytes of any origin: allocates no more than it is given and never traps.
 public struct ByteReader: Sendable {
-    public private(set) var rest: ArraySlice<UInt8>
+    @usableFromInline var remaining: ArraySlice<UInt8>
+    @inlinable public var rest: ArraySlice<UInt8> { remaining }
 
-    public init(_ bytes: [UInt8]) { rest = bytes[...] }
-    public init(_ bytes: ArraySlice<UInt8>) { rest = bytes }
+    @inlinable public init(_ bytes: [UInt8]) { remaining = bytes[...] }
+    @inlinable public init(_ bytes: ArraySlice<UInt8>) { remaining = bytes }
 
-    public var isEmpty: Bool { rest.isEmpty }
+    @inlinable public var isEmpty: Bool { remaining.isEmpty }
 
+    @inlinable
     public mutating func fixed(_ count: Int) throws(CodecError) -> ArraySlice<UInt8> {
-        guard count >= 0, count <= rest.count else { throw .truncated }
-        let slice = rest.prefix(count)
-        rest = rest.dropFirst(count)
+        guard count >= 0, count <= remaining.count else { throw .truncated }
+        let slice = remaining.prefix(count)
+        remaining = remaining.dropFirst(count)
         return slice
     }
 
+    @inlinable
     public mutating func integer<T: FixedWidthInteger & UnsignedInteger>(_: T.Type = T.self) throws(CodecError) -> T {
         var value: T = 0
         // The shift is by a whole byte: for UInt8 `<< 8` is a smart shift that yields 0, as wanted.
@@ -90,6 +102,7 @@ public struct ByteReader: Sendable {
     }
 
     /// - Parameter max: bytes; more is refused before anything is read.
+    @inlinable
     public mutating func opaque(max: Int = .max) throws(CodecError) -> ArraySlice<UInt8> {
         let count = try length()
         guard count <= max else { throw .tooLong(bytes: count, max: max) }
@@ -117,6 +130,7 @@ public struct ByteReader: Sendable {
         return counter
     }
 
+    @inlinable
     public mutating func vector<T>(
         max: Int = .max, _ each: (inout ByteReader) throws(CodecError) -> T
     ) throws(CodecError) -> [T] {
@@ -132,6 +146,7 @@ public struct ByteReader: Sendable {
         return items
     }
 
+    @inlinable
     public mutating func optional<T>(_ some: (inout ByteReader) throws(CodecError) -> T) throws(CodecError) -> T? {
         switch try integer(UInt8.self) {
         case 0: return nil
@@ -141,6 +156,7 @@ public struct ByteReader: Sendable {
     }
 
     /// The shortest form only (RFC 9420 §2.1.2).
+    @inlinable
     public mutating func length() throws(CodecError) -> Int {
         let first = try integer(UInt8.self)
         let extra: Int

@@ -1,0 +1,140 @@
+internal import Cryptography
+
+/// Leaf node validation (RFC 9420 §7.3), in the two parts that it has: what a leaf is by itself, and how it fits the others.
+struct LeafRules {
+    let suite: any SuiteProvider
+    let groupID: [UInt8]
+    let extensions: [Extension]
+    let required: RequiredCapabilities?
+    let host: GroupHost
+
+    init(_ suite: any SuiteProvider, groupID: [UInt8], extensions: [Extension], host: GroupHost) throws(MLSError) {
+        (self.suite, self.groupID, self.extensions, self.host) = (suite, groupID, extensions, host)
+        required = try extensions.required()
+    }
+
+    /// Everything about one leaf that needs no other leaf. The expensive part, the signature, comes last but for the identity check.
+    func check(
+        _ leaf: LeafNode, at index: UInt32, _ occasion: IdentityClaim.Occasion, signatureChecked: Bool = false
+    ) throws(MLSError) {
+        try checkForm(leaf)
+        try checkRequired(leaf)
+        try checkLifetime(leaf, occasion)
+        guard signatureChecked || leaf.isSigned(group: groupID, leaf: index, suite) else { throw .invalidLeaf(.signature) }
+        try checkIdentity(leaf, occasion)
+    }
+
+    private func checkForm(_ leaf: LeafNode) throws(MLSError) {
+        let capabilities = leaf.capabilities
+        guard capabilities.versions.contains(1) else { throw .invalidLeaf(.versionNotListed) }
+        guard capabilities.cipherSuites.contains(suite.cipherSuite.rawValue) else { throw .invalidLeaf(.cipherSuiteNotListed) }
+        guard capabilities.credentials.contains(leaf.credential.type) else { throw .invalidLeaf(.credentialNotListed) }
+        guard leaf.encryptionKey.count == suite.kemPublicKeyLength else { throw .invalidLeaf(.keyLength) }
+        try leaf.extensions.checkUnique()
+        for item in leaf.extensions where !capabilities.supports(extension: item.type) {
+            throw .invalidLeaf(.extensionNotListed(item.type))
+        }
+        if let type = capabilities.extensions.first(where: Extension.isDefault) { throw .invalidLeaf(.defaultListed(type)) }
+        if let type = capabilities.proposals.first(where: { (1...7).contains($0) }) { throw .invalidLeaf(.defaultListed(type)) }
+    }
+
+    /// §11.1 and §13.4: what the group requires, and the extensions it uses.
+    func checkRequired(_ leaf: LeafNode) throws(MLSError) {
+        let capabilities = leaf.capabilities
+        for item in extensions where !capabilities.supports(extension: item.type) {
+            throw .invalidLeaf(.requiredExtension(item.type))
+        }
+        guard let required else { return }
+        for type in required.extensions where !capabilities.supports(extension: type) {
+            throw .invalidLeaf(.requiredExtension(type))
+        }
+        for type in required.proposals where !capabilities.supports(proposal: type) {
+            throw .invalidLeaf(.requiredProposal(type))
+        }
+        for type in required.credentials where !capabilities.credentials.contains(type) {
+            throw .invalidLeaf(.requiredCredential(type))
+        }
+    }
+
+    private func checkLifetime(_ leaf: LeafNode, _ occasion: IdentityClaim.Occasion) throws(MLSError) {
+        guard case .keyPackage(let lifetime) = leaf.source else { return }
+        guard occasion == .keyPackage || host.bounds.checksReceivedLifetimes else { return }
+        guard lifetime.contains(host.now) else { throw .invalidLeaf(.lifetime) }
+        guard lifetime.notAfter - lifetime.notBefore <= host.bounds.lifetimeSeconds else { throw .invalidLeaf(.lifetimeTooLong) }
+    }
+
+    func checkIdentity(_ leaf: LeafNode, _ occasion: IdentityClaim.Occasion) throws(MLSError) {
+        let claim = IdentityClaim(
+            groupID: groupID, credential: leaf.credential, signatureKey: leaf.signatureKey, extensions: leaf.extensions,
+            occasion: occasion)
+        if let reason = host.refusal(claim) { throw .identityRefused(reason) }
+    }
+
+    func checkExternalSenders() throws(MLSError) {
+        for sender in try extensions.externalSenders() ?? [] {
+            let claim = IdentityClaim(
+                groupID: groupID, credential: sender.credential, signatureKey: sender.signatureKey, extensions: [],
+                occasion: .externalSender)
+            if let reason = host.refusal(claim) { throw .identityRefused(reason) }
+        }
+    }
+}
+
+extension RatchetTree {
+    /// How fresh leaves fit the others: keys that nobody else has, and credentials that all understand (§7.3).
+    func checkFit(of fresh: [UInt32]) throws(MLSError) {
+        guard !fresh.isEmpty else { return }
+        var signatureKeys: Set<[UInt8]> = []
+        var encryptionKeys: Set<[UInt8]> = []
+        let freshSet = Set(fresh)
+        for index in fresh {
+            guard let leaf = leaf(index) else { continue }
+            guard signatureKeys.insert(leaf.signatureKey).inserted else { throw .invalidLeaf(.signatureKeyInUse) }
+            guard encryptionKeys.insert(leaf.encryptionKey).inserted else { throw .invalidLeaf(.encryptionKeyInUse) }
+        }
+        var types: [UInt16] = []
+        for (index, leaf) in leaves.enumerated() {
+            guard let leaf else { continue }
+            if !types.contains(leaf.credential.type) { types.append(leaf.credential.type) }
+            guard !freshSet.contains(UInt32(index)) else { continue }
+            guard !signatureKeys.contains(leaf.signatureKey) else { throw .invalidLeaf(.signatureKeyInUse) }
+            guard !encryptionKeys.contains(leaf.encryptionKey) else { throw .invalidLeaf(.encryptionKeyInUse) }
+        }
+        for (index, leaf) in leaves.enumerated() {
+            guard let leaf else { continue }
+            for type in types where !leaf.capabilities.credentials.contains(type) {
+                throw .invalidLeaf(.credentialUnsupportedByMember(UInt32(index)))
+            }
+        }
+    }
+
+    /// §12.4.2: no key of a path is anywhere else in the tree.
+    func checkUnused(_ keys: [[UInt8]]) throws(MLSError) {
+        let fresh = Set(keys)
+        guard fresh.count == keys.count else { throw .invalidPath(.keyInUse) }
+        for leaf in leaves { if let leaf, fresh.contains(leaf.encryptionKey) { throw .invalidPath(.keyInUse) } }
+        for parent in parents { if let parent, fresh.contains(parent.encryptionKey) { throw .invalidPath(.keyInUse) } }
+    }
+
+    /// What a joiner verifies of the tree's shape (§12.4.3.1), but for leaves' own rules and parent hashes.
+    func checkShape() throws(MLSError) {
+        var encryptionKeys: Set<[UInt8]> = []
+        for leaf in leaves { if let leaf, !encryptionKeys.insert(leaf.encryptionKey).inserted { throw .invalidTree(.duplicateEncryptionKey) } }
+        for (index, parent) in parents.enumerated() {
+            guard let parent else { continue }
+            guard encryptionKeys.insert(parent.encryptionKey).inserted else { throw .invalidTree(.duplicateEncryptionKey) }
+            let node = UInt32(index) * 2 + 1
+            for (position, leaf) in parent.unmergedLeaves.enumerated() {
+                guard position == 0 || parent.unmergedLeaves[position - 1] < leaf else { throw .invalidTree(.unmergedUnsorted) }
+                guard TreeMath.contains(node, leaf: leaf) else { throw .invalidTree(.unmergedOutside) }
+                guard self.leaf(leaf) != nil else { throw .invalidTree(.unmergedBlank) }
+                for below in TreeMath.directPath(leaf: leaf, leaves: leafCount) {
+                    if below == node { break }
+                    guard self.parent(below)?.unmergedLeaves.contains(leaf) ?? true else {
+                        throw .invalidTree(.unmergedNotUpward)
+                    }
+                }
+            }
+        }
+    }
+}

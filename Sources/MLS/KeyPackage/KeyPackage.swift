@@ -1,0 +1,61 @@
+internal import Cryptography
+package import Vocabulary
+
+/// What a client publishes so that others can add it while it is away (RFC 9420 §10).
+public struct KeyPackage: Hashable, Sendable, WireCodable {
+    public let version: UInt16
+    public let cipherSuite: CipherSuite
+    public let initKey: [UInt8]
+    public let leaf: LeafNode
+    public let extensions: [Extension]
+    public let encoded: [UInt8]
+    private let signedCount: Int
+
+    package init(from reader: inout ByteReader) throws(CodecError) {
+        let start = reader.rest
+        version = try reader.integer()
+        cipherSuite = CipherSuite(rawValue: try reader.integer())
+        initKey = try reader.bytes()
+        leaf = try reader.value()
+        extensions = try reader.list()
+        signedCount = reader.consumed(since: start).count
+        _ = try reader.opaque()
+        encoded = Array(reader.consumed(since: start))
+    }
+
+    package func write(to writer: inout ByteWriter) { writer.write(fixed: encoded) }
+
+    init(suite: any SuiteProvider, initKey: [UInt8], leaf: LeafNode, extensions: [Extension], signing key: SignatureKeyPair) {
+        var writer = ByteWriter(reservingCapacity: 768)
+        writer.write(UInt16(1))
+        writer.write(suite.cipherSuite.rawValue)
+        writer.write(opaque: initKey)
+        writer.write(leaf)
+        writer.write(list: extensions)
+        signedCount = writer.bytes.count
+        writer.write(opaque: suite.sign(writer.bytes, label: "KeyPackageTBS", with: key))
+        (version, cipherSuite, self.initKey, self.leaf) = (1, suite.cipherSuite, initKey, leaf)
+        self.extensions = extensions
+        encoded = writer.bytes
+    }
+
+    /// Names the package in a Welcome (§5.2).
+    package func reference(_ suite: any SuiteProvider) -> [UInt8] {
+        suite.reference("MLS 1.0 KeyPackage Reference", encoded)
+    }
+
+    public var isLastResort: Bool { extensions[type: Extension.lastResort] != nil }
+
+    /// §10.1, but for the leaf's own rules, which depend on the group.
+    func check(_ suite: any SuiteProvider) throws(MLSError) {
+        guard version == 1 else { throw .invalidKeyPackage(.version) }
+        guard cipherSuite == suite.cipherSuite else { throw .invalidKeyPackage(.cipherSuite) }
+        guard case .keyPackage = leaf.source else { throw .invalidLeaf(.wrongSource) }
+        guard initKey != leaf.encryptionKey else { throw .invalidKeyPackage(.initKeyReused) }
+        try extensions.checkUnique()
+        var reader = ByteReader(encoded[signedCount...])
+        let signature = try decoding { () throws(CodecError) in try reader.bytes() }
+        guard suite.isValid(signature, over: Array(encoded[..<signedCount]), label: "KeyPackageTBS", by: leaf.signatureKey)
+        else { throw .invalidKeyPackage(.signature) }
+    }
+}

@@ -1,0 +1,246 @@
+package import Vocabulary
+
+/// An inner node (RFC 9420 §7.1). Never changes once made: the trees of all epochs share it.
+package final class ParentNode: Equatable, Sendable, WireCodable {
+    package let encryptionKey: [UInt8]
+    package let parentHash: [UInt8]
+    /// Leaves below that do not know the node's private key; rising.
+    package let unmergedLeaves: [UInt32]
+
+    init(encryptionKey: [UInt8], parentHash: [UInt8], unmergedLeaves: [UInt32] = []) {
+        (self.encryptionKey, self.parentHash, self.unmergedLeaves) = (encryptionKey, parentHash, unmergedLeaves)
+    }
+
+    package init(from reader: inout ByteReader) throws(CodecError) {
+        encryptionKey = try reader.bytes()
+        parentHash = try reader.bytes()
+        unmergedLeaves = try reader.indices()
+    }
+
+    package func write(to writer: inout ByteWriter) {
+        writer.write(opaque: encryptionKey)
+        writer.write(opaque: parentHash)
+        writer.write(indices: unmergedLeaves)
+    }
+
+    func adding(unmerged leaf: UInt32) -> ParentNode {
+        var leaves = unmergedLeaves
+        leaves.insert(leaf, at: leaves.firstIndex { $0 > leaf } ?? leaves.count)
+        return ParentNode(encryptionKey: encryptionKey, parentHash: parentHash, unmergedLeaves: leaves)
+    }
+
+    package static func == (x: ParentNode, y: ParentNode) -> Bool {
+        x === y
+            || (x.encryptionKey == y.encryptionKey && x.parentHash == y.parentHash && x.unmergedLeaves == y.unmergedLeaves)
+    }
+}
+
+/// The public ratchet tree (RFC 9420 §4, §7): a complete binary tree, by array. A value: an epoch's tree is copied, changed, and
+/// kept or dropped as a whole. The hashes of subtrees are remembered until something below changes.
+package struct RatchetTree: Sendable {
+    /// A power of two of them.
+    package private(set) var leaves: [LeafNode?]
+    /// Node `2i + 1` at `i`.
+    package private(set) var parents: [ParentNode?]
+    var hashes: HashCache
+    /// No leaf before this one is blank.
+    private var firstBlank: UInt32 = 0
+
+    package var leafCount: UInt32 { UInt32(leaves.count) }
+    package var nodeCount: UInt32 { TreeMath.nodeCount(leaves: leafCount) }
+    package var root: UInt32 { TreeMath.root(leaves: leafCount) }
+
+    init(_ leaf: LeafNode) {
+        (leaves, parents, hashes) = ([leaf], [], HashCache(nodes: 1))
+    }
+
+    // MARK: Nodes
+
+    package func leaf(_ index: UInt32) -> LeafNode? { index < leafCount ? leaves[Int(index)] : nil }
+
+    package func parent(_ node: UInt32) -> ParentNode? {
+        let index = Int(node / 2)
+        return node & 1 == 1 && index < parents.count ? parents[index] : nil
+    }
+
+    package func encryptionKey(_ node: UInt32) -> [UInt8]? {
+        node & 1 == 0 ? leaf(node / 2)?.encryptionKey : parent(node)?.encryptionKey
+    }
+
+    package func isBlank(_ node: UInt32) -> Bool { node & 1 == 0 ? leaf(node / 2) == nil : parent(node) == nil }
+
+    /// The members, by rising leaf index.
+    package var members: [(index: UInt32, leaf: LeafNode)] {
+        leaves.indices.compactMap { index in leaves[index].map { (UInt32(index), $0) } }
+    }
+
+    mutating func set(parent node: UInt32, _ value: ParentNode?) {
+        let index = Int(node / 2)
+        guard node & 1 == 1, index < parents.count else { return }
+        parents[index] = value
+        hashes.forget(node)
+    }
+
+    /// Sets a leaf and forgets the hashes above it.
+    mutating func set(leaf index: UInt32, _ value: LeafNode?) {
+        guard index < leafCount else { return }
+        leaves[Int(index)] = value
+        hashes.forget(index * 2)
+        for node in TreeMath.directPath(leaf: index, leaves: leafCount) { hashes.forget(node) }
+        if value == nil { firstBlank = min(firstBlank, index) }
+    }
+
+    // MARK: Changes (§7.7, §12.1)
+
+    /// Puts a newcomer into the leftmost blank leaf; the nodes above know it as unmerged.
+    mutating func add(_ leaf: LeafNode) throws(MLSError) -> UInt32 {
+        let index = try reserveLeaf()
+        for node in TreeMath.directPath(leaf: index, leaves: leafCount) {
+            if let parent = parent(node) { set(parent: node, parent.adding(unmerged: index)) }
+        }
+        set(leaf: index, leaf)
+        return index
+    }
+
+    /// The leftmost blank leaf; extends a full tree.
+    mutating func reserveLeaf() throws(MLSError) -> UInt32 {
+        while firstBlank < leafCount, leaves[Int(firstBlank)] != nil { firstBlank += 1 }
+        if firstBlank == leafCount {
+            guard leafCount < TreeMath.leavesMax else { throw .limitReached("leaves of a tree") }
+            leaves.append(contentsOf: repeatElement(nil, count: leaves.count))
+            parents.append(contentsOf: repeatElement(nil, count: leaves.count - 1 - parents.count))
+            hashes.resize(nodes: Int(nodeCount))
+        }
+        return firstBlank
+    }
+
+    mutating func update(_ index: UInt32, _ leaf: LeafNode) {
+        set(leaf: index, leaf)
+        blankPath(index)
+    }
+
+    mutating func remove(_ index: UInt32) {
+        set(leaf: index, nil)
+        blankPath(index)
+        truncate()
+    }
+
+    mutating func blankPath(_ index: UInt32) {
+        for node in TreeMath.directPath(leaf: index, leaves: leafCount) { set(parent: node, nil) }
+    }
+
+    /// Halves the tree while its right half has no member.
+    private mutating func truncate() {
+        while leaves.count > 1, leaves[(leaves.count / 2)...].allSatisfy({ $0 == nil }) {
+            leaves.removeLast(leaves.count / 2)
+            parents.removeLast(parents.count - (leaves.count - 1))
+            hashes.resize(nodes: Int(nodeCount))
+        }
+        firstBlank = min(firstBlank, leafCount)
+    }
+
+    // MARK: Resolutions (§4.1.1)
+
+    /// - Parameter excluded: leaves to leave out: those that the same commit adds.
+    package func resolution(_ node: UInt32, excluding excluded: Set<UInt32> = []) -> [UInt32] {
+        var result: [UInt32] = []
+        resolve(node, excluded, into: &result)
+        return result
+    }
+
+    private func resolve(_ node: UInt32, _ excluded: Set<UInt32>, into result: inout [UInt32]) {
+        if node & 1 == 0 {
+            if leaf(node / 2) != nil, excluded.isEmpty || !excluded.contains(node / 2) { result.append(node) }
+        } else if let parent = parent(node) {
+            result.append(node)
+            for leaf in parent.unmergedLeaves where !excluded.contains(leaf) { result.append(leaf * 2) }
+        } else if let left = TreeMath.left(node), let right = TreeMath.right(node) {
+            resolve(left, excluded, into: &result)
+            resolve(right, excluded, into: &result)
+        }
+    }
+
+    private func hasMembers(_ node: UInt32) -> Bool {
+        if !isBlank(node) { return true }
+        guard let left = TreeMath.left(node), let right = TreeMath.right(node) else { return false }
+        return hasMembers(left) || hasMembers(right)
+    }
+
+    /// The nodes above a leaf that get new keys, from the leaf upwards, each with its child off the path: those whose
+    /// off-path child has nobody to tell are left out (§4.1.2).
+    package func filteredDirectPath(_ leaf: UInt32) -> [(node: UInt32, copath: UInt32)] {
+        var path: [(node: UInt32, copath: UInt32)] = []
+        var child = leaf * 2
+        while let node = TreeMath.parent(child, leaves: leafCount) {
+            if let copath = TreeMath.sibling(child, leaves: leafCount), hasMembers(copath) { path.append((node, copath)) }
+            child = node
+        }
+        return path
+    }
+}
+
+extension RatchetTree: Equatable {
+    package static func == (x: RatchetTree, y: RatchetTree) -> Bool { x.leaves == y.leaves && x.parents == y.parents }
+}
+
+extension RatchetTree: WireCodable {
+    /// The `ratchet_tree` vector (§12.4.3.3): no blanks at the end.
+    package func write(to writer: inout ByteWriter) {
+        var last = Int(nodeCount) - 1
+        while last > 0, isBlank(UInt32(last)) { last -= 1 }
+        var inner = ByteWriter(reservingCapacity: leaves.count * 384)
+        for node in 0...UInt32(last) {
+            if node & 1 == 0 {
+                inner.write(optional: leaves[Int(node / 2)]) { writer, leaf in
+                    writer.write(UInt8(1))
+                    writer.write(leaf)
+                }
+            } else {
+                inner.write(optional: parents[Int(node / 2)]) { writer, parent in
+                    writer.write(UInt8(2))
+                    writer.write(parent)
+                }
+            }
+        }
+        writer.write(opaque: inner.bytes)
+    }
+
+    package init(from reader: inout ByteReader) throws(CodecError) {
+        var inner = ByteReader(try reader.opaque())
+        var leaves: [LeafNode?] = []
+        var parents: [ParentNode?] = []
+        var node: UInt32 = 0
+        var endsBlank = true
+        while !inner.isEmpty {
+            guard node < TreeMath.leavesMax else { throw .tooLong(bytes: Int(node), max: Int(TreeMath.leavesMax)) }
+            endsBlank = false
+            switch (try inner.integer(UInt8.self), node & 1) {
+            case (0, let odd):
+                endsBlank = true
+                if odd == 0 { leaves.append(nil) } else { parents.append(nil) }
+            case (1, let odd):
+                let type: UInt8 = try inner.integer()
+                guard type == (odd == 0 ? 1 : 2) else { throw .badValue("a node type: leaves stand at even places, parents at odd ones") }
+                if odd == 0 { leaves.append(try inner.value()) } else { parents.append(try inner.value()) }
+            default: throw .badValue("an optional's presence byte")
+            }
+            node += 1
+        }
+        guard !endsBlank else { throw .badValue("a tree that is empty or ends in a blank node") }
+        guard node & 1 == 1 else { throw .badValue("a tree of an even number of nodes") }
+        var count = 1
+        while count < leaves.count { count *= 2 }
+        leaves.append(contentsOf: repeatElement(nil, count: count - leaves.count))
+        parents.append(contentsOf: repeatElement(nil, count: count - 1 - parents.count))
+        (self.leaves, self.parents) = (leaves, parents)
+        hashes = HashCache(nodes: 2 * count - 1)
+    }
+
+    package init(leaves: [LeafNode?], parents: [ParentNode?]) throws(MLSError) {
+        guard let count = UInt32(exactly: leaves.count), count > 0, count <= TreeMath.leavesMax, count.nonzeroBitCount == 1,
+            parents.count == leaves.count - 1
+        else { throw .invalidTree(.tooLarge) }
+        (self.leaves, self.parents) = (leaves, parents)
+        hashes = HashCache(nodes: leaves.count * 2 - 1)
+    }
+}
