@@ -1,9 +1,9 @@
 internal import Vocabulary
 
 #if canImport(FoundationEssentials)
-internal import FoundationEssentials
+    internal import FoundationEssentials
 #else
-internal import Foundation
+    internal import Foundation
 #endif
 
 // common.proto, except for messages: Messages.swift. Each type has `init(value)` and `value()`, which checks every field.

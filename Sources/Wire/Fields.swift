@@ -1,10 +1,10 @@
-internal import Vocabulary
 internal import SwiftProtobuf
+internal import Vocabulary
 
 #if canImport(FoundationEssentials)
-internal import FoundationEssentials
+    internal import FoundationEssentials
 #else
-internal import Foundation
+    internal import Foundation
 #endif
 
 // How one field is read and checked, and written. The names are those of the `.proto` files: they reach the author of the other side.

@@ -1,9 +1,9 @@
 internal import Vocabulary
 
 #if canImport(FoundationEssentials)
-internal import FoundationEssentials
+    internal import FoundationEssentials
 #else
-internal import Foundation
+    internal import Foundation
 #endif
 
 // The entries of a link, and liveness.

@@ -56,7 +56,8 @@ struct BoundsTests {
                 guard let field = schema.messages[message]?[number], !field.isRepeated, message != F.message,
                     !optional.contains("\(message).\(field.name)")
                 else { return [] }
-                return field.exactLength != nil || schema.messages[field.type] != nil || field.type == "LivenessKind" || field.type == "EventKind"
+                return field.exactLength != nil || schema.messages[field.type] != nil || field.type == "LivenessKind"
+                    || field.type == "EventKind"
                     ? [[]] : []
             }
             for (message, number, altered) in without {
@@ -106,7 +107,9 @@ struct BoundsTests {
 
     @Test func `lists are bounded in entries`() {
         let watermarks = [Watermark](repeating: Fixture.watermark, count: Limits.watermarksPerFrameMax + 1)
-        #expect(error(ClientFrame.self, ClientFrame.acknowledge(through: 1, watermarks: watermarks).serialized()) == .badValue("acknowledge.watermarks"))
+        #expect(
+            error(ClientFrame.self, ClientFrame.acknowledge(through: 1, watermarks: watermarks).serialized())
+                == .badValue("acknowledge.watermarks"))
         let claims = [LivenessClaim](repeating: Fixture.claims[0], count: Limits.claimsPerFrameMax + 1)
         #expect(error(LinkFrame.self, LinkFrame.liveness(.ping(sequence: 1, claims: claims)).serialized()) == .badValue("liveness.claims"))
         let devices = [DeviceID](repeating: Fixture.id32(1), count: Limits.rosterDevicesMax + 1)

@@ -33,7 +33,9 @@ struct DocumentTests {
         let pages = ["ClientFrame": "client-session", "NodeFrame": "client-session", "LinkFrame": "node-link"]
         for (message, name) in pages {
             let text = try page(name)
-            for field in (schema.messages[message] ?? [:]).values { #expect(text.contains("`\(field.name)`") || text.contains("`\(field.name) {"), "\(field.name) in \(name).md") }
+            for field in (schema.messages[message] ?? [:]).values {
+                #expect(text.contains("`\(field.name)`") || text.contains("`\(field.name) {"), "\(field.name) in \(name).md")
+            }
         }
     }
 

@@ -36,10 +36,14 @@ struct HostileBytesTests {
         case 0 where !bytes.isEmpty: bytes[place] ^= 1 << UInt8.random(in: 0..<8, using: &random)
         case 1 where !bytes.isEmpty: bytes[place] = [0, 0x7f, 0x80, 0xff].randomElement(using: &random) ?? 0
         case 2: bytes.removeSubrange(place..<min(bytes.count, place + Int.random(in: 0..<8, using: &random)))
-        case 3: bytes.insert(contentsOf: (0..<Int.random(in: 0..<12, using: &random)).map { _ in UInt8.random(in: 0...255, using: &random) }, at: place)
+        case 3:
+            bytes.insert(
+                contentsOf: (0..<Int.random(in: 0..<12, using: &random)).map { _ in UInt8.random(in: 0...255, using: &random) }, at: place)
         case 4: bytes = Array(bytes.prefix(place))
         case 5: bytes.replaceSubrange(place..., with: (frames.randomElement(using: &random) ?? []).dropFirst(place))
-        default: bytes.replaceSubrange(place..<min(bytes.count, place + 1), with: Tree.varint(random.next() >> UInt64.random(in: 0..<64, using: &random)))
+        default:
+            bytes.replaceSubrange(
+                place..<min(bytes.count, place + 1), with: Tree.varint(random.next() >> UInt64.random(in: 0..<64, using: &random)))
         }
     }
 

@@ -25,7 +25,8 @@ struct RoundTripTests {
             }
         }
         for frame in try F.fixtures() { collect(try #require(Tree(F.message, frame.serialized(), schema))) }
-        var open = [F.message], visited: Set<String> = []
+        var open = [F.message]
+        var visited: Set<String> = []
         while let message = open.popLast() {
             guard visited.insert(message).inserted else { continue }
             for (number, field) in schema.messages[message] ?? [:] {

@@ -16,7 +16,9 @@ struct SignedBytesTests {
         }
         // "name   hex", with one space between.
         lines = Set(
-            pages.joined(separator: "\n").split(separator: "\n").map { $0.split(separator: " ", omittingEmptySubsequences: true).joined(separator: " ") })
+            pages.joined(separator: "\n").split(separator: "\n").map {
+                $0.split(separator: " ", omittingEmptySubsequences: true).joined(separator: " ")
+            })
     }
 
     private var nodeID: NodeID { NodeID(raw: node.publicKey) }

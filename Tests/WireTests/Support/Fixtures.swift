@@ -4,7 +4,9 @@ import Wire
 /// One frame of every case, and of every item in it. Ids are runs of one byte that begins no protobuf field.
 enum Fixture {
     static func id32<T: Identifier32>(_ byte: UInt8) -> T { T(raw: bytes32(byte)) }
-    static func id16<T: Identifier16>(_ byte: UInt8) -> T { T(raw: Bytes16(UInt64(byte) &* 0x0101_0101_0101_0101, UInt64(byte) &* 0x0101_0101_0101_0101)) }
+    static func id16<T: Identifier16>(_ byte: UInt8) -> T {
+        T(raw: Bytes16(UInt64(byte) &* 0x0101_0101_0101_0101, UInt64(byte) &* 0x0101_0101_0101_0101))
+    }
     static func bytes32(_ byte: UInt8) -> Bytes32 { Bytes32([UInt8](repeating: byte, count: 32)) ?? .zero }
     static func signature(_ byte: UInt8) -> Signature { Signature([UInt8](repeating: byte, count: 64)) ?? zeroSignature }
     private static let zeroSignature = Signature([UInt8](repeating: 0, count: 64)).unsafelyUnwrapped
@@ -38,7 +40,8 @@ enum Fixture {
             .register(RequestID(5), secret: [1, 2, 3], user: id32(0xb1), handle: try Handle("alice")),
             .publish(RequestID(.max), unconsented), .publish(RequestID(6), record),
             .submit(application), .submit(create),
-            .acknowledge(through: 12, watermarks: [watermark, watermark]), .acknowledge(through: QueuePosition(unchecked: counterMax), watermarks: []),
+            .acknowledge(through: 12, watermarks: [watermark, watermark]),
+            .acknowledge(through: QueuePosition(unchecked: counterMax), watermarks: []),
             .lookup(RequestID(0), .address(try Address("bob@chat.example.org"))), .lookup(RequestID(2), .user(id32(0xb2))),
             .ping(0), .ping(.max),
         ]
@@ -53,7 +56,8 @@ enum Fixture {
             .granted(
                 RequestID(5), federation: id32(0xfa), issuer: id32(0xa1), issuerName: try NodeName("harbor"), certificate: signature(0x93)),
             .published(RequestID(6), record), .sent(id16(0xe1)),
-            .entry(12, .event(envelope)), .entry(13, .accepted(acceptance)), .entry(14, .failed(failure)), .entry(15, .watermark(watermark)),
+            .entry(12, .event(envelope)), .entry(13, .accepted(acceptance)), .entry(14, .failed(failure)),
+            .entry(15, .watermark(watermark)),
             .caughtUp, .found(RequestID(7), record, address: try Address("alice@harbor")),
             .refusedRequest(RequestID(8), refusal), .refusedMessage(id16(0xe1), refusal),
             .pong(.max), .goodbye(refusal), .goodbye(Refusal(.unknown, "")),
@@ -71,7 +75,8 @@ enum Fixture {
             .join(JoinRequest(versions: .current, federation: id32(0xfa), secret: [4, 5, 6], name: try NodeName("tower"))),
             .admitted([statement, statement]), .statements([statement]), .statements([]), .statementsDigest(id32(0xf2)),
             .liveness(.ping(sequence: 1, claims: claims)), .liveness(.acknowledge(sequence: 1, claims: [])),
-            .liveness(.pingRequest(sequence: 2, target: id32(0xa3), claims: claims)), .liveness(.negative(sequence: counterMax, claims: [])),
+            .liveness(.pingRequest(sequence: 2, target: id32(0xa3), claims: claims)),
+            .liveness(.negative(sequence: counterMax, claims: [])),
             .records([record, unconsented]), .records([]), .reconcile(exchange: .max, initiator: true, message: [0x61, 0, 0, 0]),
             .reconcile(exchange: 0, initiator: false, message: []), .recordsWanted([id32(0xf3), id32(0xf4)]),
             .equivocation(record, unconsented), .lookup(RequestID(1), .user(id32(0xb1))),

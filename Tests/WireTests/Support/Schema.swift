@@ -23,7 +23,11 @@ struct Schema {
         }
     }
 
-    private enum Scope { case message(String), oneof(String), enumeration(String) }
+    private enum Scope {
+        case message(String)
+        case oneof(String)
+        case enumeration(String)
+    }
 
     private mutating func read(_ text: String) throws {
         var scopes: [Scope] = []
