@@ -1,0 +1,51 @@
+public import Vocabulary
+
+/// What keeps a command from doing its work. The exit codes are those of sysexits.h, and 20 and 21 of our own.
+public struct ClientError: Explained, Equatable, Codable {
+    public enum Code: Int32, Sendable, Codable {
+        case usage = 64
+        case data = 65
+        case unavailable = 69
+        case inputOutput = 74
+        case kept = 75
+        case permission = 77
+        case configuration = 78
+        case keyChanged = 20
+        case notReached = 21
+    }
+
+    public let code: Code
+    public let what, why, remedy: String
+
+    public init(_ code: Code, what: String, why: String, remedy: String) {
+        (self.code, self.what, self.why, self.remedy) = (code, what, why, remedy)
+    }
+
+    public init(_ code: Code, _ explanation: Explanation) {
+        self.init(code, what: explanation.what, why: explanation.why, remedy: explanation.remedy)
+    }
+
+    public init(_ error: StoreError) {
+        let code: Code =
+            switch error {
+            case .full, .io: .inputOutput
+            case .corrupt: .data
+            case .inUse: .unavailable
+            case .unusable: .configuration
+            }
+        self.init(code, error.explanation)
+    }
+
+    public init(_ refusal: Refusal) {
+        let code: Code =
+            switch refusal.code {
+            case _ where refusal.code.isTransient: .unavailable
+            case .authenticationFailed, .invitationInvalid, .invitationUsed, .invitationExpired, .handleTaken, .blocked, .notOnRoster: .permission
+            case .versionUnsupported, .notHome, .nodeExpelled, .unknownHub: .unavailable
+            default: .data
+            }
+        self.init(code, refusal.explanation)
+    }
+
+    public var explanation: Explanation { Explanation(what: what, why: why, remedy: remedy) }
+}

@@ -1,0 +1,250 @@
+internal import ClientCore
+internal import Cryptography
+internal import Dispatch
+internal import Foundation
+internal import Glibc
+public import Logging
+internal import NIOCore
+internal import NIOPosix
+internal import Storage
+internal import Vocabulary
+
+/// What a command hears while its request runs.
+public enum Event: Sendable {
+    case reply(Reply)
+    /// The time that the command gave itself is over.
+    case timedOut
+    /// SIGINT or SIGTERM: end cleanly.
+    case interrupted
+}
+
+/// One request to a profile: carried out here if nobody has the profile, else handed to the process that does.
+public final class Courier: Sendable {
+    public struct Options: Sendable {
+        public var location: ProfileLocation
+        public var passphraseFile: String?
+        public var log: Logger
+
+        public init(location: ProfileLocation, passphraseFile: String?, log: Logger) {
+            (self.location, self.passphraseFile, self.log) = (location, passphraseFile, log)
+        }
+    }
+
+    /// Ends the request when true comes back.
+    public typealias Handler = (Event, Session) async -> Bool
+
+    /// What the command says back.
+    public final class Session: Sendable {
+        fileprivate let say: @Sendable ([Int64]) -> Void
+        fileprivate init(say: @escaping @Sendable ([Int64]) -> Void) { self.say = say }
+        /// Written and flushed: these messages are never shown again.
+        public func shown(_ sequences: [Int64]) { say(sequences) }
+    }
+
+    private let options: Options
+    private let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+
+    public init(_ options: Options) { self.options = options }
+
+    /// Runs the request until `handler` returns true or the owner is done.
+    ///
+    /// - Parameter timeout: after it `handler` hears `timedOut`, once.
+    public func perform(_ request: Request, timeout: Duration?, handler: Handler) async throws(ClientError) {
+        let (events, feed) = AsyncStream.makeStream(of: Heard.self)
+        let signals = Signals { feed.yield(.event(.interrupted)) }
+        defer { signals.cancel() }
+        if let timeout {
+            group.next().scheduleTask(in: .nanoseconds(timeout.nanoseconds)) { feed.yield(.event(.timedOut)) }
+        }
+        var iterator = events.makeAsyncIterator()
+        if case .join(let link, let handle) = request { try prepare(link: link, handle: handle) }
+        guard options.location.exists else { throw .notJoined(options.location) }
+        for _ in 0..<Self.attemptsMax {
+            if let lock = try lock() {
+                return try await own(lock, request, feed, &iterator, handler)
+            }
+            if try await handOver(request, feed, &iterator, handler) { return }
+            // Between its lock and its socket an owner is busy for some milliseconds, beginning or ending.
+            try? await Task.sleep(for: .milliseconds(20))
+        }
+        throw ClientError(
+            .unavailable, what: "The profile \(options.location.folder) is in use and its owner does not answer.",
+            why: "Another courier process has the lock.", remedy: "Wait for it to end, or stop it.")
+    }
+
+    private static let attemptsMax = 500
+
+    private enum Heard: Sendable {
+        case event(Event)
+        case ownerGone
+    }
+
+    private func lock() throws(ClientError) -> DataFolderLock? {
+        do { return try DataFolderLock(folder: options.location.folder) } catch {
+            if case .inUse = error { return nil }
+            throw ClientError(error)
+        }
+    }
+
+    // MARK: As the owner
+
+    private func own(
+        _ lock: DataFolderLock, _ request: Request, _ feed: AsyncStream<Heard>.Continuation,
+        _ iterator: inout AsyncStream<Heard>.Iterator, _ handler: Handler
+    ) async throws(ClientError) {
+        defer { lock.release() }
+        let key = try ProfileKey.load(from: options.location, passphrase: passphrase())
+        let (location, log, loop) = (options.location, options.log, group.next())
+        let owner: Owner
+        do {
+            let made = try await loop.submit { () throws -> Owner? in
+                let store = try ProfileStore(path: location.database, key: key)
+                guard let snapshot = try store.snapshot() else { return nil }
+                return Owner(store: store, snapshot: snapshot, loop: loop, log: log)
+            }.get()
+            guard let made else { throw ClientError.notJoined(location) }
+            owner = made
+        } catch let error as StoreError {
+            if case .unusable = error { throw .wrongKey(location) }
+            throw ClientError(error)
+        } catch let error as ClientError {
+            throw error
+        } catch { throw ClientError(.inputOutput, what: "The profile cannot be opened.", why: "\(error)", remedy: "Check the folder.") }
+        let place = HandoverSocket.Place(folder: location.folder)
+        let socket = if let place { try? await HandoverSocket.serve(owner, at: place, on: loop) } else { nil as (any Channel)? }
+        let job = try? await loop.submit { owner.begin(request) { feed.yield(.event(.reply($0))) } }.get()
+        let session = Session { sequences in
+            loop.execute { if let job { owner.shown(sequences, by: job) } }
+        }
+        await listen(session, &iterator, handler)
+        if let place { _ = unlink(place.path) }
+        try? await socket?.close()
+        // What the last answers set off (a message shown, an acknowledgement) is done before the loop comes to this.
+        try? await owner.stop().get()
+        place?.close()
+    }
+
+    private func passphrase() throws(ClientError) -> Secret? {
+        guard let file = options.passphraseFile ?? ProcessInfo.processInfo.environment["COURIER_PASSPHRASE_FILE"] else { return nil }
+        guard var bytes = FileManager.default.contents(atPath: file).map({ Array($0) }) else {
+            throw ClientError(
+                .configuration, what: "The passphrase file \(file) cannot be read.", why: String(cString: strerror(errno)),
+                remedy: "Check its name, owner and mode.")
+        }
+        while let last = bytes.last, last == 10 || last == 13 { bytes.removeLast() }
+        guard !bytes.isEmpty else {
+            throw ClientError(.configuration, what: "The passphrase file \(file) is empty.", why: "An empty passphrase protects nothing.", remedy: "Write one into it.")
+        }
+        return Secret(consuming: &bytes)
+    }
+
+    // MARK: By the owner
+
+    /// - Returns: false when nobody answered or the owner went away before it was done: the request is to be made anew.
+    private func handOver(
+        _ request: Request, _ feed: AsyncStream<Heard>.Continuation, _ iterator: inout AsyncStream<Heard>.Iterator, _ handler: Handler
+    ) async throws(ClientError) -> Bool {
+        guard let place = HandoverSocket.Place(folder: options.location.folder) else { return false }
+        defer { place.close() }
+        let channel = await HandoverSocket.ask(request, at: place, on: group.next()) { reply in
+            feed.yield(reply.map { .event(.reply($0)) } ?? .ownerGone)
+        }
+        guard let channel else { return false }
+        let session = Session { HandoverSocket.say(.shown($0), on: channel) }
+        let isDone = await listen(session, &iterator, handler)
+        // What was said last is on its way before the end is.
+        _ = try? await channel.writeAndFlush(channel.allocator.buffer(capacity: 0)).get()
+        try? await channel.close()
+        return isDone
+    }
+
+    /// - Returns: false when the owner went away.
+    @discardableResult
+    private func listen(_ session: Session, _ iterator: inout AsyncStream<Heard>.Iterator, _ handler: Handler) async -> Bool {
+        while let heard = await iterator.next() {
+            switch heard {
+            case .ownerGone: return false
+            case .event(.reply(.done)): return true
+            case .event(let event):
+                if await handler(event, session) { return true }
+            }
+        }
+        return true
+    }
+
+    // MARK: A new profile
+
+    /// Makes folder, key and account, if this is not the repeat of a joining that was cut short.
+    private func prepare(link text: String, handle: String) throws(ClientError) {
+        guard let link = InvitationLink(text) else {
+            throw ClientError(
+                .data, what: "That is no invitation link.", why: "A link looks like https://HOST:PORT/i/SECRET#NODEKEY.",
+                remedy: "Copy the whole link, in quotes: courier join 'LINK' --handle NAME")
+        }
+        let wanted: Handle
+        do { wanted = try Handle(handle) } catch { throw ClientError(.data, error.explanation) }
+        let location = options.location
+        try ProfileKey.make(in: location, passphrase: passphrase())
+        guard let lock = try lock() else {
+            throw ClientError(
+                .unavailable, what: "The profile \(location.folder) is in use.", why: "Another courier process has it.",
+                remedy: "Name another profile with --profile, or stop the other process.")
+        }
+        defer { lock.release() }
+        let key = try ProfileKey.load(from: location, passphrase: passphrase())
+        do {
+            let store = try ProfileStore(path: location.database, key: key)
+            defer { store.close() }
+            if let account = try store.account() {
+                if account.endpoint == link.endpoint, account.home == link.node, account.handle == wanted { return }
+                guard case .registering = account.stage else {
+                    throw ClientError(
+                        .data, what: "The profile \(location.folder) belongs to \(account.address.map { "\($0)" } ?? "\(account.handle)").",
+                        why: "A profile holds one user.", remedy: "Name another profile: --profile NAME")
+                }
+            }
+            var random = SystemRandom()
+            try store.commit([.account(Account(link: link, handle: wanted, using: &random))])
+        } catch let error as StoreError {
+            if case .unusable = error { throw .wrongKey(location) }
+            throw ClientError(error)
+        } catch let error as ClientError {
+            throw error
+        } catch { throw ClientError(.inputOutput, what: "The profile cannot be made.", why: "\(error)", remedy: "Check the folder.") }
+    }
+}
+
+extension ClientError {
+    static func notJoined(_ location: ProfileLocation) -> ClientError {
+        ClientError(
+            .configuration, what: "There is no profile in \(location.folder).", why: "Nobody has joined a node with it.",
+            remedy: "Run: courier join LINK --handle NAME (or name a profile with --profile)")
+    }
+
+    static func wrongKey(_ location: ProfileLocation) -> ClientError {
+        ClientError(
+            .permission, what: "The profile \(location.folder) does not open.", why: "The passphrase or key file is not the one it was made with.",
+            remedy: "Check --passphrase-file, or restore profile.key from a backup.")
+    }
+}
+
+/// SIGINT and SIGTERM as events, so that a command ends after what it is doing is on disk.
+private final class Signals: Sendable {
+    // Made in `init`, cancelled once: no access is concurrent.
+    private nonisolated(unsafe) let sources: [any DispatchSourceSignal]
+
+    init(_ onSignal: @escaping @Sendable () -> Void) {
+        sources = [SIGINT, SIGTERM].map { number in
+            signal(number, SIG_IGN)
+            let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
+            source.setEventHandler(handler: onSignal)
+            source.resume()
+            return source
+        }
+    }
+
+    func cancel() {
+        for source in sources { source.cancel() }
+        for number in [SIGINT, SIGTERM] { signal(number, SIG_DFL) }
+    }
+}

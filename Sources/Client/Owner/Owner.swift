@@ -1,0 +1,204 @@
+internal import ClientCore
+internal import Cryptography
+internal import Glibc
+internal import Logging
+internal import NIOCore
+internal import Vocabulary
+
+/// The one that has the profile: steps the core, commits each batch in one transaction, then releases what had to wait for it.
+///
+/// Unchecked: all of it runs on one event loop, that of the connection, so that a frame is handled where it is read: no hop and no
+/// queue lies between a message's arrival and its acknowledgement.
+final class Owner: @unchecked Sendable {
+    typealias JobID = UInt64
+
+    let loop: any EventLoop
+    let store: ProfileStore
+    private(set) var device: Device
+    var jobs: [JobID: Job] = [:]
+    var beingShown: Set<Int64> = []
+    /// The last reason for being without a session; nil while there is one or none was tried.
+    private(set) var lastFailure: SessionFailure?
+    private let log: Logger
+    private var connection: NodeConnection?
+    private var random = SystemRandom()
+    private var nextJob: JobID = 0
+    private var pending: [Device.Input] = []
+    private var isStepping = false
+    private var timer: Scheduled<Void>?
+    private var timerDue: Instant?
+    private var isStopped = false
+
+    init(store: ProfileStore, snapshot: DeviceSnapshot, loop: any EventLoop, log: Logger) {
+        (self.store, self.loop, self.log) = (store, loop, log)
+        device = Device(snapshot)
+    }
+
+    /// Closes the session; the store stays usable until this has returned.
+    func stop() -> EventLoopFuture<Void> {
+        loop.flatSubmit { [self] in
+            isStopped = true
+            timer?.cancel()
+            let closed = connection?.close() ?? loop.makeSucceededVoidFuture()
+            connection = nil
+            return closed.recover { _ in }.map { [self] in store.close() }
+        }
+    }
+
+    // MARK: Requests
+
+    /// - Parameter reply: called on the loop, in order.
+    func begin(_ request: Request, reply: @escaping @Sendable (Reply) -> Void) -> JobID {
+        loop.assertInEventLoop()
+        nextJob += 1
+        let job = Job(id: nextJob, request: request, reply: reply)
+        jobs[job.id] = job
+        start(job)
+        return job.id
+    }
+
+    func shown(_ sequences: [Int64], by id: JobID) {
+        guard let job = jobs[id], !isStopped else { return }
+        job.inHand.subtract(sequences)
+        beingShown.subtract(sequences)
+        do { try store.markShown(sequences) } catch { return fail(error) }
+        hand(to: job)
+    }
+
+    /// Nobody waits for the answers any more; what was not shown yet is for the next who asks.
+    func end(_ id: JobID) {
+        guard let job = jobs.removeValue(forKey: id), !isStopped else { return }
+        beingShown.subtract(job.inHand)
+        if !job.inHand.isEmpty { handToAll() }
+    }
+
+    // MARK: The loop of input, commit, release
+
+    func feed(_ inputs: Device.Input...) {
+        pending += inputs
+        drain()
+    }
+
+    private func drain() {
+        guard !isStepping, !isStopped else { return }
+        isStepping = true
+        defer { isStepping = false }
+        while !pending.isEmpty, !isStopped {
+            let inputs = [.wallClockRead(Clock.wall)] + pending + [.batchEnded]
+            pending = []
+            let now = Clock.now
+            var effects: [Device.Effect] = []
+            for input in inputs { effects += device.step(input, at: now, using: &random) }
+            let writes = effects.compactMap { if case .write(let write) = $0 { write } else { nil } }
+            if !writes.isEmpty {
+                // The core is ahead of the disk when this fails: nothing of it may be said, and the owner ends.
+                do { try store.commit(writes) } catch { return fail(error) }
+            }
+            var arrived = false
+            for effect in effects {
+                if case .messagesArrived = effect { arrived = true } else { perform(effect) }
+            }
+            connection?.flush()
+            if arrived { handToAll() }
+        }
+        arm()
+    }
+
+    private func perform(_ effect: Device.Effect) {
+        switch effect {
+        case .write, .messagesArrived: break
+        case .connect(let endpoint): connect(to: endpoint)
+        case .disconnect:
+            connection?.flush()
+            connection?.close()
+            connection = nil
+        case .send(let frame): connection?.write(frame)
+        case .stateChanged(let message, let status): tell(message, status)
+        case .sendRefused(let message, let error): tell(message, error)
+        case .contactFound(let ticket, let contact): tell(ticket, .success(contact))
+        case .contactRefused(let ticket, let refusal): tell(ticket, .failure(refusal))
+        case .sessionChanged(let change):
+            switch change {
+            case .down(let failure):
+                lastFailure = failure
+                log.notice("no session: \(failure.explanation.what) \(failure.explanation.why)")
+            case .up(let waiting):
+                lastFailure = nil
+                log.info("session is up", metadata: ["waiting": "\(waiting)"])
+            case .joined, .joinRefused, .caughtUp: break
+            }
+            tell(change)
+        case .note(let note): remark(note)
+        }
+    }
+
+    private func remark(_ note: DeviceNote) {
+        switch note {
+        case .alarm(let alarm):
+            log.warning("a hub contradicted itself (\(alarm)); the conversation is closed and the alarm recorded")
+        case .keyChanged(let address): log.warning("the identity key of \(address) has changed: see courier contact show \(address)")
+        case .recordEquivocated: log.warning("the directory shows two records of one version of a user: the known one stays in use")
+        case .undecryptable, .badRecord, .recordRolledBack, .unsignedReceipt, .unexpectedFrame: log.info("\(note)")
+        }
+    }
+
+    private func connect(to endpoint: Endpoint) {
+        connection?.close()
+        let connection = NodeConnection(to: endpoint, on: loop) { [weak self] connection, event in
+            guard let self, self.connection === connection else { return }
+            switch event {
+            case .opened(let hash): self.feed(.connected(certificateHash: hash))
+            case .frames(let frames):
+                self.pending += frames.map { .received($0) }
+                self.drain()
+            case .closed(let reason):
+                self.connection = nil
+                self.feed(.connectionLost(reason))
+            }
+        }
+        self.connection = connection
+        // Not from within this batch: a failure at once would come before the core has finished its step.
+        loop.execute { connection.open() }
+    }
+
+    private func arm() {
+        guard device.nextDeadline != timerDue || timer == nil else { return }
+        timer?.cancel()
+        timer = nil
+        timerDue = device.nextDeadline
+        guard let due = timerDue else { return }
+        let delay = max((due - Clock.now).nanoseconds, 0)
+        timer = loop.scheduleTask(in: .nanoseconds(delay)) { [weak self] in
+            self?.timer = nil
+            self?.timerDue = nil
+            self?.feed(.deadlineReached)
+        }
+    }
+
+    // MARK: The end
+
+    /// The store failed: every request ends with it, and the owner does nothing more.
+    func fail(_ error: StoreError) {
+        guard !isStopped else { return }
+        isStopped = true
+        timer?.cancel()
+        connection?.close()
+        connection = nil
+        for job in jobs.values.sorted(by: { $0.id < $1.id }) { job.reply(.refused(ClientError(error))) }
+        jobs = [:]
+    }
+}
+
+enum Clock {
+    static var now: Instant {
+        var time = timespec()
+        clock_gettime(CLOCK_BOOTTIME, &time)
+        return Instant(nanoseconds: Int64(time.tv_sec) &* 1_000_000_000 &+ Int64(time.tv_nsec))
+    }
+
+    static var wall: Timestamp {
+        var time = timespec()
+        clock_gettime(CLOCK_REALTIME, &time)
+        return Timestamp(milliseconds: Int64(time.tv_sec) &* 1000 &+ Int64(time.tv_nsec) / 1_000_000)
+    }
+}

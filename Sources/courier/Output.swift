@@ -1,0 +1,129 @@
+internal import ArgumentParser
+internal import Client
+internal import Foundation
+internal import Vocabulary
+
+/// Standard output for what was asked for, standard error for everything else.
+enum Output {
+    static func line(_ text: String) { write(text + "\n", to: stdoutDescriptor) }
+
+    static func json(_ fields: [(String, JSON)]) { line(JSON.object([("v", .number(1))] + fields).text) }
+
+    /// Lines go out as they are written: there is nothing to flush but what the system has.
+    static func flush() {}
+
+    static func complain(_ text: String) { write(text + "\n", to: 2) }
+
+    /// Tells people what, why and remedy, and gives the exit code to throw.
+    static func failed(_ error: ClientError) -> ExitCode {
+        complain("\(error.what)\nwhy: \(error.why)\nremedy: \(error.remedy)")
+        return ExitCode(error.code.rawValue)
+    }
+
+    private static let stdoutDescriptor: Int32 = 1
+
+    /// All of it, or the process ends: what could not be written was not shown.
+    private static func write(_ text: String, to descriptor: Int32) {
+        var rest = ArraySlice(Array(text.utf8))
+        while !rest.isEmpty {
+            let count = rest.withUnsafeBytes { Foundation.write(descriptor, $0.baseAddress, $0.count) }
+            if count < 0 {
+                if errno == EINTR || errno == EAGAIN { continue }
+                exit(ClientError.Code.inputOutput.rawValue)
+            }
+            rest = rest.dropFirst(count)
+        }
+    }
+}
+
+/// JSON with its fields in the order given. What a terminal would obey is escaped, so that the output is safe to look at too.
+enum JSON {
+    case string(String)
+    case number(UInt64)
+    case bool(Bool)
+    case null
+    case object([(String, JSON)])
+
+    static func optional(_ text: String?) -> JSON { text.map { .string($0) } ?? .null }
+    static func optional(_ number: UInt64?) -> JSON { number.map { .number($0) } ?? .null }
+
+    var text: String {
+        switch self {
+        case .string(let text): Self.quoted(text)
+        case .number(let number): String(number)
+        case .bool(let value): value ? "true" : "false"
+        case .null: "null"
+        case .object(let fields): "{" + fields.map { "\(Self.quoted($0.0)):\($0.1.text)" }.joined(separator: ",") + "}"
+        }
+    }
+
+    private static func quoted(_ text: String) -> String {
+        var out = "\""
+        for scalar in text.unicodeScalars {
+            switch scalar {
+            case "\"": out += "\\\""
+            case "\\": out += "\\\\"
+            case "\n": out += "\\n"
+            case "\r": out += "\\r"
+            case "\t": out += "\\t"
+            default:
+                if Printable.line(String(scalar)).unicodeScalars.first == scalar {
+                    out.unicodeScalars.append(scalar)
+                } else {
+                    for unit in String(scalar).utf16 {
+                        let hex = String(unit, radix: 16)
+                        out += "\\u" + String(repeating: "0", count: 4 - hex.count) + hex
+                    }
+                }
+            }
+        }
+        return out + "\""
+    }
+}
+
+enum Format {
+    /// RFC 3339 in UTC with milliseconds.
+    static func time(_ milliseconds: Int64) -> String {
+        let days = Int(milliseconds / 86_400_000)
+        let rest = Int(milliseconds % 86_400_000)
+        // Days to date, counting from 1 March of year 0, so that the leap day is the last of its year.
+        let shifted = days + 719_468
+        let era = shifted / 146_097
+        let dayOfEra = shifted % 146_097
+        let yearOfEra = (dayOfEra - dayOfEra / 1_460 + dayOfEra / 36_524 - dayOfEra / 146_096) / 365
+        let dayOfYear = dayOfEra - (365 * yearOfEra + yearOfEra / 4 - yearOfEra / 100)
+        let month = (5 * dayOfYear + 2) / 153
+        let day = dayOfYear - (153 * month + 2) / 5 + 1
+        let realMonth = month < 10 ? month + 3 : month - 9
+        let year = yearOfEra + era * 400 + (realMonth <= 2 ? 1 : 0)
+        return "\(pad(year, 4))-\(pad(realMonth, 2))-\(pad(day, 2))T\(pad(rest / 3_600_000, 2)):\(pad(rest / 60_000 % 60, 2)):"
+            + "\(pad(rest / 1000 % 60, 2)).\(pad(rest % 1000, 3))Z"
+    }
+
+    private static func pad(_ number: Int, _ count: Int) -> String {
+        let digits = String(number)
+        return String(repeating: "0", count: max(0, count - digits.count)) + digits
+    }
+}
+
+/// `500ms`, `10s`, `5m`, `24h`, `7d`.
+struct Span: ExpressibleByArgument {
+    let duration: Duration
+
+    init?(argument: String) {
+        let digits = argument.prefix { $0.isASCII && $0.isNumber }
+        guard let count = Int64(digits), count <= 1_000_000 else { return nil }
+        switch argument.dropFirst(digits.count) {
+        case "ms": duration = .milliseconds(count)
+        case "s", "": duration = .seconds(count)
+        case "m": duration = .minutes(count)
+        case "h": duration = .hours(count)
+        case "d": duration = .days(count)
+        default: return nil
+        }
+    }
+
+    init(_ duration: Duration) { self.duration = duration }
+
+    var defaultValueDescription: String { "\(duration.milliseconds / 1000)s" }
+}

@@ -1,0 +1,79 @@
+internal import ArgumentParser
+internal import Client
+internal import Foundation
+internal import Logging
+internal import Vocabulary
+
+@main
+struct Program: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "courier",
+        abstract: "Sends and receives end-to-end encrypted messages.",
+        discussion: """
+            Examples:
+              courier join 'https://HOST:PORT/i/SECRET#NODEKEY' --handle alice
+              courier send bob@tower 'Hello, Bob'
+              courier receive --follow
+              courier history bob@tower
+              courier contact show bob@tower
+
+            A profile is one user's device; --profile NAME keeps several apart. One process has a profile at a time; another command on the
+            same profile is carried out by that process.
+
+            Exit codes: 0 done; 20 a contact's key changed, nothing was sent; 21 the state of --wait was not reached in time;
+            64 usage; 65 bad data, or an address that does not exist; 69 the node cannot be reached or cannot do it now; 74 I/O error;
+            75 kept in the outbox, goes out with the next command that reaches the node; 77 not permitted; 78 configuration.
+            """,
+        subcommands: [Join.self, WhoAmI.self, Send.self, Receive.self, History.self, ShowOutbox.self, ContactCommand.self])
+}
+
+/// What every command takes.
+struct ProfileOptions: ParsableArguments {
+    @Option(help: "The profile: a name, or a folder if it has a slash in it.")
+    var profile: String?
+
+    @Option(help: "The profile's folder; with --profile NAME, the folder that profiles are in. Default: the XDG data home.")
+    var data: String?
+
+    @Option(help: "A file with the passphrase that seals the profile. Default: a key file in the profile, readable by its owner alone.")
+    var passphraseFile: String?
+
+    @Flag(name: .shortAndLong, help: "Say on standard error what happens.")
+    var verbose = false
+
+    func courier() -> Courier {
+        LoggingSystem.bootstrap { StreamLogHandler.standardError(label: $0) }
+        var log = Logger(label: "courier")
+        log.logLevel = verbose ? .debug : .warning
+        let location = ProfileLocation(profile: profile, data: data)
+        return Courier(Courier.Options(location: location, passphraseFile: passphraseFile, log: log))
+    }
+
+    /// Runs a request whose answers are lines, one for each reply that `show` knows.
+    func run(_ request: Request, show: (Reply) -> Void) async throws {
+        var failure: ClientError?
+        do {
+            try await courier().perform(request, timeout: .seconds(30)) { event, _ in
+                switch event {
+                case .reply(.refused(let error)):
+                    failure = error
+                    return true
+                case .reply(.warning(let text)): Output.complain(Printable.text(text))
+                case .reply(let reply): show(reply)
+                case .timedOut:
+                    failure = .timedOut
+                    return true
+                case .interrupted: return true
+                }
+                return false
+            }
+        } catch { failure = error }
+        Output.flush()
+        if let failure { throw Output.failed(failure) }
+    }
+}
+
+extension ClientError {
+    static let timedOut = ClientError(
+        .unavailable, what: "The node did not answer in time.", why: "Nothing came within 30 s.", remedy: "Try again.")
+}
