@@ -296,7 +296,7 @@ public struct Liveness: Core {
     // MARK: claims
 
     private mutating func apply(_ claim: LivenessClaim, at now: Instant) -> [Effect] {
-        guard claim.node != node else { return refute(claim) }
+        guard claim.node != node else { return refute(claim, at: now) }
         guard let health = members[claim.node] else { return [] }
         let next = health.after(claim.state, incarnation: claim.incarnation, at: now)
         guard next != health else { return [] }
@@ -308,7 +308,7 @@ public struct Liveness: Core {
         return next.state.claim == health.state.claim ? [] : [.stateChanged(claim.node, next.state.claim)]
     }
 
-    private mutating func refute(_ claim: LivenessClaim) -> [Effect] {
+    private mutating func refute(_ claim: LivenessClaim, at now: Instant) -> [Effect] {
         guard claim.incarnation <= incarnation &+ Health.incarnationStepMax else { return [.note(.incarnationTooHigh)] }
         switch claim.state {
         case .alive:
@@ -320,8 +320,14 @@ public struct Liveness: Core {
             incarnation = min(claim.incarnation + 1, counterMax)
             // Being suspected hints that this node is slow.
             slow(by: 1)
-            return [.note(.refuted(incarnation))]
+            // Who hears of it from others only would have it too late: a few are told at once, and tell on.
+            return heralds.map { call($0, at: now) } + [.note(.refuted(incarnation))]
         }
+    }
+
+    /// The members next in turn.
+    private var heralds: [NodeID] {
+        Array((turn[place...] + turn[..<place]).lazy.filter { members[$0]?.state == .alive }.prefix(settings.helpers))
     }
 
     private mutating func confirm(_ node: NodeID, by witness: NodeID) {

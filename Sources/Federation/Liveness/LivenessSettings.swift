@@ -9,10 +9,10 @@ public struct LivenessSettings: Equatable, Sendable {
     /// Others asked to ping a silent node (SWIM's k).
     public var helpers = 3
     /// A suspicion without any confirmation ends after `suspicionFactorMax` times the least time (Lifeguard's β) …
-    public var suspicionFactorMax = 3
+    public var suspicionFactorMax = 2
     /// … and the least time is this many intervals, times log10 of the members beyond ten (Lifeguard's α). Higher: fewer live nodes
     /// are called dead, dead ones are noticed later.
-    public var suspicionIntervals = 2
+    public var suspicionIntervals = 3
     /// Confirmations that bring a suspicion down to its least time (Lifeguard's K).
     public var confirmations = 3
     /// A claim is passed on this many times log10(members + 1), rounded up (SWIM's λ).
