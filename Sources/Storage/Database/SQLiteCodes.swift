@@ -6,8 +6,9 @@ extension StoreError {
     /// What SQLite's last error on a connection means to us. Unknown codes are `corrupt`: our SQL is fixed and tested, so what makes
     /// it fail is a file that is not what it was (a lost table, a broken constraint), and bytes from a disk must not end the process.
     init(code: Int32, connection: OpaquePointer?, doing what: String) {
+        // Of the system call that failed: SQLite's own record of it (`sqlite3_system_errno`) is not kept for a commit.
+        let system = [SQLITE_IOERR, SQLITE_CANTOPEN, SQLITE_FULL].contains(code & 0xff) ? errno : 0
         let text = connection.flatMap { sqlite3_errmsg($0) }.map { String(cString: $0) } ?? String(cString: sqlite3_errstr(code))
-        let system = connection.map { sqlite3_system_errno($0) } ?? 0
         let why = "\(what): \(text) (SQLite \(code)\(system == 0 ? "" : ", \(systemText(system))"))"
         switch code & 0xff {
         case SQLITE_FULL: self = .full

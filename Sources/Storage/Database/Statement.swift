@@ -81,7 +81,10 @@ final class Statement {
             switch code {
             case SQLITE_ROW: guard try each(Row(statement: handle)) else { return }
             case SQLITE_DONE: return
-            default: throw StoreError(code: sqlite3_extended_errcode(connection), connection: connection, doing: "running SQL")
+            default:
+                // The SQL has its values bound, not written in: it tells nothing of them.
+                let sql = sqlite3_sql(handle).map { String(cString: $0) } ?? "SQL"
+                throw StoreError(code: sqlite3_extended_errcode(connection), connection: connection, doing: sql)
             }
         }
     }
