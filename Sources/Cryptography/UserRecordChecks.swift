@@ -53,19 +53,20 @@ public enum Chain {
         return Hash.blake2b(writer.bytes)
     }
 
-    /// `H(previous, number, sender, message id, kind, epoch, payload)`.
+    /// `H(previous, number, sender, message id, kind, epoch, H(payload))`: with the payload's digest in its place, so that the chain
+    /// can still be followed past an event whose payload is gone.
     public static func next(
         after previous: Digest, number: SequenceNumber, sender: RosterEntry, message: MessageID, kind: EventKind, epoch: Epoch,
         payload: [UInt8]
     ) -> Digest {
-        var writer = ByteWriter(reservingCapacity: payload.count + 160)
+        var writer = ByteWriter(reservingCapacity: 192)
         writer.write(previous)
         writer.write(number)
         writer.write(sender)
         writer.write(message)
         writer.write(kind.rawValue)
         writer.write(epoch)
-        writer.write(opaque: payload)
+        writer.write(Hash.blake2b(payload))
         return Hash.blake2b(writer.bytes)
     }
 }

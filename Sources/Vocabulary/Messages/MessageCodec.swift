@@ -131,7 +131,7 @@ extension DeviceItem {
     public init(content: [UInt8], event: [UInt8]?) throws(CodecError) {
         var reader = ByteReader(content)
         switch try reader.integer(UInt8.self) {
-        case 1: self = .event(try Envelope(stored: event))
+        case 1: self = .event(try StoredEvent(decoding: event).envelope)
         case 2: self = .accepted(try reader.acceptance())
         case 3: self = .failed(try reader.failure())
         case 4: self = .watermark(try reader.watermark())
@@ -177,7 +177,7 @@ extension NodeItem {
         var reader = ByteReader(content)
         switch try reader.integer(UInt8.self) {
         case 1: self = .submission(try reader.submission(), sender: try reader.rosterEntry())
-        case 2: self = .event(try Envelope(stored: event), recipients: try reader.devices())
+        case 2: self = .event(try StoredEvent(decoding: event).envelope, recipients: try reader.devices())
         case 3: self = .accepted(try reader.acceptance(), device: try reader.id())
         case 4: self = .failed(try reader.failure(), device: try reader.id())
         case 5: self = .watermark(try reader.watermark())
@@ -188,18 +188,26 @@ extension NodeItem {
     }
 }
 
-extension Envelope {
+/// An event as a node keeps it: with the time it may stay, in seconds of the node's own up-time.
+public struct StoredEvent: Hashable, Sendable {
+    public let expires: UInt64
+    public let envelope: Envelope
+
+    public init(expires: UInt64, envelope: Envelope) { (self.expires, self.envelope) = (expires, envelope) }
+
     public func encoded() -> [UInt8] {
-        var writer = ByteWriter(reservingCapacity: payload.count + 256)
-        writer.write(self)
+        var writer = ByteWriter(reservingCapacity: envelope.payload.count + 256)
+        writer.write(expires)
+        writer.write(envelope)
         return writer.bytes
     }
 
     /// - Throws: also when there are no bytes: an entry whose event is gone.
-    public init(stored bytes: [UInt8]?) throws(CodecError) {
+    public init(decoding bytes: [UInt8]?) throws(CodecError) {
         guard let bytes else { throw .badValue("an entry whose event is missing") }
         var reader = ByteReader(bytes)
-        self = try reader.envelope()
+        expires = try reader.counter(SequenceNumber.self).value
+        envelope = try reader.envelope()
         try reader.finish()
     }
 }

@@ -1,0 +1,159 @@
+internal import Vocabulary
+
+/// Links to other nodes: which are up, which to dial and when, and how far each peer's queue for us has been read.
+/// Source: docs/protocol/node-link.md.
+struct Links: Sendable {
+    /// ```
+    /// opened ──hello of a member──▶ established
+    ///    └──hello of a stranger──▶ unproven ──statements that admit it──▶ established
+    /// ```
+    enum Phase: Sendable { case opened, unproven(QueuePosition), established }
+
+    struct Link: Sendable {
+        let peer: NodeID
+        let dialled: Bool
+        let opened: Instant
+        var phase: Phase = .opened
+        var framesBeforeEstablished = 0
+    }
+
+    private struct Peer: Sendable {
+        var link: LinkID?
+        var isDialling = false
+        var failures = 0
+        var nextDial = Instant.start
+        /// How far its queue for us is on our disk.
+        var read: QueuePosition = 0
+    }
+
+    /// A peer is a stranger until its admission is known; so much it may say before.
+    static let framesBeforeEstablishedMax = 64
+
+    private let node: NodeID
+    private var byID: [LinkID: Link] = [:]
+    private var peers: [NodeID: Peer] = [:]
+    private var unacknowledged: Set<NodeID> = []
+
+    init(node: NodeID, cursors: [NodeID: QueuePosition]) {
+        self.node = node
+        for (peer, cursor) in cursors { peers[peer, default: Peer()].read = cursor }
+    }
+
+    subscript(_ link: LinkID) -> Link? { byID[link] }
+    func link(to peer: NodeID) -> LinkID? { peers[peer]?.link }
+    func read(from peer: NodeID) -> QueuePosition { peers[peer]?.read ?? 0 }
+    var established: [NodeID] { peers.filter { $0.value.link != nil }.keys.sorted() }
+    func links(of peer: NodeID) -> [LinkID] { byID.filter { $0.value.peer == peer }.keys.sorted() }
+    var all: [LinkID] { byID.keys.sorted() }
+
+    mutating func open(_ id: LinkID, peer: NodeID, dialled: Bool, at now: Instant) -> Refusal? {
+        peers[peer]?.isDialling = false
+        let pending = byID.values.count { if case .established = $0.phase { false } else { true } }
+        guard dialled || pending < Limits.linksPendingMax else { return Refusal(.busy, "Too many links are being set up.") }
+        byID[id] = Link(peer: peer, dialled: dialled, opened: now)
+        return nil
+    }
+
+    mutating func countFrame(_ id: LinkID) -> Refusal? {
+        guard var link = byID[id] else { return Refusal(.badFrame, "The link is closed.") }
+        if case .established = link.phase { return nil }
+        link.framesBeforeEstablished += 1
+        byID[id] = link
+        return link.framesBeforeEstablished <= Self.framesBeforeEstablishedMax
+            ? nil : Refusal(.notMember, "The node is not a member of this federation, as far as this one knows.")
+    }
+
+    mutating func markUnproven(_ id: LinkID, cursor: QueuePosition) { byID[id]?.phase = .unproven(cursor) }
+
+    /// Links whose peer said hello before its admission was known here.
+    func unproven(admitted: (NodeID) -> Bool) -> [(LinkID, QueuePosition)] {
+        byID.compactMap { id, link in
+            if case .unproven(let cursor) = link.phase, admitted(link.peer) { (id, cursor) } else { nil }
+        }.sorted { $0.0 < $1.0 }
+    }
+
+    /// One link a pair. Of two made at the same moment both sides keep the one that the lower id dialled; a later one
+    /// replaces the earlier, whose other end is gone.
+    /// - Returns: the link to close, which may be the new one; nil when there was none.
+    mutating func establish(_ id: LinkID, at now: Instant) -> LinkID? {
+        guard let link = byID[id] else { return nil }
+        var peer = peers[link.peer] ?? Peer()
+        defer { peers[link.peer] = peer }
+        peer.failures = 0
+        peer.isDialling = false
+        if let oldID = peer.link, oldID != id, let old = byID[oldID] {
+            let simultaneous = now - old.opened < .seconds(3)
+            let oldWins = (old.dialled ? node : link.peer) < (link.dialled ? node : link.peer)
+            if simultaneous, old.dialled != link.dialled, oldWins { return id }
+            byID[id]?.phase = .established
+            peer.link = id
+            return oldID
+        }
+        byID[id]?.phase = .established
+        peer.link = id
+        return nil
+    }
+
+    /// - Returns: the peer, and whether this was the link in use.
+    mutating func close(_ id: LinkID, at now: Instant, using random: inout some RandomNumberGenerator) -> (peer: NodeID, wasInUse: Bool)? {
+        guard let link = byID.removeValue(forKey: id) else { return nil }
+        let wasInUse = peers[link.peer]?.link == id
+        if wasInUse { peers[link.peer]?.link = nil }
+        if wasInUse || link.dialled { backOff(link.peer, at: now, using: &random) }
+        return (link.peer, wasInUse)
+    }
+
+    mutating func dialFailed(_ peer: NodeID, at now: Instant, using random: inout some RandomNumberGenerator) {
+        peers[peer]?.isDialling = false
+        backOff(peer, at: now, using: &random)
+    }
+
+    /// True if it is to be dialled now; then it counts as being dialled.
+    mutating func startDialling(_ peer: NodeID, at now: Instant) -> Bool {
+        var entry = peers[peer] ?? Peer()
+        guard entry.link == nil, !entry.isDialling, entry.nextDial <= now else { return false }
+        entry.isDialling = true
+        peers[peer] = entry
+        return true
+    }
+
+    /// A peer that called, or is known to be back, is not made to wait out a back-off.
+    mutating func wake(_ peer: NodeID, at now: Instant) {
+        peers[peer]?.nextDial = now
+        peers[peer]?.failures = 0
+    }
+
+    func nextDial(of wanted: [NodeID]) -> Instant? {
+        wanted.compactMap { id -> Instant? in
+            guard let peer = peers[id] else { return .start }
+            return peer.link == nil && !peer.isDialling ? peer.nextDial : nil
+        }.min()
+    }
+
+    /// Full jitter from 100 ms doubling to 5 s: many nodes that lost one do not come back in step.
+    private mutating func backOff(_ id: NodeID, at now: Instant, using random: inout some RandomNumberGenerator) {
+        var peer = peers[id] ?? Peer()
+        peer.failures = min(peer.failures + 1, 16)
+        let ceiling = min(Limits.reconnectDelayMax.nanoseconds, Limits.reconnectDelayMin.nanoseconds << Int64(peer.failures - 1))
+        peer.nextDial = now + .nanoseconds(Int64.random(in: ceiling / 4...ceiling, using: &random))
+        peers[id] = peer
+    }
+
+    // MARK: Reading the peer's queue
+
+    /// - Returns: false for an entry that is on disk already.
+    mutating func advance(_ peer: NodeID, to position: QueuePosition) -> Bool {
+        guard position > read(from: peer) else { return false }
+        peers[peer, default: Peer()].read = position
+        unacknowledged.insert(peer)
+        return true
+    }
+
+    /// The acknowledgements that this batch earned, one a peer.
+    mutating func takeAcknowledgements() -> [(peer: NodeID, link: LinkID?, through: QueuePosition)] {
+        guard !unacknowledged.isEmpty else { return [] }
+        let due = unacknowledged.sorted().map { ($0, peers[$0]?.link, read(from: $0)) }
+        unacknowledged.removeAll(keepingCapacity: true)
+        return due.map { (peer: $0.0, link: $0.1, through: $0.2) }
+    }
+}

@@ -1,0 +1,204 @@
+internal import Cryptography
+internal import Vocabulary
+
+// What other nodes say. Source: docs/protocol/node-link.md.
+extension Node {
+    // MARK: Coming and going
+
+    /// Whom this node keeps a link to: everybody in a small federation; in a large one a few, and whoever something waits for.
+    var wantedPeers: [NodeID] {
+        guard peers.count > Self.fullMeshMax else { return peers }
+        // Neighbours on the ring of ids: a connected graph, the same few peers at every start.
+        let start = peers.firstIndex { $0 > id } ?? 0
+        var wanted = Set((0..<Self.neighbours).map { peers[(start + $0 * $0) % peers.count] })
+        for destination in queues.waiting { if case .node(let node) = destination, membership.evaluation.isMember(node) { wanted.insert(node) } }
+        return wanted.sorted()
+    }
+
+    static let fullMeshMax = 32
+    static let neighbours = 6
+
+    mutating func dialWanted() {
+        guard !isStopping, listening != nil else { return }
+        for peer in wantedPeers { dial(peer) }
+    }
+
+    mutating func dial(_ peer: NodeID) {
+        guard !isStopping, peer != id, let endpoints = membership.evaluation[peer]?.descriptor?.contents.peers, !endpoints.isEmpty,
+            links.startDialling(peer, at: now)
+        else { return }
+        out.append(.dial(peer, endpoints))
+    }
+
+    mutating func open(_ link: LinkID, peer: NodeID, dialled: Bool) {
+        if let refusal = links.open(link, peer: peer, dialled: dialled, at: now) { return close(link, refusal) }
+        if membership.evaluation[peer]?.isExpelled == true { return close(link, Refusal(.nodeExpelled, "This key was expelled from the federation.")) }
+        // A stranger speaks first: it may only want to join.
+        if membership.evaluation.isMember(peer) { sayHello(link, peer) }
+    }
+
+    mutating func sayHello(_ link: LinkID, _ peer: NodeID) {
+        out.append(
+            .sendLink(
+                link,
+                .hello(
+                    versions: .current, federation: membership.federation, readThrough: links.read(from: peer),
+                    statements: membership.digest)))
+    }
+
+    mutating func close(_ link: LinkID, _ refusal: Refusal) {
+        if let peer = links[link]?.peer { out.append(.note(.linkRefused(peer, refusal))) }
+        out.append(.closeLink(link, refusal))
+    }
+
+    mutating func closed(_ link: LinkID, using random: inout some RandomNumberGenerator) {
+        guard let (peer, wasInUse) = links.close(link, at: now, using: &random), wasInUse else { return }
+        queues.detach(.link(link), from: .node(peer))
+        out.append(.note(.linkDown(peer)))
+        perform(liveness.step(.linkDown(peer), at: now, using: &random))
+        perform(directory.step(.linkDown(peer), at: now, using: &random))
+        perform(membership.step(.linkDown(peer), at: now, using: &random), using: &random)
+    }
+
+    mutating func establish(
+        _ link: LinkID, _ peer: NodeID, cursor: QueuePosition, using random: inout some RandomNumberGenerator
+    ) {
+        let loser = links.establish(link, at: now)
+        if let loser {
+            out.append(.closeLink(loser, Refusal(.replacedByNewerSession, "Another link between these nodes is in use.")))
+            if loser == link { return }
+            queues.detach(.link(loser), from: .node(peer))
+        }
+        let destination = Destination.node(peer)
+        out.append(contentsOf: queues.acknowledge(destination, through: cursor).map(NodeEffect.write))
+        queues.attach(.link(link), to: destination)
+        out.append(.note(.linkUp(peer)))
+        perform(membership.step(.linkUp(peer), at: now, using: &random), using: &random)
+        perform(directory.step(.linkUp(peer), at: now, using: &random))
+        perform(liveness.step(.linkUp(peer), at: now, using: &random))
+        goOn(destination)
+    }
+
+    // MARK: Frames
+
+    mutating func receive(_ frame: LinkFrame, on link: LinkID, using random: inout some RandomNumberGenerator) {
+        guard let state = links[link] else { return }
+        if let refusal = links.countFrame(link) { return close(link, refusal) }
+        let peer = state.peer
+        switch (state.phase, frame) {
+        case (_, .goodbye(let refusal)):
+            out.append(.note(.linkRefused(peer, refusal)))
+            out.append(.closeLink(link, nil))
+        case (.opened, .hello(let versions, let federation, let cursor, _)):
+            hello(link, peer, versions: versions, federation: federation, cursor: cursor, using: &random)
+        case (.opened, .join(let request)): join(link, peer, request, using: &random)
+        case (.unproven, .statements(let statements)), (.established, .statements(let statements)):
+            perform(membership.step(.received(statements, from: peer), at: now, using: &random), using: &random)
+        case (.established, .entry(let position, let item)): receive(item, at: position, from: peer, using: &random)
+        case (.established, .acknowledge(let position)):
+            out.append(contentsOf: queues.acknowledge(.node(peer), through: position).map(NodeEffect.write))
+            goOn(.node(peer))
+        case (.opened, .statementsDigest(let digest)), (.established, .statementsDigest(let digest)):
+            guard membership.evaluation.isMember(peer) else { return }
+            perform(membership.step(.digestReceived(digest, from: peer), at: now, using: &random), using: &random)
+        case (.established, .liveness(let message)):
+            perform(liveness.step(.received(message, from: peer), at: now, using: &random))
+        case (.established, .records), (.established, .reconcile), (.established, .recordsWanted), (.established, .equivocation),
+            (.established, .lookup), (.established, .found):
+            if !isSpaceLow { perform(directory.step(.frameReceived(frame, from: peer), at: now, using: &random)) }
+        default:
+            // Before that, what crosses our own first frames is ignored, not punished.
+            if case .established = state.phase { close(link, Refusal(.badFrame, "This frame does not belong here on a link.")) }
+        }
+    }
+
+    private mutating func hello(
+        _ link: LinkID, _ peer: NodeID, versions: VersionRange, federation: FederationID, cursor: QueuePosition,
+        using random: inout some RandomNumberGenerator
+    ) {
+        guard VersionRange.current.common(with: versions) != nil else {
+            return close(link, Refusal(.versionUnsupported, "This node speaks version \(VersionRange.current.highest)."))
+        }
+        guard federation == membership.federation else {
+            return close(link, Refusal(.otherFederation, "This node belongs to federation \(membership.federation.short)."))
+        }
+        if membership.evaluation.isMember(peer) { return establish(link, peer, cursor: cursor, using: &random) }
+        // Admitted elsewhere, and the word has not come here yet: ask for its statements. Our hello waits, for after it the peer sends
+        // what this side would not yet take.
+        links.markUnproven(link, cursor: cursor)
+        out.append(.sendLink(link, .statementsDigest(membership.digest)))
+    }
+
+    private mutating func join(
+        _ link: LinkID, _ peer: NodeID, _ request: JoinRequest, using random: inout some RandomNumberGenerator
+    ) {
+        if isSpaceLow { return close(link, Refusal(.diskFull, "The node's disk is full.")) }
+        perform(membership.step(.joinRequested(request, from: peer, at: wall), at: now, using: &random), using: &random)
+    }
+
+    // MARK: The peer's queue for us
+
+    private mutating func receive(
+        _ item: NodeItem, at position: QueuePosition, from peer: NodeID, using random: inout some RandomNumberGenerator
+    ) {
+        // Not acknowledged: the peer keeps it until there is room.
+        if isSpaceLow { return }
+        guard links.advance(peer, to: position) else { return }
+        switch item {
+        case .submission(let submission, let sender): receive(submission, from: sender, of: peer)
+        case .event(let envelope, let recipients): receive(envelope, for: recipients, from: peer)
+        case .accepted(let acceptance, let device):
+            guard acceptance.key.hub == peer, isLocal(device) else { return }
+            enqueue(.accepted(acceptance), for: device)
+        case .failed(let failure, let device):
+            if failure.key.hub == peer, isLocal(device) {
+                enqueue(.failed(failure), for: device)
+            } else if failure.key.hub == id, let user = hub.user(of: device, in: failure.key.conversation) {
+                // A recipient's home could not keep it: the hub passes that on to the sender.
+                notify(RosterEntry(user: user, device: device), of: failure)
+            }
+        case .watermark(let watermark):
+            guard watermark.key.hub == id, let user = hub.user(of: watermark.device, in: watermark.key.conversation),
+                directory.home(of: user) == peer
+            else { return }
+            cover(watermark, of: user)
+        case .receipt(let watermark, let devices):
+            guard watermark.key.hub == peer else { return }
+            let slot = Queues.Slot(key: watermark.key, device: watermark.device)
+            for device in devices where isLocal(device) { enqueue(.watermark(watermark), for: device, slot: slot) }
+        }
+    }
+
+    private mutating func receive(_ submission: Submission, from sender: RosterEntry, of peer: NodeID) {
+        let refusal: Refusal?
+        if submission.hub != id {
+            refusal = Refusal(.unknownHub, "This node is not the conversation's hub.")
+        } else if directory.home(of: sender.user) != peer {
+            refusal = Refusal(.notHome, "By the directory the sender lives elsewhere.")
+        } else {
+            refusal = order(submission, from: sender)
+        }
+        guard let refusal else { return }
+        // Its home said `sent`: the refusal must reach the sender.
+        let key = ConversationKey(hub: submission.hub, conversation: submission.conversation)
+        enqueue(.failed(Failure(key: key, message: submission.message, refusal: refusal), device: sender.device), for: peer)
+    }
+
+    private mutating func receive(_ envelope: Envelope, for recipients: [DeviceID], from peer: NodeID) {
+        guard envelope.key.hub == peer else { return }
+        let local = recipients.filter(isLocal)
+        guard !local.isEmpty else { return }
+        let stored = StoredEvent(expires: upTime + UInt64(Limits.timeToLiveDefault.components.seconds), envelope: envelope)
+        out.append(.write(.storeEvent(envelope.eventKey, bytes: stored.encoded(), held: false)))
+        for device in local {
+            if let refusal = queues.refusal(for: .device(device)) {
+                let failure = Failure(key: envelope.key, message: envelope.message, refusal: refusal)
+                enqueue(.failed(failure, device: envelope.sender.device), for: peer)
+            } else {
+                enqueue(.event(envelope), for: device)
+            }
+        }
+    }
+
+    private func isLocal(_ device: DeviceID) -> Bool { directory.isLocal(device) }
+}

@@ -1,0 +1,200 @@
+internal import Cryptography
+internal import Vocabulary
+
+// What clients ask. Source: docs/protocol/client-session.md.
+extension Node {
+    mutating func open(_ session: SessionID) {
+        if isStopping { return refuse(session, Refusal(.shuttingDown, "The node stops.")) }
+        if let refusal = sessions.open(session, at: now) { refuse(session, refusal) }
+    }
+
+    mutating func closed(_ session: SessionID) {
+        guard let device = sessions.close(session) else { return }
+        queues.detach(.session(session), from: .device(device))
+    }
+
+    /// Says why and closes.
+    mutating func refuse(_ session: SessionID, _ refusal: Refusal) {
+        count("session refused \(refusal.code)")
+        out.append(.note(.sessionRefused(refusal.code)))
+        out.append(.closeSession(session, refusal))
+        closed(session)
+    }
+
+    mutating func receive(_ frame: ClientFrame, in session: SessionID, using random: inout some RandomNumberGenerator) {
+        guard let phase = sessions.phase(of: session) else { return }
+        if let refusal = sessions.admit(session, at: now) {
+            // A submission over the rate is refused alone: the client sends the same bytes again.
+            if refusal.code == .rateLimited, case .submit(let submission) = frame {
+                return out.append(.sendSession(session, .refusedMessage(submission.message, refusal)))
+            }
+            return refuse(session, refusal)
+        }
+        switch (phase, frame) {
+        case (.connected, .hello(let versions, let nonce)):
+            switch sessions.hello(session, versions: versions, nonce: nonce, using: &random) {
+            case .success(let welcome): out.append(.sendSession(session, welcome))
+            case .failure(let refusal): refuse(session, refusal)
+            }
+        case (.greeted, .authenticate(let proof)): authenticate(session, proof)
+        case (.greeted, .register(let request, let secret, let user, let handle)):
+            register(session, request, secret: secret, user: user, handle: handle)
+        case (.greeted, .publish(let request, let record)):
+            publish(session, request, record, by: sessions.registering(in: session), using: &random)
+        case (.authenticated(let device), .publish(let request, let record)):
+            publish(session, request, record, by: device.user, using: &random)
+        case (.authenticated(let device), .submit(let submission)): submit(submission, from: device, in: session)
+        case (.authenticated(let device), .acknowledge(let position, let watermarks)):
+            acknowledge(through: position, watermarks, from: device)
+        case (.authenticated, .lookup(let request, let key)): lookup(session, request, key, using: &random)
+        case (.authenticated, .ping(let token)), (.greeted, .ping(let token)): out.append(.sendSession(session, .pong(token)))
+        default: refuse(session, Refusal(.badFrame, "This frame does not belong here in the session."))
+        }
+    }
+
+    // MARK: Signing in
+
+    private mutating func authenticate(_ session: SessionID, _ proof: Authentication) {
+        switch sessions.authenticate(session, proof, record: directory.record(of: proof.user)) {
+        case .refused(let refusal): refuse(session, refusal)
+        case .authenticated(let entry, let replaced):
+            let destination = Destination.device(entry.device)
+            if let replaced {
+                queues.detach(.session(replaced), from: destination)
+                out.append(.closeSession(replaced, Refusal(.replacedByNewerSession, "The device signed in again.")))
+            }
+            queues.attach(.session(session), to: destination)
+            out.append(.sendSession(session, .ready(waiting: UInt64(queues.count(of: destination)))))
+            goOn(destination)
+        }
+    }
+
+    // MARK: Registration
+
+    private mutating func register(_ session: SessionID, _ request: RequestID, secret: [UInt8], user: UserID, handle: Handle) {
+        guard let name else {
+            return out.append(.sendSession(session, .refusedRequest(request, Refusal(.busy, "The node has no name at present."))))
+        }
+        if isSpaceLow { return out.append(.sendSession(session, .refusedRequest(request, Refusal(.diskFull, "The node's disk is full.")))) }
+        var writes: [StoreWrite] = []
+        let refusal =
+            directory.record(of: user).flatMap { known in
+                known.handle == handle && known.issuer == id ? nil : Refusal(.handleTaken, "The user has another handle already.")
+            }
+            ?? registrar.register(
+                secret: secret, user: user, handle: handle, holder: directory.user(handle: handle, issuer: id), wall: wall,
+                upTime: upTime, writes: &writes)
+        out.append(contentsOf: writes.map(NodeEffect.write))
+        if let refusal { return out.append(.sendSession(session, .refusedRequest(request, refusal))) }
+        sessions.setRegistering(user, in: session)
+        let body = HandleCertificate.body(federation: membership.federation, handle: handle, user: user)
+        out.append(
+            .sendSession(
+                session,
+                .granted(
+                    request, federation: membership.federation, issuer: id, issuerName: name,
+                    certificate: key.sign(body, for: .handleCertificate))))
+    }
+
+    private mutating func publish(
+        _ session: SessionID, _ request: RequestID, _ signed: SignedUserRecord, by user: UserID?,
+        using random: inout some RandomNumberGenerator
+    ) {
+        func refuse(_ refusal: Refusal) { out.append(.sendSession(session, .refusedRequest(request, refusal))) }
+        if isSpaceLow { return refuse(Refusal(.diskFull, "The node's disk is full.")) }
+        guard let record = try? signed.verified(in: membership.federation, requiringHome: false), record.user == user else {
+            return refuse(Refusal(.recordInvalid, "The record is not a valid one of this session's user."))
+        }
+        guard record.home == id else { return refuse(Refusal(.recordInvalid, "The record names another home.")) }
+        if let known = directory.signedRecord(of: record.user), known.body == signed.body {
+            return out.append(.sendSession(session, .published(request, known)))
+        }
+        if record.version == 1, record.issuer == id, !registrar.isReserved(record.handle, for: record.user) {
+            return refuse(Refusal(.recordInvalid, "The handle is not reserved for this user; register first."))
+        }
+        let consent = key.sign(signed.body, for: .homeConsent)
+        let complete = SignedUserRecord(body: signed.body, userSignature: signed.userSignature, homeSignature: consent)
+        perform(directory.step(.published(complete), at: now, using: &random))
+        guard directory.signedRecord(of: record.user)?.body == signed.body else {
+            return refuse(Refusal(.recordStale, "The record does not follow the one this node has."))
+        }
+        var writes: [StoreWrite] = []
+        registrar.complete(record.handle, writes: &writes)
+        out.append(contentsOf: writes.map(NodeEffect.write))
+        out.append(.note(.registered))
+        out.append(.sendSession(session, .published(request, complete)))
+    }
+
+    // MARK: Messages
+
+    private mutating func submit(_ submission: Submission, from device: RosterEntry, in session: SessionID) {
+        let refusal: Refusal?
+        if submission.hub == id {
+            refusal = order(submission, from: device)
+        } else if isSpaceLow {
+            refusal = Refusal(.diskFull, "The node's disk is full.")
+        } else if !membership.evaluation.isMember(submission.hub) {
+            refusal = Refusal(.unknownHub, "The conversation's hub is not a member of the federation.")
+        } else {
+            refusal = queues.refusal(for: .node(submission.hub))
+            if refusal == nil { enqueue(.submission(submission, sender: device), for: submission.hub) }
+        }
+        if let refusal {
+            out.append(.note(.messageRefused(refusal.code)))
+            out.append(.sendSession(session, .refusedMessage(submission.message, refusal)))
+        } else {
+            out.append(.sendSession(session, .sent(submission.message)))
+        }
+    }
+
+    private mutating func acknowledge(through position: QueuePosition, _ watermarks: [Watermark], from device: RosterEntry) {
+        let destination = Destination.device(device.device)
+        out.append(contentsOf: queues.acknowledge(destination, through: position).map(NodeEffect.write))
+        for watermark in watermarks where watermark.device == device.device {
+            if watermark.key.hub == id {
+                cover(watermark, of: device.user)
+            } else if membership.evaluation.isMember(watermark.key.hub) {
+                let slot = Queues.Slot(key: watermark.key, device: watermark.device)
+                enqueue(.watermark(watermark), for: watermark.key.hub, slot: slot)
+            }
+        }
+        goOn(destination)
+    }
+
+    // MARK: Look-ups
+
+    private mutating func lookup(
+        _ session: SessionID, _ request: RequestID, _ key: LookupKey, using random: inout some RandomNumberGenerator
+    ) {
+        switch key {
+        case .user(let user):
+            guard let signed = directory.signedRecord(of: user) else { return notFound(session, request) }
+            found(session, request, signed)
+        case .address(let address):
+            guard let issuer = membership.evaluation.member(named: address.issuer)?.id else { return notFound(session, request) }
+            if let user = directory.user(handle: address.handle, issuer: issuer), let signed = directory.signedRecord(of: user) {
+                return found(session, request, signed)
+            }
+            guard issuer != id else { return notFound(session, request) }
+            let mine = RequestID(nextLookup)
+            nextLookup += 1
+            lookups[mine] = (session, request)
+            perform(directory.step(.lookup(mine, address, issuer: issuer), at: now, using: &random))
+        }
+    }
+
+    mutating func found(_ session: SessionID, _ request: RequestID, _ signed: SignedUserRecord) {
+        guard let record = try? UserRecord(decoding: signed.body), let address = address(of: record) else {
+            return notFound(session, request)
+        }
+        out.append(.sendSession(session, .found(request, signed, address: address)))
+    }
+
+    mutating func notFound(_ session: SessionID, _ request: RequestID) {
+        out.append(.sendSession(session, .refusedRequest(request, Refusal(.unknownUser, "No such user is known."))))
+    }
+
+    func address(of record: UserRecord) -> Address? {
+        membership.evaluation[record.issuer]?.name.map { Address(handle: record.handle, issuer: $0) }
+    }
+}

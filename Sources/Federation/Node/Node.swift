@@ -1,0 +1,166 @@
+internal import Cryptography
+public import Vocabulary
+
+/// One relay node, whole: membership, liveness, directory, hub, queues, sessions and links, composed. The only place that knows them all;
+/// each of them decides its own matters.
+///
+/// Every effect of a batch is released after the batch's writes are on disk, so nothing here says more than the disk can keep.
+/// Source: DESIGN 5 to 8; docs/protocol/.
+public struct Node: Core {
+    public let id: NodeID
+    let key: SigningKey
+    let software: String
+
+    var membership: Membership
+    var liveness: Liveness
+    var directory: Directory
+    var hub: Hub
+    var queues: Queues
+    var sessions: Sessions
+    var links: Links
+    var registrar: Registrar
+
+    var wall: Timestamp
+    var listening: (clients: Endpoint, peers: Endpoint)?
+    var isSpaceLow = false
+    var isStopping = false
+    var counters: [String: Int] = [:]
+    /// Requests of sessions that wait for a look-up.
+    var lookups: [RequestID: (session: SessionID, request: RequestID)] = [:]
+    var nextLookup: UInt64 = 1
+
+    /// Up-time of earlier runs, in seconds, and when this run began: expiry counts it, so that no clock jump expires anything.
+    let upTimeBefore: UInt64
+    let started: Instant
+    var upTimeSaved: UInt64
+    var nextSweep: Instant
+
+    /// What this step has ordered so far.
+    var out: [NodeEffect] = []
+    var now: Instant
+
+    /// Every other active member, rising.
+    var peers: [NodeID] = []
+    let incarnation: UInt64
+
+    static let sweepInterval = Duration.seconds(5)
+
+    public var nextDeadline: Instant? {
+        [
+            nextSweep, membership.nextDeadline, liveness.nextDeadline, directory.nextDeadline,
+            isStopping ? nil : links.nextDial(of: wantedPeers),
+        ].compactMap { $0 }.min()
+    }
+
+    /// Seconds this node has run in all its life.
+    var upTime: UInt64 { upTimeBefore + UInt64(max(0, (now - started).components.seconds)) }
+
+    public mutating func step(
+        _ input: NodeInput, at now: Instant, using random: inout some RandomNumberGenerator
+    ) -> [NodeEffect] {
+        self.now = now
+        switch input {
+        case .clockRead(let time):
+            wall = time
+            queues.clockRead(time)
+        case .sessionOpened(let session): open(session)
+        case .sessionFrame(let session, let frame): receive(frame, in: session, using: &random)
+        case .sessionClosed(let session): closed(session)
+        case .linkOpened(let link, let peer, let dialled): open(link, peer: peer, dialled: dialled)
+        case .linkFrame(let link, let frame): receive(frame, on: link, using: &random)
+        case .linkClosed(let link): closed(link, using: &random)
+        case .dialFailed(let peer): links.dialFailed(peer, at: now, using: &random)
+        case .paged(let order, let entries): paged(order, entries)
+        case .loaded(let conversation, let rows): load(conversation, rows)
+        case .spaceChanged(let isLow): spaceChanged(isLow: isLow)
+        case .listening(let clients, let peers): listen(clients: clients, peers: peers, using: &random)
+        case .admin(let request, let question): answer(request, question, using: &random)
+        case .stopping: stop()
+        case .deadlineReached: deadlineReached(using: &random)
+        case .batchEnded: endBatch()
+        }
+        let effects = out
+        out.removeAll(keepingCapacity: true)
+        return effects
+    }
+
+    // MARK: What is loaded on demand
+
+    /// The conversation whose rows must be `loaded` before an input is stepped, if it is not in memory. A conversation without rows needs
+    /// no answer.
+    public func conversationNeeded(for input: NodeInput) -> [ConversationID] {
+        var needed: [ConversationID] = []
+        func need(_ hub: NodeID, _ conversation: ConversationID) {
+            if hub == id, !self.hub.isResident(conversation) { needed.append(conversation) }
+        }
+        switch input {
+        case .sessionFrame(_, .submit(let submission)): need(submission.hub, submission.conversation)
+        case .sessionFrame(_, .acknowledge(_, let watermarks)):
+            for watermark in watermarks { need(watermark.key.hub, watermark.key.conversation) }
+        case .linkFrame(_, .entry(_, .submission(let submission, _))): need(submission.hub, submission.conversation)
+        case .linkFrame(_, .entry(_, .watermark(let watermark))): need(watermark.key.hub, watermark.key.conversation)
+        case .linkFrame(_, .entry(_, .failed(let failure, _))): need(failure.key.hub, failure.key.conversation)
+        default: break
+        }
+        return needed
+    }
+
+    private mutating func load(_ conversation: ConversationID, _ rows: ConversationRows) {
+        do { try hub.load(conversation, rows: rows) } catch { out.append(.note(.corruptRow(.conversation))) }
+        hub.evict()
+    }
+
+    // MARK: Time
+
+    private mutating func deadlineReached(using random: inout some RandomNumberGenerator) {
+        perform(membership.step(.deadlineReached, at: now, using: &random), using: &random)
+        perform(liveness.step(.deadlineReached, at: now, using: &random))
+        perform(directory.step(.deadlineReached, at: now, using: &random))
+        if nextSweep <= now { sweep() }
+        dialWanted()
+    }
+
+    private mutating func sweep() {
+        nextSweep = now + Self.sweepInterval
+        for (session, refusal) in sessions.overdue(at: now) { refuse(session, refusal) }
+        var writes: [StoreWrite] = []
+        registrar.sweep(wall: wall, upTime: upTime, writes: &writes)
+        for (failure, sender) in hub.expire(upTime: upTime, writes: &writes) { notify(sender, of: failure) }
+        out.append(contentsOf: writes.map(NodeEffect.write))
+        if upTime >= upTimeSaved + 60 { saveUpTime() }
+    }
+
+    private mutating func saveUpTime() {
+        upTimeSaved = upTime
+        var row = ByteWriter()
+        row.write(upTime)
+        out.append(.write(.put(.meta, key: Self.upTimeKey, value: row.bytes)))
+    }
+
+    private mutating func endBatch() {
+        for (peer, link, position) in links.takeAcknowledgements() {
+            var row = ByteWriter()
+            row.write(position)
+            out.append(.write(.put(.linkCursor, key: peer.bytes, value: row.bytes)))
+            if let link { out.append(.sendLink(link, .acknowledge(through: position))) }
+        }
+    }
+
+    private mutating func spaceChanged(isLow: Bool) {
+        guard isSpaceLow != isLow else { return }
+        isSpaceLow = isLow
+        out.append(.note(.spaceLow(isLow)))
+        // Entries were dropped while space was low: links made anew resume from the cursor that is on disk.
+        if !isLow { for link in links.all { out.append(.closeLink(link, Refusal(.busy, "Resuming after a full disk."))) } }
+    }
+
+    private mutating func stop() {
+        isStopping = true
+        saveUpTime()
+        let refusal = Refusal(.shuttingDown, "The node stops.")
+        for session in sessions.all { out.append(.closeSession(session, refusal)) }
+        for link in links.all { out.append(.closeLink(link, refusal)) }
+    }
+
+    mutating func count(_ name: String, _ increment: Int = 1) { counters[name, default: 0] += increment }
+}

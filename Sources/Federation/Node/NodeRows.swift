@@ -1,0 +1,105 @@
+public import Cryptography
+public import Vocabulary
+
+/// What a node's store holds when it starts, but for the queues, whose outlines follow, and conversations, loaded on demand.
+public struct NodeRows: Sendable {
+    public typealias Rows = [(key: [UInt8], value: [UInt8])]
+    public var statements: Rows = []
+    public var tickets: Rows = []
+    public var invitations: Rows = []
+    public var reservations: Rows = []
+    public var records: Rows = []
+    public var equivocations: Rows = []
+    public var cursors: Rows = []
+    public var meta: Rows = []
+    public var highestPosition: QueuePosition = 0
+
+    public init() {}
+
+    /// - Parameter values: the rows of one table, all of them.
+    public init<E: Error>(values: (StoreTable) throws(E) -> Rows, highestPosition: QueuePosition) throws(E) {
+        statements = try values(.statement)
+        tickets = try values(.ticket)
+        invitations = try values(.invitation)
+        reservations = try values(.reservation)
+        records = try values(.userRecord)
+        equivocations = try values(.equivocation)
+        cursors = try values(.linkCursor)
+        meta = try values(.meta)
+        self.highestPosition = highestPosition
+    }
+}
+
+extension Node {
+    static let upTimeKey = Array("up-time".utf8)
+    static let listeningKey = Array("listening".utf8)
+    static let incarnationKey = Array("incarnation".utf8)
+
+    /// - Parameters:
+    ///   - certificateHash: SHA-256 of the TLS certificate (DER) that clients are shown.
+    ///   - wall: the wall clock now.
+    /// - Throws: `MembershipError.noGenesis` for a store without a federation; `CodecError` for a row that does not decode.
+    public init(
+        key: SigningKey, software: String, certificateHash: Bytes32, rows: NodeRows, at now: Instant, wall: Timestamp
+    ) throws {
+        let statements = try rows.statements.map { try SignedStatement(decoding: $0.value) }
+        membership = try Membership(key: key, statements: statements, tickets: rows.tickets)
+        id = NodeID(raw: key.publicKey)
+        self.key = key
+        self.software = software
+        directory = try Directory(
+            node: id, federation: membership.federation, records: rows.records, equivocations: rows.equivocations)
+        hub = Hub(node: id)
+        queues = Queues(highest: rows.highestPosition)
+        queues.clockRead(wall)
+        sessions = Sessions(key: key, federation: membership.federation, certificateHash: certificateHash)
+        var cursors: [NodeID: QueuePosition] = [:]
+        for row in rows.cursors {
+            var reader = ByteReader(row.value)
+            if let peer = NodeID(row.key) { cursors[peer] = try reader.counter() }
+        }
+        links = Links(node: id, cursors: cursors)
+        registrar = Registrar(invitations: rows.invitations, reservations: rows.reservations)
+        func meta(_ key: [UInt8]) -> UInt64 {
+            guard let row = rows.meta.first(where: { $0.key == key }) else { return 0 }
+            var reader = ByteReader(row.value)
+            return (try? reader.counter(SequenceNumber.self).value) ?? 0
+        }
+        incarnation = min(meta(Self.incarnationKey) + 1, counterMax)
+        liveness = Liveness(node: id, incarnation: incarnation)
+        upTimeBefore = meta(Self.upTimeKey)
+        upTimeSaved = upTimeBefore
+        started = now
+        nextSweep = now + Self.sweepInterval
+        self.now = now
+        self.wall = wall
+        var writer = ByteWriter()
+        writer.write(incarnation)
+        out.append(.write(.put(.meta, key: Self.incarnationKey, value: writer.bytes)))
+        refreshMembers()
+    }
+
+    /// Whose queues may hold something.
+    public var destinations: [Destination] {
+        directory.records(at: id).flatMap { $0.devices.map { Destination.device($0.device) } }
+            + membership.evaluation.members.filter { $0.id != id }.map { Destination.node($0.id) }
+    }
+
+    public mutating func restore(_ destination: Destination, outline: [(position: QueuePosition, bytes: Int)]) {
+        queues.restore(destination, lines: outline)
+    }
+
+    /// The keys that may not connect any more.
+    public var expelledNodes: [NodeID] { membership.evaluation.members.filter(\.isExpelled).map(\.id) }
+    public var openSessions: [SessionID] { sessions.all }
+    public var openLinks: [LinkID] { links.all }
+    public var name: NodeName? { membership.evaluation[id]?.name }
+
+    /// Where the node listened last, so that a port the system chose stays: clients and peers know it.
+    public static func lastListening(_ rows: NodeRows) -> (clients: Endpoint, peers: Endpoint)? {
+        guard let row = rows.meta.first(where: { $0.key == listeningKey }) else { return nil }
+        var reader = ByteReader(row.value)
+        guard let clients = try? reader.endpoint(), let peers = try? reader.endpoint() else { return nil }
+        return (clients, peers)
+    }
+}

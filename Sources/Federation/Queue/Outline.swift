@@ -1,0 +1,56 @@
+/// What memory keeps of a queue: one line an entry, in order of rising positions. The entries themselves are on disk.
+struct Outline: Sendable {
+    struct Line: Sendable {
+        let position: UInt64
+        let bytes: UInt32
+    }
+
+    private var lines: [Line] = []
+    /// Lines before this one are gone; cleared away now and then, so that taking from the front costs nothing.
+    private var front = 0
+    private(set) var bytes = 0
+
+    var count: Int { lines.count - front }
+    var first: Line? { front < lines.count ? lines[front] : nil }
+    var last: Line? { front < lines.count ? lines[lines.count - 1] : nil }
+
+    /// - Returns: false for a position that is not above the last.
+    mutating func append(_ line: Line) -> Bool {
+        if let last, last.position >= line.position { return false }
+        lines.append(line)
+        bytes += Int(line.bytes)
+        return true
+    }
+
+    mutating func removeFirst() {
+        guard front < lines.count else { return }
+        bytes -= Int(lines[front].bytes)
+        front += 1
+        if front == lines.count {
+            lines.removeAll(keepingCapacity: lines.capacity <= 1024)
+            front = 0
+        } else if front >= 4096, front * 2 >= lines.count {
+            lines.removeFirst(front)
+            front = 0
+        }
+    }
+
+    mutating func remove(position: UInt64) {
+        let index = firstIndex(above: position) - 1
+        guard index >= front, lines[index].position == position else { return }
+        bytes -= Int(lines[index].bytes)
+        lines.remove(at: index)
+    }
+
+    /// How many lines lie above a position.
+    func count(above position: UInt64) -> Int { lines.count - firstIndex(above: position) }
+
+    private func firstIndex(above position: UInt64) -> Int {
+        var (low, high) = (front, lines.count)
+        while low < high {
+            let middle = (low + high) / 2
+            if lines[middle].position <= position { low = middle + 1 } else { high = middle }
+        }
+        return low
+    }
+}

@@ -1,0 +1,118 @@
+internal import Cryptography
+internal import Vocabulary
+
+/// Who may register here: invitations and the handles reserved on their strength.
+/// Source: docs/protocol/client-session.md, "Registration".
+struct Registrar: Sendable {
+    static let invitationsMax = 100_000
+    /// Up-time for which a handle stays reserved for a registration that was not finished.
+    static let reservationSeconds: UInt64 = 3600
+
+    private struct Invitation: Sendable {
+        var usesLeft: UInt32
+        let expires: Timestamp
+    }
+
+    private struct Reservation: Sendable {
+        let user: UserID
+        let invitation: Digest
+        let expires: UInt64
+    }
+
+    /// By the digest of the secret: who reads the disk cannot register.
+    private var invitations: [Digest: Invitation] = [:]
+    private var reservations: [Handle: Reservation] = [:]
+
+    init(invitations rows: [(key: [UInt8], value: [UInt8])], reservations reserved: [(key: [UInt8], value: [UInt8])]) {
+        for (key, value) in rows {
+            var reader = ByteReader(value)
+            guard let digest = Digest(key), let uses = try? reader.integer(UInt32.self),
+                let expires = try? reader.counter(SequenceNumber.self)
+            else { continue }
+            invitations[digest] = Invitation(usesLeft: uses, expires: Timestamp(milliseconds: Int64(expires.value)))
+        }
+        for (key, value) in reserved {
+            var reader = ByteReader(value)
+            guard let handle = try? Handle(String(decoding: key, as: UTF8.self)), let user = try? reader.id(UserID.self),
+                let invitation = try? reader.id(Digest.self), let expires = try? reader.integer(UInt64.self)
+            else { continue }
+            reservations[handle] = Reservation(user: user, invitation: invitation, expires: expires)
+        }
+    }
+
+    /// - Returns: the secret; nil when there are too many invitations.
+    mutating func invite(
+        uses: Int, expires: Timestamp, using random: inout some RandomNumberGenerator, writes: inout [StoreWrite]
+    ) -> [UInt8]? {
+        guard invitations.count < Self.invitationsMax else { return nil }
+        let secret = random.bytes(InvitationLink.secretBytes)
+        let digest = Hash.blake2b(secret)
+        let invitation = Invitation(usesLeft: UInt32(clamping: uses), expires: expires)
+        invitations[digest] = invitation
+        writes.append(Self.row(digest, invitation))
+        return secret
+    }
+
+    /// Reserves a handle. The same user asking again for the same handle is answered alike, so that a lost reply costs nothing.
+    /// - Parameter holder: whose handle it is by the directory.
+    mutating func register(
+        secret: [UInt8], user: UserID, handle: Handle, holder: UserID?, wall: Timestamp, upTime: UInt64,
+        writes: inout [StoreWrite]
+    ) -> Refusal? {
+        let digest = Hash.blake2b(secret)
+        if let reservation = reservations[handle] {
+            return reservation.user == user && reservation.invitation == digest
+                ? nil : Refusal(.handleTaken, "The handle is taken on this node.")
+        }
+        guard var invitation = invitations[digest] else {
+            return Refusal(.invitationInvalid, "This node made no such invitation.")
+        }
+        if let holder {
+            return holder == user ? nil : Refusal(.handleTaken, "The handle is taken on this node.")
+        }
+        guard wall < invitation.expires else { return Refusal(.invitationExpired, "The invitation has expired.") }
+        guard invitation.usesLeft > 0 else { return Refusal(.invitationUsed, "The invitation has been used.") }
+        invitation.usesLeft -= 1
+        invitations[digest] = invitation
+        writes.append(Self.row(digest, invitation))
+        let reservation = Reservation(user: user, invitation: digest, expires: upTime + Self.reservationSeconds)
+        reservations[handle] = reservation
+        var row = ByteWriter()
+        row.write(user)
+        row.write(digest)
+        row.write(reservation.expires)
+        writes.append(.put(.reservation, key: Array(handle.description.utf8), value: row.bytes))
+        return nil
+    }
+
+    func isReserved(_ handle: Handle, for user: UserID) -> Bool { reservations[handle]?.user == user }
+
+    mutating func complete(_ handle: Handle, writes: inout [StoreWrite]) {
+        guard reservations.removeValue(forKey: handle) != nil else { return }
+        writes.append(.remove(.reservation, key: Array(handle.description.utf8)))
+    }
+
+    /// Drops expired invitations, and reservations that were not finished: their use goes back to the invitation.
+    mutating func sweep(wall: Timestamp, upTime: UInt64, writes: inout [StoreWrite]) {
+        for handle in reservations.filter({ $0.value.expires <= upTime }).keys.sorted() {
+            guard let reservation = reservations[handle] else { continue }
+            complete(handle, writes: &writes)
+            guard var invitation = invitations[reservation.invitation] else { continue }
+            invitation.usesLeft += invitation.usesLeft < .max ? 1 : 0
+            invitations[reservation.invitation] = invitation
+            writes.append(Self.row(reservation.invitation, invitation))
+        }
+        // A month longer than it is valid, so that the late are told "expired" and not "unknown".
+        for digest in invitations.filter({ $0.value.expires + .days(30) < wall }).keys.sorted() {
+            invitations[digest] = nil
+            writes.append(.remove(.invitation, key: digest.bytes))
+        }
+    }
+
+    private static func row(_ digest: Digest, _ invitation: Invitation) -> StoreWrite {
+        var row = ByteWriter()
+        row.write(invitation.usesLeft)
+        row.write(UInt64(invitation.expires.milliseconds))
+        return .put(.invitation, key: digest.bytes, value: row.bytes)
+    }
+}

@@ -1,0 +1,99 @@
+internal import Foundation
+package import Vocabulary
+
+/// `posthouse.json` in the data folder. Every setting has a default but `name`; an unknown one is an error, since a misspelt
+/// setting that is silently ignored is found out at the worst time.
+package struct NodeConfiguration: Equatable, Sendable {
+    /// The node's name in the federation.
+    package var name: NodeName
+    /// Where clients and peers reach the node; port 0: the system chooses at the first start, and the choice is kept.
+    package var clients: Endpoint
+    package var peers: Endpoint
+    /// What tickets, invitations and other nodes are told, where that differs (behind a forwarding router).
+    package var clientsAdvertised: Endpoint?
+    package var peersAdvertised: Endpoint?
+    /// Listening beyond loopback is a decision, so it is written down.
+    package var isPublic = false
+    /// PEM files of a certificate for the clients' port; default: one made from the node key.
+    package var certificateFile: String?
+    package var certificateKeyFile: String?
+    /// A loopback address for /metrics, /livez and /readyz; default: none but the admin socket.
+    package var metrics: Endpoint?
+    /// trace, debug, info, notice, warning, error; to stderr.
+    package var logLevel = "notice"
+
+    package static let fileName = "posthouse.json"
+    private static let known = [
+        "name", "clients", "peers", "clientsAdvertised", "peersAdvertised", "public", "certificateFile", "certificateKeyFile", "metrics",
+        "logLevel",
+    ]
+
+    package init(name: NodeName, clients: Endpoint, peers: Endpoint) {
+        (self.name, self.clients, self.peers) = (name, clients, peers)
+    }
+
+    package init(contentsOf path: String) throws(DataFolderError) {
+        guard let data = FileManager.default.contents(atPath: path) else {
+            throw .configurationUnreadable(path: path, reason: String(cString: strerror(errno)))
+        }
+        let parsed: Any
+        do { parsed = try JSONSerialization.jsonObject(with: data) } catch {
+            throw .configurationUnreadable(path: path, reason: "It is not JSON: \(error)")
+        }
+        guard let object = parsed as? [String: Any] else { throw .configurationUnreadable(path: path, reason: "It is not a JSON object.") }
+        for key in object.keys.sorted() where !Self.known.contains(key) { throw .unknownSetting(path: path, key: key, known: Self.known) }
+
+        func text(_ key: String) throws(DataFolderError) -> String? {
+            guard let value = object[key] else { return nil }
+            guard let text = value as? String else { throw .badSetting(path: path, key: key, reason: "It must be a string.") }
+            return text
+        }
+        func endpoint(_ key: String) throws(DataFolderError) -> Endpoint? {
+            guard let value = try text(key) else { return nil }
+            guard let endpoint = Endpoint(value) else { throw .badSetting(path: path, key: key, reason: "It must be HOST:PORT.") }
+            return endpoint
+        }
+        guard let nameText = try text("name"), let name = try? NodeName(nameText) else {
+            throw .badSetting(path: path, key: "name", reason: "It must be the node's name, a DNS name.")
+        }
+        self.init(
+            name: name, clients: try endpoint("clients") ?? Self.clientsDefault, peers: try endpoint("peers") ?? Self.peersDefault)
+        clientsAdvertised = try endpoint("clientsAdvertised")
+        peersAdvertised = try endpoint("peersAdvertised")
+        certificateFile = try text("certificateFile")
+        certificateKeyFile = try text("certificateKeyFile")
+        metrics = try endpoint("metrics")
+        logLevel = try text("logLevel") ?? logLevel
+        if let value = object["public"] {
+            guard let flag = value as? Bool else { throw .badSetting(path: path, key: "public", reason: "It must be true or false.") }
+            isPublic = flag
+        }
+        guard ["trace", "debug", "info", "notice", "warning", "error"].contains(logLevel) else {
+            throw .badSetting(path: path, key: "logLevel", reason: "It must be trace, debug, info, notice, warning or error.")
+        }
+        guard (certificateFile == nil) == (certificateKeyFile == nil) else {
+            throw .badSetting(path: path, key: "certificateFile", reason: "certificateFile and certificateKeyFile go together.")
+        }
+        try checkLoopback()
+    }
+
+    package static let clientsDefault = Endpoint(host: "127.0.0.1", port: 7443)
+    package static let peersDefault = Endpoint(host: "127.0.0.1", port: 7444)
+
+    package func checkLoopback() throws(DataFolderError) {
+        if !isPublic {
+            if !clients.isLoopback { throw .notLoopback(setting: "clients", endpoint: clients) }
+            if !peers.isLoopback { throw .notLoopback(setting: "peers", endpoint: peers) }
+        }
+    }
+
+    package var json: [UInt8] {
+        var object: [String: Any] = ["name": name.description, "clients": clients.description, "peers": peers.description]
+        if isPublic { object["public"] = true }
+        object["clientsAdvertised"] = clientsAdvertised?.description
+        object["peersAdvertised"] = peersAdvertised?.description
+        let options: JSONSerialization.WritingOptions = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+        let data = try? JSONSerialization.data(withJSONObject: object, options: options)
+        return Array(data ?? Data()) + [0x0a]
+    }
+}

@@ -1,0 +1,121 @@
+internal import Cryptography
+internal import Federation
+internal import Foundation
+internal import Storage
+internal import Transport
+package import Vocabulary
+
+extension NodeOperations {
+    package enum Finding: Sendable {
+        case good(String)
+        case note(String)
+        case bad(Explanation)
+    }
+
+    /// Looks at everything a start depends on, and at the peers. Changes nothing.
+    package static func check(_ folder: DataFolder) -> [Finding] {
+        var findings: [Finding] = []
+        func attempt(_ what: String, _ work: () throws -> Void) {
+            do {
+                try work()
+                findings.append(.good(what))
+            } catch let error as any Explained {
+                findings.append(.bad(error.explanation))
+            } catch {
+                findings.append(.bad(Explanation(what: "\(what): failed.", why: "\(error)", remedy: "See the system's log.")))
+            }
+        }
+        var configuration: NodeConfiguration?
+        attempt("configuration: \(folder.configurationFile)") { configuration = try folder.configuration() }
+        attempt("keys: \(folder.keysFolder) is for this user only") { try folder.checkModes() }
+        guard let configuration else { return findings }
+        if let file = configuration.certificateFile, let keyFile = configuration.certificateKeyFile {
+            attempt("certificate: \(file)") { _ = try ServedCertificate(chainFile: file, keyFile: keyFile) }
+        }
+        findings.append(clock)
+        findings.append(disk(folder))
+        if let members = runningMembers(folder) {
+            findings.append(.good("the node runs"))
+            findings += members.map(finding)
+        } else {
+            findings.append(.note("the node does not run"))
+            findings += [port("clients", configuration.clients), port("peers", configuration.peers)]
+            attempt("store: \(folder.storeFile) opens with storage.key") { findings += try stored(folder).map(reach) }
+        }
+        return findings
+    }
+
+    private static var clock: Finding {
+        // Built after this moment: an earlier clock is wrong, and tickets and invitations would be judged by it.
+        Clock.wall.seconds > 1_763_000_000
+            ? .good("clock: \(Date(timeIntervalSince1970: Double(Clock.wall.seconds)).formatted(.iso8601))")
+            : .bad(
+                Explanation(
+                    what: "The clock is wrong.", why: "It says \(Date(timeIntervalSince1970: Double(Clock.wall.seconds)).formatted(.iso8601)).",
+                    remedy: "Set it, for example with `timedatectl set-ntp true`."))
+    }
+
+    private static func disk(_ folder: DataFolder) -> Finding {
+        var status = statvfs()
+        guard statvfs(folder.path, &status) == 0 else {
+            return .bad(Explanation(what: "The disk cannot be asked.", why: String(cString: strerror(errno)), remedy: "Check \(folder.path)."))
+        }
+        guard access(folder.path, W_OK) == 0 else {
+            return .bad(DataFolderError.cannotWrite(path: folder.path, reason: String(cString: strerror(errno))).explanation)
+        }
+        let free = UInt64(status.f_bavail) * UInt64(status.f_frsize) / 1_048_576
+        return free >= 64
+            ? .good("disk: \(free) MiB free")
+            : .bad(Explanation(what: "The disk is nearly full.", why: "\(free) MiB are free.", remedy: "Free some: below 64 MiB a busy node soon refuses messages."))
+    }
+
+    private static func port(_ name: String, _ endpoint: Endpoint) -> Finding {
+        if endpoint.port == 0 { return .good("port: \(name) on \(endpoint.host), chosen by the system") }
+        guard let reason = TCPProbe.bind(endpoint) else { return .good("port: \(name) on \(endpoint) is free") }
+        return .bad(
+            Explanation(
+                what: "Cannot listen on \(endpoint) for \(name).", why: reason,
+                remedy: "Stop what listens there (`ss -ltnp` shows it), or change \"\(name)\" in \(NodeConfiguration.fileName)."))
+    }
+
+    // MARK: Peers
+
+    private static func runningMembers(_ folder: DataFolder) -> [MembersAnswer.Member]? {
+        guard let (status, body) = try? AdminClient(dataFolder: folder.path).request("GET", "/v1/members", timeout: .seconds(5)), status == 200
+        else { return nil }
+        return try? JSONDecoder().decode(MembersAnswer.self, from: Data(body)).members
+    }
+
+    private static func finding(_ member: MembersAnswer.Member) -> Finding {
+        switch member.state {
+        case "self", "alive": .good("peer: \(member.name) is \(member.state)")
+        case "expelled", "name-conflict": .note("peer: \(member.name) is \(member.state)")
+        default:
+            .bad(
+                Explanation(
+                    what: "The node \(member.name) is \(member.state).", why: "No link to \(member.peers.joined(separator: ", ")) is up.",
+                    remedy: "See that it runs and that this machine reaches it."))
+        }
+    }
+
+    private static func stored(_ folder: DataFolder) throws -> [Member] {
+        let open = try OpenStore(folder)
+        defer { open.lock.release() }
+        let rows = try nodeRows(open.store)
+        let key = try folder.nodeKey()
+        let statements = try rows.statements.map { try SignedStatement(decoding: $0.value) }
+        let membership = try Membership(key: key, statements: statements)
+        return membership.evaluation.active.filter { $0.id != membership.node }
+    }
+
+    private static func reach(_ member: Member) -> Finding {
+        let name = member.name?.description ?? member.id.short
+        let endpoints = member.descriptor?.contents.peers ?? []
+        guard !endpoints.isEmpty else { return .note("peer: \(name) has told no address yet") }
+        if endpoints.contains(where: TCPProbe.connects) { return .good("peer: \(name) answers at its address") }
+        return .bad(
+            Explanation(
+                what: "The node \(name) cannot be reached.", why: "Nothing answers at \(endpoints.map(\.description).joined(separator: ", ")).",
+                remedy: "See that it runs and that this machine reaches it."))
+    }
+}

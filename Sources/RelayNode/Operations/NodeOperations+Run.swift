@@ -1,0 +1,110 @@
+internal import Cryptography
+internal import Dispatch
+internal import Federation
+internal import Foundation
+internal import Logging
+internal import Storage
+internal import Transport
+package import Vocabulary
+
+extension NodeOperations {
+    /// Runs the node until SIGTERM or SIGINT; then drains, brings the store into its file and returns.
+    ///
+    /// - Parameter ready: called once, when both listeners serve.
+    /// - Throws: before `ready` whatever keeps it from starting; after it only `StoreError`: what is on disk is unknown, and nothing was
+    ///   said that depends on it.
+    package static func run(_ folder: DataFolder, logLevel: String?, ready: (NodeName, NetworkAddresses) -> Void) throws {
+        let configuration = try folder.configuration()
+        try folder.checkModes()
+        let key = try folder.nodeKey()
+        var log = Logger(label: "posthouse") { StreamLogHandler.standardError(label: $0) }
+        log.logLevel = Logger.Level(rawValue: logLevel ?? configuration.logLevel) ?? .notice
+        let certificate = try certificate(configuration, key)
+        let open = try OpenStore(folder)
+        let rows = try nodeRows(open.store)
+        let writer = try NodeWriter(store: open.store, log: log) {
+            try restore(open.store, key: key, certificateHash: certificate.hash)
+        }
+        let (network, addresses) = try listen(folder, configuration, key, certificate, writer, last: Node.lastListening(rows))
+        writer.attach(network)
+        let advertised = NetworkAddresses(
+            clients: configuration.clientsAdvertised ?? addresses.clients, peers: configuration.peersAdvertised ?? addresses.peers,
+            adminLoopback: addresses.adminLoopback)
+        writer.listening(advertised)
+        let signals = stopOnSignals(writer)
+        ready(configuration.name, addresses)
+        log.notice("serving", metadata: ["clients": "\(addresses.clients)", "peers": "\(addresses.peers)"])
+        try writer.run()
+        network.stop()
+        try open.store.close()
+        open.lock.release()
+        withExtendedLifetime(signals) {}
+        log.notice("stopped")
+    }
+
+    static func nodeRows(_ store: SQLiteNodeStore) throws -> NodeRows {
+        try NodeRows(values: { table throws(StoreError) in try store.values(table) }, highestPosition: try store.highestPosition())
+    }
+
+    /// The core as the disk has it.
+    private static func restore(_ store: SQLiteNodeStore, key: SigningKey, certificateHash: Bytes32) throws -> Node {
+        var node: Node
+        do {
+            node = try Node(
+                key: key, software: Software.name, certificateHash: certificateHash, rows: try nodeRows(store), at: Clock.now,
+                wall: Clock.wall)
+        } catch let error as CodecError {
+            throw StoreError.corrupt("a row does not decode: \(error)")
+        }
+        for destination in node.destinations { node.restore(destination, outline: try store.outline(destination)) }
+        return node
+    }
+
+    private static func certificate(_ configuration: NodeConfiguration, _ key: SigningKey) throws -> ServedCertificate {
+        if let chain = configuration.certificateFile, let file = configuration.certificateKeyFile {
+            return try ServedCertificate(chainFile: chain, keyFile: file)
+        }
+        return try ServedCertificate(selfSigned: key)
+    }
+
+    /// A port that the system chose is kept over restarts, since clients and peers know it; if somebody else has it by now, it chooses anew.
+    private static func listen(
+        _ folder: DataFolder, _ configuration: NodeConfiguration, _ key: SigningKey, _ certificate: ServedCertificate, _ writer: NodeWriter,
+        last: (clients: Endpoint, peers: Endpoint)?
+    ) throws -> (Network, NetworkAddresses) {
+        func sticky(_ wanted: Endpoint, _ last: Endpoint?) -> Endpoint {
+            wanted.port == 0 && last?.host == wanted.host ? last ?? wanted : wanted
+        }
+        var settings = NetworkConfiguration(
+            clients: sticky(configuration.clients, last?.clients), peers: sticky(configuration.peers, last?.peers), key: key,
+            certificate: certificate, nodeName: configuration.name.description,
+            adminSocket: try AdminSocket.path(dataFolder: folder.path), adminLoopback: configuration.metrics,
+            eventLoops: ProcessInfo.processInfo.activeProcessorCount)
+        while true {
+            let network = try Network(settings, delegate: writer)
+            do {
+                return (network, try network.start())
+            } catch NetworkError.portInUse(let endpoint) {
+                network.stop()
+                if endpoint == settings.clients, configuration.clients.port == 0, settings.clients.port != 0 {
+                    settings.clients = configuration.clients
+                } else if endpoint == settings.peers, configuration.peers.port == 0, settings.peers.port != 0 {
+                    settings.peers = configuration.peers
+                } else {
+                    throw NetworkError.portInUse(endpoint)
+                }
+            }
+        }
+    }
+
+    private static func stopOnSignals(_ writer: NodeWriter) -> [any DispatchSourceSignal] {
+        signal(SIGPIPE, SIG_IGN)
+        return [SIGTERM, SIGINT].map { number in
+            signal(number, SIG_IGN)
+            let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
+            source.setEventHandler { writer.stop() }
+            source.resume()
+            return source
+        }
+    }
+}

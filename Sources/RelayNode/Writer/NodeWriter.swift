@@ -1,0 +1,234 @@
+internal import Cryptography
+internal import Federation
+internal import Foundation
+internal import Logging
+internal import Storage
+internal import Synchronization
+package import Vocabulary
+
+/// The one writer: takes what is waiting, steps the core, commits once, then releases what had to wait for the commit.
+///
+/// `@unchecked`: `node`, `store` and all else that varies belong to the one thread that runs `run`; others reach only the inbox and
+/// the two locked boxes.
+package final class NodeWriter: NetworkDelegate, @unchecked Sendable {
+    /// Inputs of one commit at most: bounds how long the first waits for the last.
+    private static let batchMax = 1024
+    private static let clockInterval = Duration.seconds(1)
+
+    let store: SQLiteNodeStore
+    private let log: Logger
+    private let inbox = Inbox()
+    private let expelled = Mutex<Set<NodeID>>([])
+    private let admins: AdminDesk
+    private var node: Node
+    private let restart: () throws -> Node
+    private var random = SystemRandom()
+    private var network: Network?
+    private var lastClock: Instant?
+    private(set) var commits = CommitTimes()
+    private var isRefusingForSpace = false
+
+    /// - Parameter restart: makes the core anew from what is on disk.
+    init(store: SQLiteNodeStore, log: Logger, restart: @escaping () throws -> Node) throws {
+        (self.store, self.log, self.restart) = (store, log, restart)
+        node = try restart()
+        expelled.withLock { [node] in $0 = Set(node.expelledNodes) }
+        admins = AdminDesk()
+    }
+
+    func attach(_ network: Network) { self.network = network }
+
+    // MARK: From the network, on its event loops
+
+    package func sessionOpened(_ session: SessionID, from address: String) { inbox.post(.sessionOpened(session)) }
+
+    package func session(_ session: SessionID, received frame: ClientFrame, bytes: Int) {
+        inbox.post(.sessionFrame(session, frame), from: .session(session, bytes: bytes))
+    }
+
+    package func sessionClosed(_ session: SessionID) { inbox.post(.sessionClosed(session)) }
+
+    package func linkOpened(_ link: LinkID, peer: NodeID, dialled: Bool) {
+        inbox.post(.linkOpened(link, peer: peer, dialled: dialled))
+    }
+
+    package func link(_ link: LinkID, received frame: LinkFrame, bytes: Int) {
+        inbox.post(.linkFrame(link, frame), from: .link(link, bytes: bytes))
+    }
+
+    package func linkClosed(_ link: LinkID) { inbox.post(.linkClosed(link)) }
+
+    package func dialFailed(_ peer: NodeID, reason: String) {
+        log.debug("dialling a node failed", metadata: ["node": "\(peer)", "reason": "\(reason)"])
+        inbox.post(.dialFailed(peer))
+    }
+
+    package func admits(peer: NodeID) -> Bool { expelled.withLock { !$0.contains(peer) } }
+
+    package func admin(_ request: AdminHTTPRequest, reply: @escaping @Sendable (AdminHTTPResponse) -> Void) {
+        switch AdminRoutes.question(request) {
+        case .reply(let response): reply(response)
+        case .ask(let question): inbox.post(.admin(admins.register(question, reply), question.request))
+        }
+    }
+
+    // MARK: From the program
+
+    func listening(_ addresses: NetworkAddresses) { inbox.post(.listening(clients: addresses.clients, peers: addresses.peers)) }
+
+    /// Asks the node to say goodbye; `run` returns when that is on its way.
+    package func stop() {
+        inbox.post(.stopping)
+        inbox.stop()
+    }
+
+    // MARK: The loop
+
+    /// - Throws: `StoreError.io` and the like: what is on disk is unknown, so the process must end. Nothing of the failed batch was said.
+    func run() throws(StoreError) {
+        var backlog: [Inbox.Item] = []
+        while true {
+            if backlog.isEmpty {
+                let now = Clock.now
+                let wait = node.nextDeadline.map { $0 - now }
+                guard let items = inbox.take(until: wait) else { return }
+                backlog = items
+            }
+            let batch = backlog.prefix(Self.batchMax)
+            try turn(batch, isLast: batch.count == backlog.count)
+            backlog.removeFirst(batch.count)
+        }
+    }
+
+    private func turn(_ batch: ArraySlice<Inbox.Item>, isLast: Bool) throws(StoreError) {
+        let now = Clock.now
+        var effects: [NodeEffect] = []
+        readClocks(now, &effects)
+        for item in batch {
+            for conversation in node.conversationNeeded(for: item.input) {
+                guard let rows = try store.conversationRows(hub: node.id, conversation) else { continue }
+                effects += node.step(.loaded(conversation, rows), at: now, using: &random)
+            }
+            effects += node.step(item.input, at: now, using: &random)
+        }
+        if let deadline = node.nextDeadline, deadline <= now { effects += node.step(.deadlineReached, at: now, using: &random) }
+        effects += node.step(.batchEnded, at: now, using: &random)
+
+        let writes = effects.compactMap { if case .write(let write) = $0 { write } else { nil } }
+        if !writes.isEmpty {
+            do {
+                try store.commit(writes)
+                commits.add(Clock.now - now)
+            } catch .full {
+                return try startAnew(batch)
+            }
+        }
+        try release(effects, batch)
+        try store.maintain(idle: isLast && inbox.isEmpty)
+    }
+
+    /// The disk is full: the core is ahead of it, so the core is made anew from what is on it. Connections come back by themselves.
+    private func startAnew(_ batch: ArraySlice<Inbox.Item>) throws(StoreError) {
+        log.error("the disk is full: new messages are refused until there is room; deliveries go on")
+        var orders = NetworkBatch()
+        let refusal = Refusal(.diskFull, "The node's disk is full.")
+        for session in node.openSessions { orders.close(session, after: refusal) }
+        for link in node.openLinks { orders.close(link, after: refusal) }
+        credit(batch, &orders)
+        do { node = try restart() } catch let error as StoreError { throw error } catch { throw .io("\(error)") }
+        admins.failAll(AdminRoutes.unavailable)
+        var effects = node.step(.clockRead(Clock.wall), at: Clock.now, using: &random)
+        effects += node.step(.spaceChanged(isLow: true), at: Clock.now, using: &random)
+        isRefusingForSpace = true
+        if let addresses { effects += node.step(.listening(clients: addresses.clients, peers: addresses.peers), at: Clock.now, using: &random) }
+        network?.perform(orders)
+        // Its writes wait for a disk with room: a core that starts says nothing that must be kept.
+    }
+
+    private var addresses: NetworkAddresses?
+
+    private func readClocks(_ now: Instant, _ effects: inout [NodeEffect]) {
+        if let lastClock, now - lastClock < Self.clockInterval { return }
+        lastClock = now
+        effects += node.step(.clockRead(Clock.wall), at: now, using: &random)
+        let isLow = store.isLowOnSpace
+        if isLow != isRefusingForSpace {
+            isRefusingForSpace = isLow
+            effects += node.step(.spaceChanged(isLow: isLow), at: now, using: &random)
+        }
+    }
+
+    // MARK: Effects
+
+    private func release(_ effects: [NodeEffect], _ batch: ArraySlice<Inbox.Item>) throws(StoreError) {
+        var orders = NetworkBatch()
+        for effect in effects {
+            switch effect {
+            case .write: break
+            case .sendSession(let session, let frame): orders.send([frame], to: session)
+            case .closeSession(let session, let refusal): orders.close(session, after: refusal)
+            case .sendLink(let link, let frame): orders.send([frame], to: link)
+            case .closeLink(let link, let refusal): orders.close(link, after: refusal)
+            case .dial(let peer, let endpoints): network?.dial(peer, at: endpoints)
+            case .page(let order):
+                let entries = try store.page(
+                    order.destination, after: order.after, limit: order.entriesMax, bytesMax: order.bytesMax)
+                inbox.post(.paged(order, entries))
+            case .answer(let request, let answer): admins.answer(request, answer, AdminRoutes.Context(self, network))
+            case .expelled(let nodes): expelled.withLock { $0 = Set(nodes) }
+            case .note(let note): write(note)
+            }
+        }
+        credit(batch, &orders)
+        if !orders.isEmpty { network?.perform(orders) }
+    }
+
+    private func credit(_ batch: ArraySlice<Inbox.Item>, _ orders: inout NetworkBatch) {
+        for item in batch {
+            if case .listening(let clients, let peers) = item.input {
+                addresses = NetworkAddresses(clients: clients, peers: peers, adminLoopback: nil)
+            }
+            switch item.source {
+            case .session(let session, let bytes): orders.processed(session, bytes: bytes)
+            case .link(let link, let bytes): orders.processed(link, bytes: bytes)
+            case .local: break
+            }
+        }
+    }
+
+    private func write(_ note: NodeNote) {
+        switch note {
+        case .linkUp(let node): log.info("link up", metadata: ["node": "\(node)"])
+        case .linkDown(let node): log.info("link down", metadata: ["node": "\(node)"])
+        case .linkRefused(let node, let refusal):
+            log.notice("link refused", metadata: ["node": "\(node)", "code": "\(refusal.code)", "why": "\(Printable.line(refusal.detail))"])
+        case .memberStateChanged(let node, let state): log.info("a node is \(state)", metadata: ["node": "\(node)"])
+        case .membershipChanged: log.info("the federation's members changed")
+        case .expelled(let node): log.notice("a node was expelled", metadata: ["node": "\(node)"])
+        case .registered: log.info("a user record was published")
+        case .sessionRefused(let code): log.debug("session refused", metadata: ["code": "\(code)"])
+        case .messageRefused(let code): log.debug("message refused", metadata: ["code": "\(code)"])
+        case .badRecords(let count, let kind, let node):
+            log.notice("bad user records", metadata: ["count": "\(count)", "kind": "\(kind)", "from": "\(node?.short ?? "-")"])
+        case .badStatements(let count, let node):
+            log.notice("bad statements", metadata: ["count": "\(count)", "from": "\(node?.short ?? "-")"])
+        case .corruptRow(let table): log.error("a stored row cannot be read", metadata: ["table": "\(table)"])
+        case .spaceLow(let isLow):
+            if isLow { log.error("the disk is nearly full: new messages are refused") } else { log.notice("the disk has room again") }
+        }
+    }
+}
+
+extension SQLiteNodeStore {
+    /// The rows of a conversation this node is hub of; nil when there is none.
+    func conversationRows(hub: NodeID, _ conversation: ConversationID) throws(StoreError) -> ConversationRows? {
+        let key = ConversationKey(hub: hub, conversation: conversation)
+        guard let roster = try value(.conversation, key: ConversationRows.key(key)) else { return nil }
+        var rows = ConversationRows(roster: roster, head: try value(.head, key: ConversationRows.key(key)), watermarks: [], events: [])
+        for device in ConversationRows.devices(inRosterRow: roster) {
+            if let row = try value(.watermark, key: ConversationRows.watermarkKey(key, device)) { rows.watermarks.append((device, row)) }
+        }
+        rows.events = try heldEvents(key).map(\.bytes)
+        return rows
+    }
+}

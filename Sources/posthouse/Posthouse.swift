@@ -1,0 +1,24 @@
+import ArgumentParser
+import RelayNode
+
+@main
+struct Posthouse: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "posthouse",
+        abstract: "Runs a relay node of a Posthouse federation.",
+        discussion: """
+            Examples:
+              posthouse init --data ./harbor --name harbor     found a federation of one node
+              posthouse run --data ./harbor                    run it
+              posthouse invite create --data ./harbor          a link for a new user: courier join LINK
+              posthouse federation invite --data ./harbor --for tower      a ticket for a second node
+              posthouse federation join TICKET --data ./tower              on the second node's machine
+              posthouse demo                                   three nodes and two users in a temporary folder
+
+            Exit codes: 0, 64 usage, 65 bad data, 69 unavailable, 74 input/output, 77 not permitted, 78 configuration.
+            """,
+        version: Software.version,
+        subcommands: [
+            Initialize.self, Run.self, FederationCommand.self, InviteCommand.self, UserCommand.self, Status.self, Check.self, Demo.self,
+        ])
+}

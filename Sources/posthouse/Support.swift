@@ -1,0 +1,111 @@
+public import ArgumentParser
+import Foundation
+import RelayNode
+public import Vocabulary
+
+/// sysexits.h, as far as we use it.
+enum ExitStatus {
+    static let usage = ExitCode(64)
+    static let data = ExitCode(65)
+    static let unavailable = ExitCode(69)
+    static let io = ExitCode(74)
+    static let permission = ExitCode(77)
+    static let configuration = ExitCode(78)
+}
+
+struct DataOption: ParsableArguments {
+    @Option(name: .customLong("data"), help: ArgumentHelp("The node's data folder (default: $XDG_DATA_HOME/posthouse).", valueName: "dir"))
+    var path: String = DataFolder.standard
+
+    var folder: DataFolder { DataFolder(path.hasPrefix("/") ? path : FileManager.default.currentDirectoryPath + "/" + path) }
+}
+
+/// Runs a command's work; an error becomes what, why and remedy on stderr, and the exit code that belongs to it.
+func explaining<T>(_ work: () throws -> T) throws -> T {
+    do { return try work() } catch let error as ExitCode { throw error } catch let error as any Explained {
+        complain(error.explanation)
+        throw Failure.code(of: error)
+    } catch let error as ValidationError {
+        throw error
+    } catch {
+        complain(Explanation(what: "Something went wrong.", why: "\(error)", remedy: "See the system's log, then try again."))
+        throw ExitStatus.io
+    }
+}
+
+func complain(_ explanation: Explanation) {
+    FileHandle.standardError.write(Data((explanation.description + "\n").utf8))
+}
+
+/// A line for people or programs, out at once: whoever reads it may act on it.
+func say(_ line: String) {
+    FileHandle.standardOutput.write(Data((line + "\n").utf8))
+}
+
+func sayJSON(_ value: some Encodable) {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+    guard let data = try? encoder.encode(value) else { return }
+    say(String(decoding: data, as: UTF8.self))
+}
+
+var isTerminal: Bool { isatty(STDIN_FILENO) == 1 && isatty(STDOUT_FILENO) == 1 }
+
+/// `90s`, `15m`, `24h`, `7d`.
+struct TimeSpan: ExpressibleByArgument {
+    let seconds: Int
+
+    init?(argument: String) {
+        guard let unit = argument.last, let count = Int(argument.dropLast()), count > 0 else { return nil }
+        let factor: Int
+        switch unit {
+        case "s": factor = 1
+        case "m": factor = 60
+        case "h": factor = 3600
+        case "d": factor = 86400
+        default: return nil
+        }
+        let product = count.multipliedReportingOverflow(by: factor)
+        guard !product.overflow, product.partialValue <= 10 * 365 * 86400 else { return nil }
+        seconds = product.partialValue
+    }
+
+    init(seconds: Int) { self.seconds = seconds }
+    var defaultValueDescription: String {
+        switch seconds {
+        case let s where s % 86400 == 0: "\(s / 86400)d"
+        case let s where s % 3600 == 0: "\(s / 3600)h"
+        default: "\(seconds)s"
+        }
+    }
+}
+
+extension Endpoint: ExpressibleByArgument {
+    public init?(argument: String) { self.init(argument) }
+}
+
+extension NodeName: ExpressibleByArgument {
+    public init?(argument: String) { try? self.init(argument) }
+}
+
+extension Address: ExpressibleByArgument {
+    public init?(argument: String) { try? self.init(argument) }
+}
+
+/// Where a new node listens.
+struct ListenOptions: ParsableArguments {
+    @Option(help: ArgumentHelp("Where clients connect; port 0: the system chooses.", valueName: "host:port"))
+    var clients: Endpoint = NodeConfiguration.clientsDefault
+
+    @Option(help: ArgumentHelp("Where other nodes connect; port 0: the system chooses.", valueName: "host:port"))
+    var peers: Endpoint = NodeConfiguration.peersDefault
+
+    @Flag(name: .customLong("public"), help: "Allow addresses that other machines can reach; without it only loopback is taken.")
+    var isPublic = false
+
+    func configuration(named name: NodeName) -> NodeConfiguration {
+        var configuration = NodeConfiguration(name: name, clients: clients, peers: peers)
+        configuration.isPublic = isPublic
+        return configuration
+    }
+}
