@@ -71,6 +71,7 @@ let package = Package(
         tests("WireTests", ["Vocabulary", "Cryptography", "Wire"]),
         tests("StorageTests", ["Vocabulary", "Cryptography", "Storage"]),
         tests("FederationTests", ["Vocabulary", "Cryptography", "Federation"]),
+        tests("ClientCoreTests", ["Vocabulary", "Cryptography", "ClientCore"]),
     ],
     swiftLanguageModes: [.v6]
 )
