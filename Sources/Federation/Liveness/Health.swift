@@ -2,7 +2,7 @@ public import Vocabulary
 
 /// What one node holds of another.
 ///
-/// alive ──unanswered or claimed──▶ suspect ──deadline or claimed──▶ dead; from each ──higher incarnation──▶ alive   (SWIM §4.2)
+/// alive ──silent, claimed──▶ suspect ──deadline, claimed──▶ dead; from each ──higher incarnation──▶ alive   (SWIM §4.2)
 struct Health: Equatable, Sendable {
     struct Suspicion: Equatable, Sendable {
         let since: Instant
@@ -83,4 +83,13 @@ public struct MemberHealth: Hashable, Sendable {
     public let lastSeen: Instant?
     /// Since when the state is what it is.
     public let since: Instant
+
+    init(_ node: NodeID, _ health: Health) {
+        self.node = node
+        state = health.state.claim
+        incarnation = health.incarnation
+        roundTrip = health.roundTrip
+        lastSeen = health.lastSeen
+        since = health.changed
+    }
 }

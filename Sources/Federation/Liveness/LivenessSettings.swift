@@ -15,6 +15,9 @@ public struct LivenessSettings: Equatable, Sendable {
     public var suspicionIntervals = 3
     /// Confirmations that bring a suspicion down to its least time (Lifeguard's K).
     public var confirmations = 3
+    /// How many of those who learn of a suspicion ping the suspect at once, on average. Higher: fewer live nodes are called dead, more
+    /// traffic at a failure.
+    public var callers = 8
     /// A claim is passed on this many times log10(members + 1), rounded up (SWIM's λ).
     public var retransmissionFactor = 3
     /// Intervals and timeouts are stretched up to this many times when this node itself is slow (Lifeguard's S).

@@ -39,7 +39,8 @@ public struct Evaluation: Equatable, Sendable {
         self.members = members
         places = Dictionary(uniqueKeysWithValues: members.enumerated().map { ($1.id, $0) })
         names = Dictionary(
-            members.compactMap { member in member.isExpelled ? nil : member.name.map { ($0, member.id) } }, uniquingKeysWith: { first, _ in first })
+            members.compactMap { member in member.isExpelled ? nil : member.name.map { ($0, member.id) } },
+            uniquingKeysWith: { first, _ in first })
     }
 
     /// - Parameter statements: in any order; without a genesis there are no members.

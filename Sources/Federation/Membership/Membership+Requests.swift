@@ -4,7 +4,9 @@ internal import Vocabulary
 /// What an admin's node does on request: of its operator, or of a new node with a ticket.
 extension Membership {
     mutating func invite(_ id: RequestID, _ invitation: Invitation, using random: inout some RandomNumberGenerator) -> [Effect] {
-        guard evaluation.isAdmin(node), let own = evaluation[node]?.name, let genesis = kept.genesis else { return [.refused(id, .notAdmin)] }
+        guard evaluation.isAdmin(node), let own = evaluation[node]?.name, let genesis = kept.genesis else {
+            return [.refused(id, .notAdmin)]
+        }
         guard evaluation.member(named: invitation.name) == nil else { return [.refused(id, .nameTaken(invitation.name))] }
         guard invitation.now < invitation.expiry else { return [.refused(id, .expiryPassed)] }
         let swept = book.sweep(at: invitation.now).map { Effect.write($0) }
@@ -41,7 +43,9 @@ extension Membership {
 
     private func admission(of request: JoinRequest, from peer: NodeID, at now: Timestamp) -> Result<MemberRole, Refusal> {
         guard VersionRange.current.common(with: request.versions) != nil else {
-            return .failure(Refusal(.versionUnsupported, "This node speaks versions \(VersionRange.current.lowest) to \(VersionRange.current.highest)."))
+            return .failure(
+                Refusal(.versionUnsupported, "This node speaks versions \(VersionRange.current.lowest) to \(VersionRange.current.highest).")
+            )
         }
         guard request.federation == federation else { return .failure(Refusal(.otherFederation, "The ticket is for another federation.")) }
         guard evaluation[peer]?.isExpelled != true else {
@@ -53,7 +57,9 @@ extension Membership {
         case .success(let granted): role = granted
         }
         if isAdmitted(peer, as: request.name, role) { return .success(role) }
-        guard evaluation.isAdmin(node) else { return .failure(Refusal(.notMember, "The inviting node is no admin of the federation any more.")) }
+        guard evaluation.isAdmin(node) else {
+            return .failure(Refusal(.notMember, "The inviting node is no admin of the federation any more."))
+        }
         if let holder = evaluation.member(named: request.name), holder.id != peer {
             return .failure(Refusal(.nameTaken, "Another node took the name meanwhile."))
         }

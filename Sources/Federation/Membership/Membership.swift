@@ -3,8 +3,8 @@ public import Vocabulary
 
 /// Keeps the federation's statements, spreads them, and tells who is a member.
 ///
-/// New statements go to all linked peers at once (rumour). What rumour misses is mended by comparing digests: at each link's start and every
-/// ten seconds with one random linked peer; who sees a difference sends all it has.
+/// New statements go to all linked peers at once (rumour). What rumour misses is mended by comparing digests: at each link's start and
+/// every ten seconds with one random linked peer; who sees a difference sends all it has.
 /// Source: docs/protocol/membership.md.
 public struct Membership: Core {
     public struct Invitation: Hashable, Sendable {

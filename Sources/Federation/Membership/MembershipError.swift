@@ -35,20 +35,25 @@ public enum MembershipError: Explained, Hashable {
                 what: "Node \(node) is expelled.", why: "Expulsion is final: its key never comes back.",
                 remedy: "Its operator can make a new node, with a new key, and join with a new ticket.")
         case .cannotExpelSelf:
-            Explanation(what: "A node cannot expel itself.", why: "It would be left out of its own federation.", remedy: "Ask another admin.")
+            Explanation(
+                what: "A node cannot expel itself.", why: "It would be left out of its own federation.", remedy: "Ask another admin.")
         case .expiryPassed:
-            Explanation(what: "The ticket would already have expired.", why: "Its expiry is not in the future.", remedy: "Give a longer time with --expires.")
+            Explanation(
+                what: "The ticket would already have expired.", why: "Its expiry is not in the future.",
+                remedy: "Give a longer time with --expires.")
         case .ticketsFull:
             Explanation(
                 what: "This node keeps no more tickets.", why: "\(Limits.ticketsMax) are kept, expired ones for 30 days.",
                 remedy: "Invite from another admin's node, or wait.")
         case .statementsFull:
             Explanation(
-                what: "This node keeps no more statements.", why: "The bound of \(Limits.statementsMax) is reached, or that of \(Limits.adminsMax) admins.",
+                what: "This node keeps no more statements.",
+                why: "The bound of \(Limits.statementsMax) is reached, or that of \(Limits.adminsMax) admins.",
                 remedy: "See `posthouse federation members` for an admin who made too many, and expel it.")
         case .noGenesis:
             Explanation(
-                what: "The federation's founding statement is missing.", why: "The statements given hold no genesis that this node belongs to.",
+                what: "The federation's founding statement is missing.",
+                why: "The statements given hold no genesis that this node belongs to.",
                 remedy: "Restore the data folder from a backup, or join again with a new ticket.")
         }
     }

@@ -99,7 +99,10 @@ public enum Statement: Hashable, Sendable {
 
     private static let format: UInt16 = 1
 
-    private enum Kind: UInt16 { case genesis = 1, admit, expel, descriptor }
+    private enum Kind: UInt16 {
+        case genesis = 1
+        case admit, expel, descriptor
+    }
 
     public func encoded() -> [UInt8] {
         var writer = ByteWriter(reservingCapacity: 256)

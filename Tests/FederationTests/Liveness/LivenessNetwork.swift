@@ -30,7 +30,9 @@ struct LivenessNetwork {
     private var order = 0
     private let indices: [NodeID: Int]
 
-    static func id(_ index: Int) -> NodeID { NodeID(raw: Bytes32([UInt8](repeating: UInt8(truncatingIfNeeded: index + 1), count: 32)) ?? .zero) }
+    static func id(_ index: Int) -> NodeID {
+        NodeID(raw: Bytes32([UInt8](repeating: UInt8(truncatingIfNeeded: index + 1), count: 32)) ?? .zero)
+    }
 
     init(_ count: Int, seed: UInt64, settings: LivenessSettings = LivenessSettings()) {
         random = SeededGenerator(seed: seed)
@@ -53,7 +55,8 @@ struct LivenessNetwork {
                 guard Double.random(in: 0..<1, using: &random) >= loss, !cut.contains([min(index, to), max(index, to)]) else { continue }
                 let jitter = Duration.microseconds(Int.random(in: 0...1000, using: &random))
                 order += 1
-                packets.append(Packet(due: now + delay + lag[index] + lag[to] + jitter, order: order, from: index, to: to, message: message))
+                packets.append(
+                    Packet(due: now + delay + lag[index] + lag[to] + jitter, order: order, from: index, to: to, message: message))
             case .stateChanged(let node, let state): changes.append((now, index, indices[node] ?? -1, state))
             case .note: break
             }

@@ -46,7 +46,9 @@ import Vocabulary
         #expect(!network.changes.contains { $0.to == .dead && $0.of != 0 }, "seed \(seed)")
     }
 
-    @Test(arguments: UInt64(0)..<10) func `a node that stands still for three seconds is suspected, refutes, and was never dead`(seed: UInt64) {
+    @Test(arguments: UInt64(0)..<10) func `a node that stands still for three seconds is suspected, refutes, and was never dead`(
+        seed: UInt64
+    ) {
         var network = LivenessNetwork(5, seed: seed)
         for _ in 0..<5 {
             network.run(for: .seconds(20))

@@ -40,7 +40,8 @@ struct MembershipFixture {
         .signing(
             .descriptor(
                 NodeDescriptor(
-                    federation: federation, node: Self.id(node), contents: Self.contents(software), version: version)), with: Self.key(node))
+                    federation: federation, node: Self.id(node), contents: Self.contents(software), version: version)), with: Self.key(node)
+        )
     }
 
     static func contents(_ software: String = "posthouse 1", incarnation: UInt64 = 1) -> NodeDescriptor.Contents {

@@ -127,7 +127,10 @@ private struct Network {
         var membership = try f.membership(0, [f.admit(1, by: 0, n: 1), f.expel(1, by: 0, n: 2)])
         var random = SeededGenerator(seed: 1)
         for peer in [F.id(1), F.id(7)] {
-            #expect(membership.step(.received([f.admit(2, by: 0, n: 3)], from: peer), at: .start, using: &random) == [.note(.fromStranger(peer))])
+            #expect(
+                membership.step(.received([f.admit(2, by: 0, n: 3)], from: peer), at: .start, using: &random) == [
+                    .note(.fromStranger(peer))
+                ])
             #expect(membership.step(.digestReceived(.zero, from: peer), at: .start, using: &random).isEmpty)
             #expect(membership.step(.linkUp(peer), at: .start, using: &random) == [.expelled(peer)])
         }

@@ -102,7 +102,8 @@ import Vocabulary
         let admit = f.admit(1, by: 0, n: 1)
         _ = set.merge(f.verified([f.genesis, admit]))
         // Ed25519 signatures are the signer's to vary; the name of a statement leaves them out.
-        let other = SignedStatement(body: admit.body, signer: admit.signer, signature: try #require(Signature([UInt8](repeating: 1, count: 64))))
+        let other = SignedStatement(
+            body: admit.body, signer: admit.signer, signature: try #require(Signature([UInt8](repeating: 1, count: 64))))
         #expect(set.contains(other.id))
     }
 

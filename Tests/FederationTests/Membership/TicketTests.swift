@@ -79,7 +79,8 @@ import Vocabulary
         #expect(throws: TicketError.otherName(F.name(1))) { try ticket.check(at: Self.now, as: F.name(2)) }
     }
 
-    @Test(arguments: MemberRole.allCases) func `who proves the secret is admitted under the ticket's name and role`(role: MemberRole) throws {
+    @Test(arguments: MemberRole.allCases) func `who proves the secret is admitted under the ticket's name and role`(role: MemberRole) throws
+    {
         var (membership, ticket, _) = try invited(role: role)
         let statements = try join(&membership, ticket.request, as: 1).get()
         let joined = try Membership(key: F.key(1), statements: statements, federation: ticket.federation)
