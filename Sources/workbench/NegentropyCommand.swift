@@ -17,12 +17,19 @@ struct NegentropyCommand: ParsableCommand {
             """)
 
     func run() throws {
-        var harness = NegentropyHarness(try Negentropy(frameBytesMax: try frameLimit()))
-        while let line = readLine() {
-            let answers = try harness.take(line)
-            for answer in answers { print(answer) }
-            // A pipe is not line-buffered, and the other side waits for the answer.
-            if !answers.isEmpty { fflush(nil) }
+        do {
+            var harness = NegentropyHarness(try Negentropy(frameBytesMax: try frameLimit()))
+            while let line = readLine() {
+                let answers = try harness.take(line)
+                for answer in answers { print(answer) }
+                // A pipe is not line-buffered, and the other side waits for the answer.
+                if !answers.isEmpty { fflush(nil) }
+            }
+        } catch let error as NegentropyError {
+            fflush(nil)
+            let text = Array("\(error.explanation)\n".utf8)
+            _ = write(STDERR_FILENO, text, text.count)
+            throw ExitCode(65)
         }
     }
 

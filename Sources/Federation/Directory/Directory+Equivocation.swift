@@ -24,25 +24,22 @@ extension Directory {
         return (first, second)
     }
 
-    mutating func received(
-        proof first: SignedUserRecord, _ second: SignedUserRecord, from peer: NodeID, using random: inout some RandomNumberGenerator
-    ) {
+    mutating func received(proof first: SignedUserRecord, _ second: SignedUserRecord, from peer: NodeID) {
         if let known = try? UserRecord(decoding: first.body), proofs[known.user] != nil { return }
         guard let one = try? first.verified(in: federation), let other = try? second.verified(in: federation), one.user == other.user,
             Self.contradict(one, first.digest, other.version, second.digest, other.previous)
         else { return refuse(.badProof, from: peer) }
         guard [one, other].allSatisfy({ isKnown($0.home) && isKnown($0.issuer) }) else { return refuse(.unknownMember, from: peer) }
         convict(one.user, first, second)
-        passOnProofs(except: peer, using: &random)
     }
 
     private func isKnown(_ node: NodeID) -> Bool { active.contains(node) || expelled.contains(node) }
 
-    /// At once to a few; who is missed learns it on offering a record of that user.
-    mutating func passOnProofs(except peer: NodeID?, using random: inout some RandomNumberGenerator) {
+    /// At once to a few, perhaps to whom it came from, who stops there; who is missed learns it on offering a record of that user.
+    mutating func passOnProofs(using random: inout some RandomNumberGenerator) {
         for user in newProofs {
             guard let (first, second) = proofs[user] else { continue }
-            for target in somePeers(except: peer, using: &random) { out.append(.send(target, .equivocation(first, second))) }
+            for target in somePeers(except: nil, using: &random) { out.append(.send(target, .equivocation(first, second))) }
         }
         newProofs = []
     }

@@ -74,10 +74,7 @@ extension Directory {
 
     /// Every record, or those of one home, by issuer, handle and user: for people, not for a hot path.
     public func records(at home: NodeID? = nil) -> [UserRecord] {
-        var records: [UserRecord] = []
-        table.forEach { stored in
-            if home == nil || stored.home == home, let record = stored.decoded { records.append(record) }
-        }
+        let records = table.all.filter { home == nil || $0.home == home }.compactMap(\.decoded)
         return records.sorted { ($0.issuer, $0.handle, $0.user) < ($1.issuer, $1.handle, $1.user) }
     }
 }

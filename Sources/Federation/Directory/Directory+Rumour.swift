@@ -19,7 +19,6 @@ extension Directory {
                 if wasAsked { exchanges[peer]?.gained += 1 }
             }
         }
-        passOnProofs(except: peer, using: &random)
         // A node that catches up does not make the others hear it all again.
         if fresh.count <= Limits.rumourRecordsMax { passOn(fresh, except: peer, using: &random) }
         recordsArrived(isEnd: records.isEmpty, from: peer, at: now)

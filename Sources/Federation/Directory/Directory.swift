@@ -92,6 +92,7 @@ public struct Directory: Core {
             expireLookups(at: now)
             reconcile(at: now, using: &random)
         }
+        passOnProofs(using: &random)
         defer { out.removeAll(keepingCapacity: false) }
         return out
     }
@@ -104,7 +105,7 @@ public struct Directory: Core {
         case .recordsWanted(let digests): answer(digests, to: peer)
         case .reconcile(let exchange, true, let message): respond(to: message, exchange, from: peer)
         case .reconcile(let exchange, false, let message): proceed(with: message, exchange, from: peer, at: now)
-        case .equivocation(let first, let second): received(proof: first, second, from: peer, using: &random)
+        case .equivocation(let first, let second): received(proof: first, second, from: peer)
         case .lookup(let request, let key): answer(request, key, to: peer)
         case .found(let request, let record): received(answer: record, to: request, from: peer)
         case .hello, .entry, .acknowledge, .join, .admitted, .statements, .statementsDigest, .liveness, .goodbye: break
@@ -118,8 +119,7 @@ public struct Directory: Core {
         let gone = Set(expelled).subtracting(self.expelled)
         self.expelled.formUnion(gone)
         guard !gone.isEmpty else { return }
-        var left: [NegentropyItem] = []
-        table.forEach { if gone.contains($0.home) { left.append($0.item) } }
+        let left = table.all.filter { gone.contains($0.home) }.map(\.item)
         for item in left { items.remove(item) }
     }
 

@@ -53,11 +53,8 @@ struct RecordTable: Sendable {
         return slots.compactMap { record($0)?.user }.sorted()
     }
 
-    func forEach(_ body: (StoredRecord) -> Void) {
-        for slot in rows.indices {
-            if let record = record(slot) { body(record) }
-        }
-    }
+    /// In the order of their slots.
+    var all: some Sequence<StoredRecord> { rows.indices.lazy.compactMap { record($0) } }
 
     private func slot(of user: UserID) -> Int? {
         byUser.first(hash: Self.hash(user)) { record($0)?.user == user }

@@ -124,4 +124,41 @@ import Vocabulary
         #expect(world[harbor].home(of: alice.id) == tower.id)
         #expect(!world[harbor].isLocal(DeviceID(raw: alice.device.publicKey)))
     }
+
+    @Test func `after many changes every user is found by id, name and digest, and nothing old is`() throws {
+        var world = try World(nodes: 2)
+        let (harbor, tower) = (world.sites[0], world.sites[1])
+        let people = try (0..<300).map { try world.person("user\($0)", at: harbor) }
+        var newest: [UserID: SignedUserRecord] = [:]
+        var old: [Digest] = []
+        for version in UInt64(1)...4 {
+            for person in people.shuffled(using: &world.random) where version == 1 || world.random.next() % 3 != 0 {
+                let before = newest[person.id]
+                let number = try before.map { try UserRecord(decoding: $0.body).version + 1 } ?? 1
+                let record = try person.record(version: number, after: before)
+                if let before { old.append(before.digest) }
+                newest[person.id] = record
+                world.step(harbor, .published(record))
+            }
+        }
+        for person in people {
+            let record = try #require(newest[person.id])
+            #expect(world[harbor].signedRecord(of: person.id) == record)
+            #expect(world[harbor].user(handle: person.handle, issuer: harbor.id) == person.id)
+            let answer = world.step(harbor, .frameReceived(.recordsWanted([record.digest]), from: tower.id))
+            #expect(answer == [.send(tower.id, .records([record]))])
+        }
+        for digest in old.prefix(100) {
+            let answer = world.step(harbor, .frameReceived(.recordsWanted([digest]), from: tower.id))
+            #expect(answer == [.send(tower.id, .records([]))])
+        }
+        #expect(world[harbor].records().map(\.handle) == people.map(\.handle).sorted())
+    }
+
+    @Test func `a flood of digests is answered in part`() throws {
+        var world = try World(nodes: 2)
+        let asked = (0..<4_000).map { _ in Digest(raw: Bytes32(world.random.bytes(32)) ?? .zero) }
+        let answer = world.step(world.sites[0], .frameReceived(.recordsWanted(asked), from: world.sites[1].id))
+        #expect(answer == [.send(world.sites[1].id, .records([]))])
+    }
 }

@@ -4,9 +4,9 @@ import Testing
 import Vocabulary
 
 @Suite struct NegentropyTests {
-    /// Which items the sides share, in percent, and the shape of the timestamps.
+    /// Which items the sides share, and the shape of the timestamps.
     enum Shape: CaseIterable {
-        case equal, fewDiffer, onlyOurs, onlyTheirs, disjoint, clustered, oneSecond
+        case equal, fewDiffer, onlyOurs, onlyTheirs, disjoint, clustered, oneSecond, oursAtTheEnd, theirsAtTheEnd
     }
 
     @Test(arguments: Shape.allCases, [(0, 0), (4_096, 0), (0, 4_096), (4_096, 4_096), (60_000, 10_000)])
@@ -138,6 +138,11 @@ import Vocabulary
             case .onlyTheirs: (isOurs, isTheirs) = (false, true)
             case .disjoint: (isOurs, isTheirs) = (side < 50, side >= 50)
             case .clustered: (isOurs, isTheirs) = (side != 0, side != 1)
+            // Where a full message leaves a rest of which one side has nothing.
+            case .oursAtTheEnd:
+                (isOurs, isTheirs) = (item.timestamp > UInt64(count / 2) || side < 50, item.timestamp <= UInt64(count / 2) && side >= 50)
+            case .theirsAtTheEnd:
+                (isOurs, isTheirs) = (item.timestamp <= UInt64(count / 2) && side >= 50, item.timestamp > UInt64(count / 2) || side < 50)
             }
             if isOurs { ours.append(item) }
             if isTheirs { theirs.append(item) }
