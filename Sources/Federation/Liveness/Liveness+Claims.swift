@@ -63,6 +63,6 @@ extension Liveness {
             let claim = LivenessClaim(node: node, state: .dead, incarnation: members[node]?.incarnation ?? 0)
             effects += apply(claim, at: now, using: &random)
         }
-        return effects
+        return ended.isEmpty ? effects : effects + heralds.map { call($0, at: now) }
     }
 }
