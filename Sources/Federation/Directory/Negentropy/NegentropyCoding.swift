@@ -21,8 +21,11 @@ package enum NegentropyError: Explained, Equatable {
             case .boundTooLong(let bytes): "A bound has \(bytes) bytes of an id; an id has 32."
             case .boundsDescend: "A range ends before it begins."
             case .mode(let mode): "A range has the unknown mode \(mode)."
-            case .frameLimit(let bytes): "A limit of \(bytes) bytes cannot hold a step; 4096 is the least, 0 is none."
+            case .frameLimit(let bytes): "A message of \(bytes) bytes cannot hold a step of the comparison."
             }
+        if case .frameLimit = self {
+            return Explanation(what: "Reconciliation cannot run under this limit.", why: why, remedy: "Set the limit to 0, or to 4096 or more.")
+        }
         return Explanation(
             what: "A reconciliation message was refused.", why: why,
             remedy: "Check that both sides speak the Negentropy protocol V1.")
