@@ -24,7 +24,8 @@ package enum NegentropyError: Explained, Equatable {
             case .frameLimit(let bytes): "A message of \(bytes) bytes cannot hold a step of the comparison."
             }
         if case .frameLimit = self {
-            return Explanation(what: "Reconciliation cannot run under this limit.", why: why, remedy: "Set the limit to 0, or to 4096 or more.")
+            return Explanation(
+                what: "Reconciliation cannot run under this limit.", why: why, remedy: "Set the limit to 0, or to 4096 or more.")
         }
         return Explanation(
             what: "A reconciliation message was refused.", why: why,
