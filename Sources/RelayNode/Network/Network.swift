@@ -15,6 +15,7 @@ package final class Network: Sendable {
     private let states: [LoopState]
     private let listeners = Mutex<[any Channel]>([])
     private let nextDial = Atomic<Int>(0)
+    private let isStopped = Atomic<Bool>(false)
 
     package init(_ configuration: NetworkConfiguration, delegate: any NetworkDelegate) throws {
         let shared = try NetworkShared(configuration, delegate: delegate)
@@ -48,6 +49,7 @@ package final class Network: Sendable {
 
     /// Wakes each event loop once and flushes each connection once.
     package func perform(_ batch: NetworkBatch) {
+        guard !isStopped.load(ordering: .relaxed) else { return }
         for (index, orders) in batch.orders.enumerated() where !orders.isEmpty && index < states.count {
             let state = states[index]
             state.loop.execute { state.perform(orders) }
@@ -59,6 +61,7 @@ package final class Network: Sendable {
 
     /// Tries the addresses in turn, until one answers as `peer`. Ends in `linkOpened(dialled: true)` or `dialFailed`.
     package func dial(_ peer: NodeID, at addresses: [Endpoint]) {
+        guard !isStopped.load(ordering: .relaxed) else { return }
         let turn = nextDial.wrappingAdd(1, ordering: .relaxed).newValue
         let state = states[(turn & Int.max) % states.count]
         state.loop.execute { Dialing(shared: self.shared, state: state, peer: peer).run(addresses) }
@@ -67,7 +70,9 @@ package final class Network: Sendable {
     // MARK: The end
 
     /// Stops listening, says goodbye to every session and link, closes them, waits for that a little, ends the event loops. Blocks.
+    /// After it the other calls do nothing.
     package func stop(_ goodbye: Refusal = Refusal(.shuttingDown, "the node is stopping")) {
+        guard !isStopped.exchange(true, ordering: .relaxed) else { return }
         let open = listeners.withLock { listeners in
             defer { listeners = [] }
             return listeners
