@@ -69,6 +69,7 @@ let package = Package(
 
         tests("MLSTests", ["Vocabulary", "Cryptography", "MLS", "MLSVectors"]),
         tests("WireTests", ["Vocabulary", "Cryptography", "Wire"]),
+        tests("RelayNodeTests", nio + ["Vocabulary", "Cryptography", "Wire", "Transport", "RelayNode"]),
         tests("StorageTests", ["Vocabulary", "Cryptography", "Storage"]),
         tests("FederationTests", ["Vocabulary", "Cryptography", "Federation"]),
         tests("ClientCoreTests", ["Vocabulary", "Cryptography", "ClientCore"]),
