@@ -11,6 +11,8 @@ private struct Network {
     var random = SeededGenerator(seed: 5)
     var frames = 0
     var effects: [NodeID: [Membership.Effect]] = [:]
+    /// Chance that a frame is lost.
+    var loss = 0.0
 
     mutating func add(_ membership: Membership) { nodes[membership.node] = membership }
 
@@ -39,7 +41,7 @@ private struct Network {
     }
 
     private mutating func received(_ frame: LinkFrame, from: NodeID, at node: NodeID) -> [(NodeID, Membership.Input)] {
-        guard links[from, default: []].contains(node) else { return [] }
+        guard links[from, default: []].contains(node), Double.random(in: 0..<1, using: &random) >= loss else { return [] }
         frames += 1
         precondition(frames < 10_000, "the nodes never come to rest")
         switch frame {
@@ -108,6 +110,36 @@ private struct Network {
         let before = network.frames
         network.pass(.seconds(100))
         #expect((16...26).contains(network.frames - before))
+    }
+
+    @Test(arguments: UInt64(0)..<20) func `admins that act at once, over links that lose frames, agree once the network heals`(seed: UInt64)
+        throws
+    {
+        var network = Network()
+        network.random = SeededGenerator(seed: seed)
+        let base = (1...5).map { f.admit($0, by: 0, n: UInt64($0), role: .admin) }
+        for index in 0...5 { network.add(try f.membership(index, base)) }
+        for index in 0..<5 { network.link(F.id(index), F.id(index + 1)) }
+        network.loss = 0.5
+        for turn in 0..<12 {
+            let actor = F.id(Int.random(in: 0...5, using: &network.random))
+            let subject = Int.random(in: 0...12, using: &network.random)
+            let role = MemberRole.allCases.randomElement(using: &network.random) ?? .member
+            switch Int.random(in: 0..<3, using: &network.random) {
+            case 0: network.input(.expelRequested(RequestID(1), F.id(subject), reason: "\(turn)", lastN: nil), to: actor)
+            case 1: network.input(.announced(F.contents("\(turn)")), to: actor)
+            default: network.input(.admitRequested(RequestID(1), F.id(subject), F.name(subject % 9), role), to: actor)
+            }
+            network.pass(.seconds(1))
+        }
+        network.loss = 0
+        network.pass(.minutes(3))
+        // Expelled nodes are not listened to any more: only those that are members everywhere must agree.
+        let inside = (0...5).map(F.id).filter { node in network.nodes.values.allSatisfy { $0.evaluation.isMember(node) } }
+        for (x, y) in zip((0...5).map(F.id), (1...5).map(F.id)) where inside.contains(x) && inside.contains(y) {
+            #expect(network.nodes[x]?.digest == network.nodes[y]?.digest, "seed \(seed)")
+            #expect(network.nodes[x]?.evaluation == network.nodes[y]?.evaluation, "seed \(seed)")
+        }
     }
 
     @Test func `bad statements are counted, not stored and not passed on`() throws {
