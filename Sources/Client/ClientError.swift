@@ -44,7 +44,10 @@ public struct ClientError: Explained, Equatable, Codable {
             case .versionUnsupported, .notHome, .nodeExpelled, .unknownHub: .unavailable
             default: .data
             }
-        self.init(code, refusal.explanation)
+        let unknown = Explanation(
+            what: "Nobody has that address.", why: Printable.line(refusal.detail),
+            remedy: "Check its spelling; a user who has only just joined may take some seconds to be known everywhere.")
+        self.init(code, refusal.code == .unknownUser ? unknown : refusal.explanation)
     }
 
     public var explanation: Explanation { Explanation(what: what, why: why, remedy: remedy) }

@@ -40,6 +40,8 @@ enum Output {
 enum JSON {
     case string(String)
     case number(UInt64)
+    /// Microseconds as milliseconds.
+    case milliseconds(UInt64)
     case bool(Bool)
     case null
     case object([(String, JSON)])
@@ -51,6 +53,7 @@ enum JSON {
         switch self {
         case .string(let text): Self.quoted(text)
         case .number(let number): String(number)
+        case .milliseconds(let microseconds): "\(microseconds / 1000).\(Format.pad(Int(microseconds % 1000), 3))"
         case .bool(let value): value ? "true" : "false"
         case .null: "null"
         case .object(let fields): "{" + fields.map { "\(Self.quoted($0.0)):\($0.1.text)" }.joined(separator: ",") + "}"
@@ -100,7 +103,7 @@ enum Format {
             + "\(pad(rest / 1000 % 60, 2)).\(pad(rest % 1000, 3))Z"
     }
 
-    private static func pad(_ number: Int, _ count: Int) -> String {
+    static func pad(_ number: Int, _ count: Int) -> String {
         let digits = String(number)
         return String(repeating: "0", count: max(0, count - digits.count)) + digits
     }

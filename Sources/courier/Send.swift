@@ -78,7 +78,7 @@ struct Send: AsyncParsableCommand {
         if json {
             Output.json([
                 ("type", .string("state")), ("id", .string(line.id)), ("state", .string(line.state)), ("number", .optional(line.number)),
-                ("reason", .optional(reason)),
+                ("reason", .optional(reason)), ("ms", line.elapsed.map { .milliseconds($0) } ?? .null),
             ])
         } else if line.state != "failed" {
             Output.line(line.state + (line.number.map { " (number \($0))" } ?? ""))

@@ -61,10 +61,12 @@ public struct StateLine: Codable, Sendable, Equatable {
     public let code, reason: String?
     /// The exit code that goes with a failure.
     public let failure: ClientError?
+    /// Microseconds since the message was handed to the connection for the first time, where that was in this session.
+    public let elapsed: UInt64?
 
     /// A message that has come no further than the outbox.
     public static func queued(_ id: String, reason: String?) -> StateLine {
-        StateLine(id: id, state: "queued", number: nil, code: nil, reason: reason, failure: nil)
+        StateLine(id: id, state: "queued", number: nil, code: nil, reason: reason, failure: nil, elapsed: nil)
     }
 }
 

@@ -9,6 +9,8 @@ extension Owner {
         let reply: @Sendable (Reply) -> Void
         /// Messages handed over and not yet shown.
         var inHand: Set<Int64> = []
+        /// When the message to send was first handed to the connection.
+        var submitted: Instant?
         /// The last one handed over: what comes before it has been, or is held back.
         var isSettled = false
         var ticket: Ticket { Ticket(id) }
@@ -83,8 +85,17 @@ extension Owner {
             job.reply(.state(StateLine(
                 id: id, state: status.state.name, number: status.number?.value, code: status.refusal.map { "\($0.code)" },
                 reason: status.refusal.map { Printable.line($0.detail) },
-                failure: status.state == .failed ? ClientError(status.refusal ?? Refusal(.unknown, "no reason was given")) : nil)))
+                failure: status.state == .failed ? ClientError(status.refusal ?? Refusal(.unknown, "no reason was given")) : nil,
+                elapsed: job.submitted.map { UInt64(clamping: (Clock.now - $0).nanoseconds / 1000) })))
             if status.state == .failed || status.state >= .delivered { finish(job) }
+        }
+    }
+
+    /// For the times that are shown with the states.
+    func submitting(_ message: MessageID) {
+        let id = message.hex
+        for job in jobs.values where job.submitted == nil {
+            if case .send(id, _, _) = job.request { job.submitted = Clock.now }
         }
     }
 

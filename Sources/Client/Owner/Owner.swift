@@ -112,7 +112,9 @@ final class Owner: @unchecked Sendable {
             connection?.flush()
             connection?.close()
             connection = nil
-        case .send(let frame): connection?.write(frame)
+        case .send(let frame):
+            if case .submit(let submission) = frame { submitting(submission.message) }
+            connection?.write(frame)
         case .stateChanged(let message, let status): tell(message, status)
         case .sendRefused(let message, let error): tell(message, error)
         case .contactFound(let ticket, let contact): tell(ticket, .success(contact))

@@ -22,7 +22,7 @@ public struct ProfileLocation: Sendable, Equatable {
 
     private static func absolute(_ path: String) -> String {
         let full = path.hasPrefix("/") ? path : FileManager.default.currentDirectoryPath + "/" + path
-        return full.count > 1 && full.hasSuffix("/") ? String(full.dropLast()) : full
+        return (full as NSString).standardizingPath
     }
 
     var keyFile: String { folder + "/profile.key" }

@@ -87,6 +87,8 @@ extension Device {
             conversation.awaiting.append(.init(number: acceptance.number, chain: digest, message: acceptance.message))
             conversations[id] = conversation
             outbox.answered(acceptance.message)
+            // What the hub has, the home had: where both are one node its two answers can come in either order.
+            if item.state == .queued { report(acceptance.message, MessageStatus(.sent)) }
             item.stage = .numbered(id, acceptance.number, digest)
             item.state = .accepted
             item.refusal = nil
