@@ -30,7 +30,7 @@ import Vocabulary
     @Test(arguments: UInt64(0)..<10) func `nobody is called dead for a tenth of all messages lost`(seed: UInt64) {
         var network = LivenessNetwork(6, seed: seed)
         network.loss = 0.1
-        network.run(for: .minutes(10))
+        network.run(for: .minutes(4))
         #expect(!network.changes.contains { $0.to == .dead }, "seed \(seed)")
         #expect((0..<6).allSatisfy { network.all(.alive, of: $0) || network.views(of: $0).contains(.suspect) })
     }
