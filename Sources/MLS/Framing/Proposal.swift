@@ -9,7 +9,7 @@ public enum Proposal: Hashable, Sendable, WireCodable {
     case reInit(ReInit)
     /// The KEM output.
     case externalInit([UInt8])
-    case groupContextExtensions([Extension])
+    case groupContextExtensions([MLSExtension])
 
     public var type: UInt16 {
         switch self {
@@ -112,9 +112,9 @@ public struct ReInit: Hashable, Sendable, WireCodable {
     public let groupID: [UInt8]
     public let version: UInt16
     public let cipherSuite: CipherSuite
-    public let extensions: [Extension]
+    public let extensions: [MLSExtension]
 
-    public init(groupID: [UInt8], version: UInt16 = 1, cipherSuite: CipherSuite, extensions: [Extension] = []) {
+    public init(groupID: [UInt8], version: UInt16 = 1, cipherSuite: CipherSuite, extensions: [MLSExtension] = []) {
         (self.groupID, self.version, self.cipherSuite, self.extensions) = (groupID, version, cipherSuite, extensions)
     }
 

@@ -90,7 +90,7 @@ public struct Group: Equatable, Sendable {
     /// A group of one. `id` has to be unique: random bytes as long as the hash will do.
     public static func create(
         id: [UInt8], suite cipherSuite: CipherSuite = .x25519ChaCha20Poly1305, member: MemberIdentity,
-        extensions: [Extension] = [], host: GroupHost, using random: inout some RandomNumberGenerator
+        extensions: [MLSExtension] = [], host: GroupHost, using random: inout some RandomNumberGenerator
     ) throws(MLSError) -> Group {
         let suite = try cipherSuite.provider()
         try extensions.checkUnique()
@@ -157,6 +157,8 @@ struct PastEpoch: Equatable, Sendable {
     let contextBytes: [UInt8]
     let senderData: Secret
     let leaves: [LeafNode?]
+    /// Where the epoch after has another leaf: what is stored of `leaves`.
+    let changedLeaves: [UInt32]
     var secretTree: SecretTree
 }
 
@@ -170,11 +172,11 @@ public struct MemberIdentity: Equatable, Sendable {
     public let signer: SignatureKeyPair
     public let credential: Credential
     public let capabilities: Capabilities
-    public let extensions: [Extension]
+    public let extensions: [MLSExtension]
     public let lifetime: Lifetime
 
     public init(
-        signer: SignatureKeyPair, credential: Credential, capabilities: Capabilities = Capabilities(), extensions: [Extension] = [],
+        signer: SignatureKeyPair, credential: Credential, capabilities: Capabilities = Capabilities(), extensions: [MLSExtension] = [],
         lifetime: Lifetime
     ) {
         (self.signer, self.credential, self.capabilities) = (signer, credential, capabilities)

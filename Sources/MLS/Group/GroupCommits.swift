@@ -68,25 +68,36 @@ extension Group {
 
     /// Into the next epoch; the one that ends is kept for late messages within the bounds.
     mutating func advance(to next: Current, ending: ReInit?, host: GroupHost) {
+        let (old, new) = (current.state.tree, next.state.tree)
+        let changedLeaves = (0..<max(old.leafCount, new.leafCount)).filter { !old.isSame(new, at: $0 * 2) }
+        var ended = current.secretTree
+        changes.note(&ended, epoch: epoch)
         past.append(
             PastEpoch(
                 epoch: epoch, ownLeaf: ownLeaf, closedAt: host.now, contextBytes: current.contextBytes,
-                senderData: current.secrets.senderData, leaves: current.state.tree.leaves, secretTree: current.secretTree))
+                senderData: current.secrets.senderData, leaves: old.leaves, changedLeaves: changedLeaves, secretTree: ended))
         resumptions.append(ResumptionSecret(epoch: epoch, secret: current.secrets.resumption))
-        changes.noteEpoch(from: current.state.tree, of: epoch, to: next.state.tree)
+        changes.note(from: old, to: new)
+        changes.keys.formUnion([.general, .proposals, .pastEpoch(epoch), .resumption(epoch)])
+        for leaf in changedLeaves { changes.keys.insert(.pastLeaf(epoch: epoch, leaf: leaf)) }
         current = next
+        changes.keys.insert(.secretNode(epoch: epoch, node: new.root))
         ownUpdates = []
         if let ending { life = .ended(ending) }
         forget(host: host)
     }
 
-    /// Drops past epochs that are too many or too old. Called by every commit; a caller that idles may call it by its clock.
+    /// Drops past epochs that are too many or too old. Every commit does it; a caller that idles may do it by its clock.
     public mutating func forget(host: GroupHost) {
         let excess = max(0, past.count - max(0, host.bounds.pastEpochs))
-        past.removeFirst(excess)
-        past.removeAll { host.now > $0.closedAt && host.now - $0.closedAt > host.bounds.pastEpochSeconds }
+        let old = past.enumerated().filter { index, item in
+            index < excess || (host.now > item.closedAt && host.now - item.closedAt > host.bounds.pastEpochSeconds)
+        }
+        for (_, item) in old { changes.noteForgotten(item) }
+        let gone = Set(old.map(\.element.epoch))
+        past.removeAll { gone.contains($0.epoch) }
+        for item in resumptions.dropLast(max(0, host.bounds.resumptionEpochs)) { changes.keys.insert(.resumption(item.epoch)) }
         resumptions.removeFirst(max(0, resumptions.count - max(0, host.bounds.resumptionEpochs)))
-        changes.past = true
     }
 
     /// We were removed: the public state stays for the record, every secret goes.

@@ -69,6 +69,6 @@ public struct IdentityClaim: Sendable {
     public let groupID: [UInt8]?
     public let credential: Credential
     public let signatureKey: [UInt8]
-    public let extensions: [Extension]
+    public let extensions: [MLSExtension]
     public let occasion: Occasion
 }

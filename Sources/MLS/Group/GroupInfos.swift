@@ -3,9 +3,9 @@ internal import Vocabulary
 
 /// What members hand to those who join: Welcome and GroupInfo (RFC 9420 §12.4.3).
 extension Group.Current {
-    func groupInfo(extensions: [Extension], includesTree: Bool, _ suite: any SuiteProvider) -> GroupInfo {
+    func groupInfo(extensions: [MLSExtension], includesTree: Bool, _ suite: any SuiteProvider) -> GroupInfo {
         var all = extensions
-        if includesTree { all.append(Extension(type: Extension.ratchetTree, data: state.tree.encoded)) }
+        if includesTree { all.append(MLSExtension(type: MLSExtension.ratchetTree, data: state.tree.encoded)) }
         return GroupInfo(
             context: state.context, extensions: all, confirmationTag: state.confirmationTag, signer: mine.leaf, key: signer, suite)
     }
@@ -38,13 +38,13 @@ extension Group.Current {
 
 extension Group {
     /// A GroupInfo of this epoch with the external key, by which others may join on their own (§12.4.3.2); an MLSMessage.
-    public func groupInfo(includesTree: Bool = true, extensions: [Extension] = []) throws(MLSError) -> [UInt8] {
+    public func groupInfo(includesTree: Bool = true, extensions: [MLSExtension] = []) throws(MLSError) -> [UInt8] {
         try checkActive()
         let suite = try suite()
         let key = try EpochSecrets.externalKey(current.secrets.external, suite)
         var writer = ByteWriter(reservingCapacity: 40)
         writer.write(opaque: key.publicKey)
-        let external = Extension(type: Extension.externalPub, data: writer.bytes)
+        let external = MLSExtension(type: MLSExtension.externalPub, data: writer.bytes)
         let info = current.groupInfo(extensions: extensions + [external], includesTree: includesTree, suite)
         return MLSMessage(.groupInfo(info)).encoded
     }
@@ -53,12 +53,12 @@ extension Group {
 extension GroupInfo {
     /// The tree that goes with a GroupInfo: its own, or one got elsewhere; in any case the one that it was signed for.
     func tree(_ given: [UInt8]?) throws(MLSError) -> RatchetTree {
-        guard let bytes = extensions[type: Extension.ratchetTree]?.data ?? given else { throw .missingTree }
+        guard let bytes = extensions[type: MLSExtension.ratchetTree]?.data ?? given else { throw .missingTree }
         return try RatchetTree(exactly: bytes)
     }
 
     func externalKey() throws(MLSError) -> [UInt8] {
-        guard let item = extensions[type: Extension.externalPub] else { throw .invalidGroupInfo(.noExternalKey) }
+        guard let item = extensions[type: MLSExtension.externalPub] else { throw .invalidGroupInfo(.noExternalKey) }
         return try decoding { () throws(CodecError) in
             var reader = ByteReader(item.data)
             let key = try reader.bytes()

@@ -55,7 +55,6 @@ extension Group {
         let message = try PrivateMessage(
             sealing: authenticated, leaf: ownLeaf, generation: generation, key: key, senderDataSecret: current.secrets.senderData,
             reuseGuard: random.bytes(4), padding: padding, suite)
-        changes.secretTrees.insert(epoch)
         return MLSMessage(.privateMessage(message)).encoded
     }
 
@@ -108,14 +107,11 @@ extension Group {
         switch opened.authenticated.content.body {
         case .application(let data):
             current.secretTree.consume(opened.key)
-            changes.secretTrees.insert(epoch)
             return .application(opened.message(data))
         case .proposal, .commit:
             // Handshakes may be refused for what they say; their key is used up only when they are taken.
-            let (epoch, key) = (epoch, opened.key)
             let before = self
-            current.secretTree.consume(key)
-            changes.secretTrees.insert(epoch)
+            current.secretTree.consume(opened.key)
             do { return try processHandshake(opened.authenticated, host: host, suite) } catch {
                 self = before
                 throw error
@@ -136,7 +132,6 @@ extension Group {
             contextBytes: then.contextBytes, leaves: then.leaves, host: host, suite())
         guard case .application(let data) = opened.authenticated.content.body else { throw .wrongContentType }
         past[index].secretTree.consume(opened.key)
-        changes.secretTrees.insert(message.epoch)
         return .application(opened.message(data))
     }
 
@@ -178,7 +173,7 @@ extension Group {
         case .application: throw .applicationDataNotEncrypted
         case .proposal:
             let cached = try current.state.cache(authenticated, host: host, suite)
-            changes.proposals = true
+            changes.keys.insert(.proposals)
             return .proposal(reference: cached.reference, cached.proposal, sender: cached.sender)
         case .commit: return try apply(authenticated, host: host, suite)
         }

@@ -11,19 +11,19 @@ public struct OwnKeyPackage: Equatable, Sendable {
     /// - Parameter lastResort: marks a package that may be used more than once (§16.8).
     /// - Throws: `unsupportedCipherSuite`.
     public static func make(
-        suite cipherSuite: CipherSuite = .x25519ChaCha20Poly1305, member: MemberIdentity, extensions: [Extension] = [],
+        suite cipherSuite: CipherSuite = .x25519ChaCha20Poly1305, member: MemberIdentity, extensions: [MLSExtension] = [],
         lastResort: Bool = false, using random: inout some RandomNumberGenerator
     ) throws(MLSError) -> OwnKeyPackage {
         let suite = try cipherSuite.provider()
         let initKey = try random.encapsulationKey(suite)
         let leafKey = try random.encapsulationKey(suite)
         var member = member
-        if lastResort, !member.capabilities.extensions.contains(Extension.lastResort) {
+        if lastResort, !member.capabilities.extensions.contains(MLSExtension.lastResort) {
             let has = member.capabilities
             member = MemberIdentity(
                 signer: member.signer, credential: member.credential,
                 capabilities: Capabilities(
-                    versions: has.versions, cipherSuites: has.cipherSuites, extensions: has.extensions + [Extension.lastResort],
+                    versions: has.versions, cipherSuites: has.cipherSuites, extensions: has.extensions + [MLSExtension.lastResort],
                     proposals: has.proposals, credentials: has.credentials),
                 extensions: member.extensions, lifetime: member.lifetime)
         }
@@ -32,7 +32,7 @@ public struct OwnKeyPackage: Equatable, Sendable {
             with: member.signer, suite)
         let package = KeyPackage(
             suite: suite, initKey: initKey.publicKey, leaf: leaf,
-            extensions: extensions + (lastResort ? [Extension(type: Extension.lastResort, data: [])] : []), signing: member.signer)
+            extensions: extensions + (lastResort ? [MLSExtension(type: MLSExtension.lastResort, data: [])] : []), signing: member.signer)
         return OwnKeyPackage(package: package, initKey: initKey, leafKey: leafKey, signer: member.signer)
     }
 

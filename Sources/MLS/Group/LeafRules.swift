@@ -4,11 +4,11 @@ internal import Cryptography
 struct LeafRules {
     let suite: any SuiteProvider
     let groupID: [UInt8]
-    let extensions: [Extension]
+    let extensions: [MLSExtension]
     let required: RequiredCapabilities?
     let host: GroupHost
 
-    init(_ suite: any SuiteProvider, groupID: [UInt8], extensions: [Extension], host: GroupHost) throws(MLSError) {
+    init(_ suite: any SuiteProvider, groupID: [UInt8], extensions: [MLSExtension], host: GroupHost) throws(MLSError) {
         (self.suite, self.groupID, self.extensions, self.host) = (suite, groupID, extensions, host)
         required = try extensions.required()
     }
@@ -34,7 +34,7 @@ struct LeafRules {
         for item in leaf.extensions where !capabilities.supports(extension: item.type) {
             throw .invalidLeaf(.extensionNotListed(item.type))
         }
-        if let type = capabilities.extensions.first(where: Extension.isDefault) { throw .invalidLeaf(.defaultListed(type)) }
+        if let type = capabilities.extensions.first(where: MLSExtension.isDefault) { throw .invalidLeaf(.defaultListed(type)) }
         if let type = capabilities.proposals.first(where: { (1...7).contains($0) }) { throw .invalidLeaf(.defaultListed(type)) }
     }
 

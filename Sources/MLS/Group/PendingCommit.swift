@@ -15,7 +15,7 @@ public struct CommitPlan: Sendable {
     /// Whether Welcome and GroupInfo carry the tree; otherwise newcomers must get it elsewhere.
     public var includesTree = true
     /// Extensions for the GroupInfo of the Welcome, beside the tree.
-    public var groupInfoExtensions: [Extension] = []
+    public var groupInfoExtensions: [MLSExtension] = []
     /// Sent encrypted instead of readable by the Delivery Service.
     public var isPrivate = false
 

@@ -98,7 +98,7 @@ struct ProposalList {
 /// The group after a commit's proposals (§12.3), before its path.
 struct Provisional {
     var tree: RatchetTree
-    var extensions: [Extension]
+    var extensions: [MLSExtension]
     var added: [(leaf: UInt32, package: KeyPackage)] = []
     var updated: [UInt32] = []
     var removed: [(leaf: UInt32, node: LeafNode)] = []

@@ -28,7 +28,7 @@ extension Group {
             suite)
         let (message, reference) = try send(.update(leaf), authenticatedData, isPrivate, host, using: &random)
         ownUpdates.append(OwnUpdate(reference: reference, key: key, signer: identity.signer))
-        changes.proposals = true
+        changes.keys.insert(.proposals)
         return message
     }
 
@@ -46,7 +46,7 @@ extension Group {
             signing: content, wireFormat: isPrivate ? WireFormat.privateMessage : WireFormat.publicMessage,
             context: current.contextBytes, with: current.signer, suite)
         let reference = try current.state.cache(authenticated, host: host, suite).reference
-        changes.proposals = true
+        changes.keys.insert(.proposals)
         let message = isPrivate
             ? try protect(authenticated, paddedTo: 1, suite, using: &random) : protectPublicly(authenticated, suite)
         return (message, reference)

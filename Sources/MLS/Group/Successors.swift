@@ -20,7 +20,7 @@ extension Group {
 
     /// A group of some of the members.
     public func branch(
-        id: [UInt8], with packages: [KeyPackage], member: MemberIdentity, extensions: [Extension] = [], host: GroupHost,
+        id: [UInt8], with packages: [KeyPackage], member: MemberIdentity, extensions: [MLSExtension] = [], host: GroupHost,
         using random: inout some RandomNumberGenerator
     ) throws(MLSError) -> (group: Group, commit: PendingCommit) {
         try checkActive()
@@ -33,7 +33,7 @@ extension Group {
     }
 
     private func follow(
-        _ usage: PreSharedKeyID.Usage, id newID: [UInt8], suite newSuite: CipherSuite, extensions: [Extension],
+        _ usage: PreSharedKeyID.Usage, id newID: [UInt8], suite newSuite: CipherSuite, extensions: [MLSExtension],
         _ packages: [KeyPackage], _ member: MemberIdentity, _ host: GroupHost, using random: inout some RandomNumberGenerator
     ) throws(MLSError) -> (group: Group, commit: PendingCommit) {
         guard let key = resumptionSecret(epoch: epoch) else { throw .removedFromGroup }

@@ -78,7 +78,7 @@ extension ByteReader {
 /// A signed picture of an epoch, for those who join (RFC 9420 §12.4.3).
 public struct GroupInfo: Hashable, Sendable, WireCodable {
     public let context: GroupContext
-    public let extensions: [Extension]
+    public let extensions: [MLSExtension]
     public let confirmationTag: [UInt8]
     public let signer: UInt32
     public let encoded: [UInt8]
@@ -98,7 +98,7 @@ public struct GroupInfo: Hashable, Sendable, WireCodable {
     package func write(to writer: inout ByteWriter) { writer.write(fixed: encoded) }
 
     init(
-        context: GroupContext, extensions: [Extension], confirmationTag: [UInt8], signer: UInt32, key: SignatureKeyPair,
+        context: GroupContext, extensions: [MLSExtension], confirmationTag: [UInt8], signer: UInt32, key: SignatureKeyPair,
         _ suite: any SuiteProvider
     ) {
         var writer = ByteWriter(reservingCapacity: 1024)

@@ -1,4 +1,4 @@
-internal import Cryptography
+package import Cryptography
 package import Vocabulary
 
 /// What a client publishes so that others can add it while it is away (RFC 9420 §10).
@@ -7,7 +7,7 @@ public struct KeyPackage: Hashable, Sendable, WireCodable {
     public let cipherSuite: CipherSuite
     public let initKey: [UInt8]
     public let leaf: LeafNode
-    public let extensions: [Extension]
+    public let extensions: [MLSExtension]
     public let encoded: [UInt8]
     private let signedCount: Int
 
@@ -25,7 +25,7 @@ public struct KeyPackage: Hashable, Sendable, WireCodable {
 
     package func write(to writer: inout ByteWriter) { writer.write(fixed: encoded) }
 
-    init(suite: any SuiteProvider, initKey: [UInt8], leaf: LeafNode, extensions: [Extension], signing key: SignatureKeyPair) {
+    package init(suite: any SuiteProvider, initKey: [UInt8], leaf: LeafNode, extensions: [MLSExtension], signing key: SignatureKeyPair) {
         var writer = ByteWriter(reservingCapacity: 768)
         writer.write(UInt16(1))
         writer.write(suite.cipherSuite.rawValue)
@@ -44,7 +44,7 @@ public struct KeyPackage: Hashable, Sendable, WireCodable {
         suite.reference("MLS 1.0 KeyPackage Reference", encoded)
     }
 
-    public var isLastResort: Bool { extensions[type: Extension.lastResort] != nil }
+    public var isLastResort: Bool { extensions[type: MLSExtension.lastResort] != nil }
 
     /// §10.1, but for the leaf's own rules, which depend on the group.
     func check(_ suite: any SuiteProvider) throws(MLSError) {

@@ -1,4 +1,4 @@
-internal import Cryptography
+package import Cryptography
 package import Vocabulary
 
 /// When a key package may be used: seconds since 1970, both ends included (RFC 9420 §7.2).
@@ -25,11 +25,11 @@ public final class LeafNode: Hashable, Sendable, WireCodable {
         public let credential: Credential
         public let capabilities: Capabilities
         public let source: Source
-        public let extensions: [Extension]
+        public let extensions: [MLSExtension]
 
         public init(
             encryptionKey: [UInt8], signatureKey: [UInt8], credential: Credential, capabilities: Capabilities, source: Source,
-            extensions: [Extension]
+            extensions: [MLSExtension]
         ) {
             (self.encryptionKey, self.signatureKey, self.credential) = (encryptionKey, signatureKey, credential)
             (self.capabilities, self.source, self.extensions) = (capabilities, source, extensions)
@@ -78,7 +78,7 @@ public final class LeafNode: Hashable, Sendable, WireCodable {
     public var credential: Credential { content.credential }
     public var capabilities: Capabilities { content.capabilities }
     public var source: Source { content.source }
-    public var extensions: [Extension] { content.extensions }
+    public var extensions: [MLSExtension] { content.extensions }
 
     package init(from reader: inout ByteReader) throws(CodecError) {
         let start = reader.rest
@@ -91,7 +91,7 @@ public final class LeafNode: Hashable, Sendable, WireCodable {
     package func write(to writer: inout ByteWriter) { writer.write(fixed: encoded) }
 
     /// Signs a leaf for a key package (`place` nil) or for its place in a group.
-    init(signing content: Content, place: (group: [UInt8], leaf: UInt32)?, with key: SignatureKeyPair, _ suite: any SuiteProvider) {
+    package init(signing content: Content, place: (group: [UInt8], leaf: UInt32)?, with key: SignatureKeyPair, _ suite: any SuiteProvider) {
         var writer = ByteWriter(reservingCapacity: 512)
         content.write(to: &writer)
         self.content = content

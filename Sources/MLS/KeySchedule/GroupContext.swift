@@ -7,11 +7,11 @@ public struct GroupContext: Hashable, Sendable, WireCodable {
     public package(set) var epoch: UInt64
     public package(set) var treeHash: [UInt8]
     public internal(set) var confirmedTranscriptHash: [UInt8]
-    public internal(set) var extensions: [Extension]
+    public internal(set) var extensions: [MLSExtension]
 
     package init(
         cipherSuite: CipherSuite, groupID: [UInt8], epoch: UInt64, treeHash: [UInt8], confirmedTranscriptHash: [UInt8],
-        extensions: [Extension]
+        extensions: [MLSExtension]
     ) {
         (self.cipherSuite, self.groupID, self.epoch) = (cipherSuite, groupID, epoch)
         (self.treeHash, self.confirmedTranscriptHash, self.extensions) = (treeHash, confirmedTranscriptHash, extensions)

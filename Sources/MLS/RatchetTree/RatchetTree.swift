@@ -7,7 +7,7 @@ package final class ParentNode: Equatable, Sendable, WireCodable {
     /// Leaves below that do not know the node's private key; rising.
     package let unmergedLeaves: [UInt32]
 
-    init(encryptionKey: [UInt8], parentHash: [UInt8], unmergedLeaves: [UInt32] = []) {
+    package init(encryptionKey: [UInt8], parentHash: [UInt8], unmergedLeaves: [UInt32] = []) {
         (self.encryptionKey, self.parentHash, self.unmergedLeaves) = (encryptionKey, parentHash, unmergedLeaves)
     }
 
@@ -74,7 +74,7 @@ package struct RatchetTree: Sendable {
         leaves.indices.compactMap { index in leaves[index].map { (UInt32(index), $0) } }
     }
 
-    mutating func set(parent node: UInt32, _ value: ParentNode?) {
+    package mutating func set(parent node: UInt32, _ value: ParentNode?) {
         let index = Int(node / 2)
         guard node & 1 == 1, index < parents.count else { return }
         parents[index] = value
@@ -82,7 +82,7 @@ package struct RatchetTree: Sendable {
     }
 
     /// Sets a leaf and forgets the hashes above it.
-    mutating func set(leaf index: UInt32, _ value: LeafNode?) {
+    package mutating func set(leaf index: UInt32, _ value: LeafNode?) {
         guard index < leafCount else { return }
         leaves[Int(index)] = value
         hashes.forget(index * 2)

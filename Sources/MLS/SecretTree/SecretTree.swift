@@ -106,7 +106,7 @@ package struct SecretTree: Equatable, Sendable {
             ratchet.skipped.append(Skipped(generation: skipped, key: ratchet.step(suite)))
         }
         let key = ratchet.step(suite)
-        let oldest = ratchet.generation > window ? ratchet.generation - window : 0
+        let oldest = generation > window ? generation - window : 0
         if let first = ratchet.skipped.first, first.generation < oldest { ratchet.skipped.removeAll { $0.generation < oldest } }
         return Opening(key: key, place: place, ratchet: ratchet, unfolded: unfolded)
     }

@@ -1,7 +1,7 @@
 package import Vocabulary
 
 /// An extension of a key package, leaf, group or group info (RFC 9420 §13.4); the data of unknown ones is carried along unread.
-public struct Extension: Hashable, Sendable, WireCodable {
+public struct MLSExtension: Hashable, Sendable, WireCodable {
     public static let applicationID: UInt16 = 0x0001
     public static let ratchetTree: UInt16 = 0x0002
     public static let requiredCapabilities: UInt16 = 0x0003
@@ -28,19 +28,19 @@ public struct Extension: Hashable, Sendable, WireCodable {
     /// Understood by everybody, so never listed in capabilities (§7.2).
     static func isDefault(_ type: UInt16) -> Bool { (0x0001...0x0005).contains(type) }
 
-    public static func requiring(_ required: RequiredCapabilities) -> Extension {
-        Extension(type: requiredCapabilities, data: required.encoded)
+    public static func requiring(_ required: RequiredCapabilities) -> MLSExtension {
+        MLSExtension(type: requiredCapabilities, data: required.encoded)
     }
 
-    public static func externalSenders(_ senders: [ExternalSender]) -> Extension {
+    public static func externalSenders(_ senders: [ExternalSender]) -> MLSExtension {
         var writer = ByteWriter()
         writer.write(list: senders)
-        return Extension(type: externalSenders, data: writer.bytes)
+        return MLSExtension(type: externalSenders, data: writer.bytes)
     }
 }
 
-extension [Extension] {
-    public subscript(type type: UInt16) -> Extension? { first { $0.type == type } }
+extension [MLSExtension] {
+    public subscript(type type: UInt16) -> MLSExtension? { first { $0.type == type } }
 
     /// §13.4: one of a type.
     func checkUnique() throws(MLSError) {
@@ -51,12 +51,12 @@ extension [Extension] {
     }
 
     func required() throws(MLSError) -> RequiredCapabilities? {
-        guard let item = self[type: Extension.requiredCapabilities] else { return nil }
+        guard let item = self[type: MLSExtension.requiredCapabilities] else { return nil }
         return try RequiredCapabilities(exactly: item.data)
     }
 
     func externalSenders() throws(MLSError) -> [ExternalSender]? {
-        guard let item = self[type: Extension.externalSenders] else { return nil }
+        guard let item = self[type: MLSExtension.externalSenders] else { return nil }
         return try decoding { () throws(CodecError) in
             var reader = ByteReader(item.data)
             let senders = try reader.list(ExternalSender.self)
@@ -123,6 +123,6 @@ public struct Capabilities: Hashable, Sendable, WireCodable {
         credentials = try reader.types()
     }
 
-    func supports(extension type: UInt16) -> Bool { Extension.isDefault(type) || extensions.contains(type) }
+    func supports(extension type: UInt16) -> Bool { MLSExtension.isDefault(type) || extensions.contains(type) }
     func supports(proposal type: UInt16) -> Bool { (1...7).contains(type) || proposals.contains(type) }
 }

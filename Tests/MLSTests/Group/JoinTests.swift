@@ -1,0 +1,104 @@
+import Cryptography
+import MLS
+import Testing
+import Vocabulary
+
+/// A refused join leaves nothing behind: all checks come before anything exists.
+@Suite struct JoinTests {
+    @Test func `a Welcome for another key package, for a known group, with another tree`() throws {
+        var fleet = try Fleet(seed: 51)
+        let (bob, cid) = (try fleet.keyPackage("bob"), try fleet.keyPackage("cid"))
+        var plan = CommitPlan([.add(bob.package)])
+        plan.includesTree = false
+        let pending = try fleet.commit("ann", plan)
+        let welcome = try #require(pending.welcome)
+        #expect(pending.welcomedReferences == [bob.reference])
+        #expect(throws: MLSError.noMatchingKeyPackage) { try Group.join(welcome, with: cid, host: fleet.host) }
+        #expect(throws: MLSError.missingTree) { try Group.join(welcome, with: bob, host: fleet.host) }
+        let known = GroupHost.fixture(known: [fleet["ann"].id])
+        #expect(throws: MLSError.groupAlreadyKnown) {
+            try Group.join(welcome, with: bob, tree: fleet["ann"].ratchetTree, host: known)
+        }
+        let group = try Group.join(welcome, with: bob, tree: fleet["ann"].ratchetTree, host: fleet.host)
+        #expect(group.epochAuthenticator == fleet["ann"].epochAuthenticator)
+        try fleet.commit("ann")
+        #expect(throws: MLSError.treeHashMismatch) {
+            try Group.join(welcome, with: bob, tree: fleet["ann"].ratchetTree, host: fleet.host)
+        }
+    }
+
+    @Test func `a Welcome with any bit changed is refused`() throws {
+        var fleet = try Fleet(seed: 52)
+        let bob = try fleet.keyPackage("bob")
+        let welcome = try #require(try fleet.commit("ann", CommitPlan([.add(bob.package)])).welcome)
+        for index in stride(from: 0, to: welcome.count, by: 7) {
+            var bad = welcome
+            bad[index] ^= 0x10
+            #expect(throws: MLSError.self) { try Group.join(bad, with: bob, host: fleet.host) }
+        }
+        _ = try Group.join(welcome, with: bob, host: fleet.host)
+    }
+
+    @Test func `the identity check sees every leaf of the tree at a join`() throws {
+        var fleet = try Fleet(seed: 53)
+        try fleet.add(["cid", "dan"], by: "ann")
+        let bob = try fleet.keyPackage("bob")
+        let welcome = try #require(try fleet.commit("ann", CommitPlan([.add(bob.package)])).welcome)
+        let strict = GroupHost(now: noon, refusal: { $0.credential == .basic(Array("dan".utf8)) ? "unknown" : nil })
+        #expect(throws: MLSError.identityRefused("unknown")) { try Group.join(welcome, with: bob, host: strict) }
+    }
+
+    @Test func `a last-resort key package is marked, and may be used twice`() throws {
+        var (one, two) = (try Fleet(seed: 54), try Fleet(seed: 55))
+        let own = try OwnKeyPackage.make(member: .fixture("bob"), lastResort: true, using: &one.random)
+        #expect(try KeyPackage.fetched(own.published, host: one.host).isLastResort)
+        for fleet in [one, two] {
+            var fleet = fleet
+            let welcome = try #require(try fleet.commit("ann", CommitPlan([.add(own.package)])).welcome)
+            let group = try Group.join(welcome, with: own, host: fleet.host)
+            #expect(group.epochAuthenticator == fleet["ann"].epochAuthenticator)
+        }
+        (one, two) = (two, one)
+    }
+
+    @Test func `a group extension that we do not support bars us`() throws {
+        let capable = try MemberIdentity.fixture("ann", capabilities: Capabilities(extensions: [0xf123]))
+        var random = SeededGenerator(seed: 56)
+        let group = try Group.create(
+            id: [1], member: capable, extensions: [MLSExtension(type: 0xf123, data: [])], host: .fixture(), using: &random)
+        #expect(throws: MLSError.invalidGroupInfo(.extensionUnsupported(0xf123))) {
+            try Group.joinExternally(group.groupInfo(), as: .fixture("bob"), host: .fixture(), using: &random)
+        }
+        #expect(throws: MLSError.invalidLeaf(.requiredExtension(0xf123))) {
+            try Group.create(
+                id: [1], member: .fixture("ann"), extensions: [MLSExtension(type: 0xf123, data: [])], host: .fixture(), using: &random)
+        }
+    }
+
+    @Test func `a GroupInfo without the external key cannot be joined by, a known group only by resync`() throws {
+        var fleet = try Fleet(seed: 57)
+        let bare = try fleet["ann"].forgedInfo(fleet["ann"].tree)
+        #expect(throws: MLSError.invalidGroupInfo(.noExternalKey)) {
+            try Group.joinExternally(bare, as: .fixture("bob"), host: fleet.host, using: &fleet.random)
+        }
+        let known = GroupHost.fixture(known: [fleet["ann"].id])
+        let info = try fleet["ann"].groupInfo()
+        #expect(throws: MLSError.groupAlreadyKnown) {
+            try Group.joinExternally(info, as: .fixture("bob"), host: known, using: &fleet.random)
+        }
+    }
+
+    @Test func `another device's key and a stale GroupInfo do not get in`() throws {
+        var fleet = try Fleet(seed: 58)
+        try fleet.add(["bob"], by: "ann")
+        let stale = try fleet["ann"].groupInfo()
+        try fleet.commit("ann")
+        let join = try Group.joinExternally(stale, as: .fixture("cid"), host: fleet.host, using: &fleet.random)
+        #expect(throws: MLSError.wrongEpoch(sent: 1, current: 2)) { try fleet["bob"].process(join.message, host: fleet.host) }
+        // A newcomer with a member's signature key, who does not replace it.
+        let info = try fleet["ann"].groupInfo()
+        #expect(throws: MLSError.invalidLeaf(.signatureKeyInUse)) {
+            try Group.joinExternally(info, as: .fixture("bob"), host: fleet.host, using: &fleet.random)
+        }
+    }
+}
