@@ -1,9 +1,9 @@
+internal import Crypto
 public import Cryptography
 public import NIOSSL
+internal import SwiftASN1
 public import Vocabulary
 internal import X509
-internal import SwiftASN1
-internal import Crypto
 
 #if canImport(FoundationEssentials)
     internal import FoundationEssentials

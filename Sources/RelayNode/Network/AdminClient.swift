@@ -39,7 +39,9 @@ package struct AdminClient: Sendable {
         let body = Array(answer[(headEnd + end.count)...])
         for line in lines.dropFirst() {
             let parts = line.split(separator: ":", maxSplits: 1)
-            if parts.count == 2, parts[0].lowercased() == "content-length", let length = Int(parts[1].filter { $0 != " " }), length != body.count {
+            if parts.count == 2, parts[0].lowercased() == "content-length", let length = Int(parts[1].filter { $0 != " " }),
+                length != body.count
+            {
                 return nil
             }
         }

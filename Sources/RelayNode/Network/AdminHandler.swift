@@ -35,7 +35,9 @@ final class AdminHandler: ChannelInboundHandler {
 
     func handlerAdded(context: ChannelHandlerContext) {
         let channel = context.channel
-        deadline = channel.eventLoop.assumeIsolated().scheduleTask(in: .init(shared.configuration.handshakeTimeout)) { channel.close(promise: nil) }
+        deadline = channel.eventLoop.assumeIsolated().scheduleTask(in: .init(shared.configuration.handshakeTimeout)) {
+            channel.close(promise: nil)
+        }
     }
 
     func handlerRemoved(context: ChannelHandlerContext) { deadline?.cancel() }

@@ -42,7 +42,9 @@ final class ClientHTTPHandler: ChannelInboundHandler, RemovableChannelHandler {
 
     func handlerAdded(context: ChannelHandlerContext) {
         let channel = context.channel
-        deadline = channel.eventLoop.assumeIsolated().scheduleTask(in: .init(state.shared.configuration.handshakeTimeout)) { channel.abort() }
+        deadline = channel.eventLoop.assumeIsolated().scheduleTask(in: .init(state.shared.configuration.handshakeTimeout)) {
+            channel.abort()
+        }
     }
 
     func handlerRemoved(context: ChannelHandlerContext) { deadline?.cancel() }
@@ -68,7 +70,9 @@ final class ClientHTTPHandler: ChannelInboundHandler, RemovableChannelHandler {
                     answer(context, .upgradeRequired, headers: [("upgrade", "websocket"), ("sec-websocket-version", "13")])
                 }
             } else if let page = LandingPage.page(path: path, host: head.headers.first(name: "host"), state.shared) {
-                answer(context, .ok, contentType: "text/html; charset=utf-8", headers: LandingPage.headers, body: head.method == .HEAD ? "" : page)
+                answer(
+                    context, .ok, contentType: "text/html; charset=utf-8", headers: LandingPage.headers,
+                    body: head.method == .HEAD ? "" : page)
             } else {
                 answer(context, .notFound)
             }

@@ -20,7 +20,10 @@ enum LandingPage {
             <!doctype html>
             <html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
             <title>Invitation to \(name)</title>
-            <style>body{font:1rem/1.5 system-ui,sans-serif;max-width:40rem;margin:3rem auto;padding:0 1rem}pre{overflow:auto;padding:1rem;background:#8881}</style>
+            <style>
+            body{font:1rem/1.5 system-ui,sans-serif;max-width:40rem;margin:3rem auto;padding:0 1rem}
+            pre{overflow:auto;padding:1rem;background:#8881}
+            </style>
             <h1>You are invited to \(name)</h1>
             <p>This is a link for <code>courier</code>, a messenger with end-to-end encryption. Install it, then run:</p>
             <pre>courier join '\(escape(link))' --handle YOURNAME</pre>

@@ -39,7 +39,9 @@ final class LinkHandler: ChannelDuplexHandler, StarvedReader {
     func handlerAdded(context: ChannelHandlerContext) {
         self.context = context
         let channel = context.channel
-        deadline = channel.eventLoop.assumeIsolated().scheduleTask(in: .init(state.shared.configuration.handshakeTimeout)) { channel.abort() }
+        deadline = channel.eventLoop.assumeIsolated().scheduleTask(in: .init(state.shared.configuration.handshakeTimeout)) {
+            channel.abort()
+        }
     }
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {

@@ -19,7 +19,8 @@ struct Listeners {
     }
 
     func clients() throws -> any Channel {
-        let shared = shared, states = states
+        let shared = shared
+        let states = states
         return try bind(shared.configuration.clients, outboundBytesMax: shared.configuration.outboundBytesPerSessionMax) { channel in
             let address = channel.remoteAddress?.ipAddress ?? "unknown"
             guard let state = states[ObjectIdentifier(channel.eventLoop)], let admission = shared.admissions.enter(from: address)
@@ -30,7 +31,8 @@ struct Listeners {
     }
 
     func peers() throws -> any Channel {
-        let shared = shared, states = states
+        let shared = shared
+        let states = states
         return try bind(shared.configuration.peers, outboundBytesMax: shared.configuration.outboundBytesPerLinkMax) { channel in
             guard let state = states[ObjectIdentifier(channel.eventLoop)], let handshake = shared.handshakes.begin()
             else { throw TooManyConnections() }
@@ -44,14 +46,16 @@ struct Listeners {
 
     func adminLoopback(_ endpoint: Endpoint) throws -> any Channel {
         guard endpoint.isLoopback else { throw NetworkError.notLoopback(endpoint) }
-        let shared = shared, states = states
+        let shared = shared
+        let states = states
         return try bind(endpoint, outboundBytesMax: Limits.adminAnswerBytesMax) { channel in
             try AdminHandler.configure(channel, states[ObjectIdentifier(channel.eventLoop)], .loopback, shared)
         }
     }
 
     func adminSocket(_ path: String) throws -> any Channel {
-        let shared = shared, states = states
+        let shared = shared
+        let states = states
         let descriptor = try UnixSocket.listen(at: path)
         return try bootstrap(outboundBytesMax: Limits.adminAnswerBytesMax, isTCP: false) { channel in
             try AdminHandler.configure(channel, states[ObjectIdentifier(channel.eventLoop)], .socket, shared)

@@ -6,7 +6,9 @@ internal import Wire
 
 /// One client session after the WebSocket upgrade, the last handler of its channel: frames to the delegate, orders to the socket.
 ///
-/// open ──close frame, bad frame, order, slow reader──▶ closed; the delegate hears `sessionClosed` at that step, not when the socket is gone.
+/// open ──close frame, bad frame, order, slow reader──▶ closed
+///
+/// The delegate hears `sessionClosed` at that step, not when the socket is gone.
 final class SessionHandler: ChannelDuplexHandler, StarvedReader {
     typealias InboundIn = WebSocketFrame
     typealias OutboundIn = ByteBuffer

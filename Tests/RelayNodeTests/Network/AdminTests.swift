@@ -75,7 +75,9 @@ import Vocabulary
     @Test func `the loopback listener serves the three pages for machines alone`() async throws {
         let node = try TestNode { $0.adminLoopback = Endpoint(host: "127.0.0.1", port: 0) }
         let endpoint = try #require(node.addresses.adminLoopback)
-        for (request, status) in [("GET /metrics", 200), ("GET /livez?x", 200), ("GET /readyz", 200), ("GET /v1/status", 404), ("POST /metrics", 404)] {
+        for (request, status) in [
+            ("GET /metrics", 200), ("GET /livez?x", 200), ("GET /readyz", 200), ("GET /v1/status", 404), ("POST /metrics", 404),
+        ] {
             let client = try await TestClient(endpoint, tls: .none)
             client.send("\(request) HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n")
             await client.heard.until(\.isClosed)

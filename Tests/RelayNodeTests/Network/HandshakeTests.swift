@@ -89,7 +89,9 @@ import Vocabulary
     }
 
     @Test func `the certificate is a function of the node key`() throws {
-        let node = try TestNode(5), again = try TestNode(5), other = try TestNode(6)
+        let node = try TestNode(5)
+        let again = try TestNode(5)
+        let other = try TestNode(6)
         #expect(node.network.certificateHash == again.network.certificateHash)
         #expect(node.network.certificateHash != other.network.certificateHash)
     }

@@ -12,7 +12,8 @@ import Wire
     }
 
     @Test func `two nodes know each other by key and exchange frames`() async throws {
-        let harbor = try TestNode(1), tower = try TestNode(2)
+        let harbor = try TestNode(1)
+        let tower = try TestNode(2)
         harbor.network.dial(tower.id, at: [tower.addresses.peers])
         let there = try #require(await harbor.delegate.record.until { !$0.links.isEmpty }.links.first)
         let here = try #require(await tower.delegate.record.until { !$0.links.isEmpty }.links.first)
@@ -36,7 +37,9 @@ import Wire
     }
 
     @Test func `another node at the address is not the one that was dialled`() async throws {
-        let harbor = try TestNode(1), tower = try TestNode(2), expected = try TestNode(3)
+        let harbor = try TestNode(1)
+        let tower = try TestNode(2)
+        let expected = try TestNode(3)
         harbor.network.dial(expected.id, at: [tower.addresses.peers])
         let record = await harbor.delegate.record.until { !$0.dialFailures.isEmpty }
         #expect(record.dialFailures.first?.peer == expected.id)
@@ -45,7 +48,9 @@ import Wire
     }
 
     @Test func `the next address is tried`() async throws {
-        let harbor = try TestNode(1), tower = try TestNode(2), other = try TestNode(3)
+        let harbor = try TestNode(1)
+        let tower = try TestNode(2)
+        let other = try TestNode(3)
         let gone = try TestNode(4)
         let nobody = gone.addresses.peers
         gone.network.stop()
@@ -56,7 +61,8 @@ import Wire
     }
 
     @Test func `an expelled key gets no link`() async throws {
-        let harbor = try TestNode(1), tower = try TestNode(2)
+        let harbor = try TestNode(1)
+        let tower = try TestNode(2)
         tower.delegate.expelled.withLock { _ = $0.insert(harbor.id) }
         harbor.network.dial(tower.id, at: [tower.addresses.peers])
         // In TLS 1.3 the dialler may hear of the refusal only after its own handshake.
@@ -79,7 +85,8 @@ import Wire
         [0x00, 0x00, 0x00, 0x03, 0xff, 0xff, 0xff],
     ])
     func `hostile bytes from a peer end its link alone`(bytes: [UInt8]) async throws {
-        let tower = try TestNode(2), harbor = try TestNode(1)
+        let tower = try TestNode(2)
+        let harbor = try TestNode(1)
         harbor.network.dial(tower.id, at: [tower.addresses.peers])
         let bystander = try #require(await harbor.delegate.record.until { !$0.links.isEmpty }.links.first)
 

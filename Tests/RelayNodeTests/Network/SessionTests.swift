@@ -156,7 +156,8 @@ import Vocabulary
 
     @Test func `connections that have not authenticated are bounded per address, and free again after`() async throws {
         let node = try TestNode { $0.pendingPerAddressMax = 2 }
-        let first = try await session(node), second = try await session(node)
+        let first = try await session(node)
+        let second = try await session(node)
         let third = try await TestClient(node.addresses.clients)
         await third.heard.until(\.isClosed)
         // `ready` means authenticated: its place is free.

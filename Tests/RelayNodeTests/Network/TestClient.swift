@@ -24,7 +24,10 @@ final class TestClient: Sendable {
     let heard = Watched(Heard())
     private let channel: any Channel
 
-    enum TLS { case none, standard, version12, peer(NIOSSLContext, NodeID) }
+    enum TLS {
+        case none, standard, version12
+        case peer(NIOSSLContext, NodeID)
+    }
 
     init(_ endpoint: Endpoint, tls: TLS = .standard) async throws {
         let heard = heard
@@ -39,7 +42,8 @@ final class TestClient: Sendable {
                         var configuration = TLSConfiguration.makeClientConfiguration()
                         configuration.maximumTLSVersion = .tlsv12
                         configuration.certificateVerification = .none
-                        try pipeline.addHandler(NIOSSLClientHandler(context: try NIOSSLContext(configuration: configuration), serverHostname: nil))
+                        try pipeline.addHandler(
+                            NIOSSLClientHandler(context: try NIOSSLContext(configuration: configuration), serverHostname: nil))
                     case .peer(let context, let node): try pipeline.addHandler(TLSHandlers.peerDialer(context, expecting: node))
                     }
                     try pipeline.addHandler(Listener(heard))
@@ -99,7 +103,8 @@ final class TestClient: Sendable {
         var frames: [Frame] = []
         while index + 2 <= bytes.count {
             let opcode = bytes[index] & 15
-            var length = Int(bytes[index + 1] & 127), start = index + 2
+            var length = Int(bytes[index + 1] & 127)
+            var start = index + 2
             if length == 126, start + 2 <= bytes.count {
                 length = Int(bytes[start]) << 8 | Int(bytes[start + 1])
                 start += 2
