@@ -40,7 +40,8 @@ public struct ClientError: Explained, Equatable, Codable {
         let code: Code =
             switch refusal.code {
             case _ where refusal.code.isTransient: .unavailable
-            case .authenticationFailed, .invitationInvalid, .invitationUsed, .invitationExpired, .handleTaken, .blocked, .notOnRoster: .permission
+            case .authenticationFailed, .invitationInvalid, .invitationUsed, .invitationExpired: .permission
+            case .handleTaken, .blocked, .notOnRoster: .permission
             case .versionUnsupported, .notHome, .nodeExpelled, .unknownHub: .unavailable
             default: .data
             }

@@ -14,6 +14,8 @@ public enum Event: Sendable {
     case reply(Reply)
     /// The time that the command gave itself is over.
     case timedOut
+    /// The process that had the profile is gone; the request is made anew, and what was told of it may be told again.
+    case restarted
     /// SIGINT or SIGTERM: end cleanly.
     case interrupted
 }
@@ -64,6 +66,7 @@ public final class Courier: Sendable {
                 return try await own(lock, request, feed, &iterator, handler)
             }
             if try await handOver(request, feed, &iterator, handler) { return }
+            _ = await handler(.restarted, Session { _ in })
             // Between its lock and its socket an owner is busy for some milliseconds, beginning or ending.
             try? await Task.sleep(for: .milliseconds(20))
         }
@@ -120,6 +123,7 @@ public final class Courier: Sendable {
         if let place { _ = unlink(place.path) }
         try? await socket?.close()
         // What the last answers set off (a message shown, an acknowledgement) is done before the loop comes to this.
+        try? await owner.windDown(after: job).get()
         try? await owner.stop().get()
         place?.close()
     }
@@ -133,7 +137,9 @@ public final class Courier: Sendable {
         }
         while let last = bytes.last, last == 10 || last == 13 { bytes.removeLast() }
         guard !bytes.isEmpty else {
-            throw ClientError(.configuration, what: "The passphrase file \(file) is empty.", why: "An empty passphrase protects nothing.", remedy: "Write one into it.")
+            throw ClientError(
+                .configuration, what: "The passphrase file \(file) is empty.", why: "An empty passphrase protects nothing.",
+                remedy: "Write one into it.")
         }
         return Secret(consuming: &bytes)
     }
@@ -223,7 +229,8 @@ extension ClientError {
 
     static func wrongKey(_ location: ProfileLocation) -> ClientError {
         ClientError(
-            .permission, what: "The profile \(location.folder) does not open.", why: "The passphrase or key file is not the one it was made with.",
+            .permission, what: "The profile \(location.folder) does not open.",
+            why: "The passphrase or key file is not the one it was made with.",
             remedy: "Check --passphrase-file, or restore profile.key from a backup.")
     }
 }

@@ -30,7 +30,7 @@ struct Join: AsyncParsableCommand {
                 case .timedOut, .interrupted:
                     failure = .timedOut
                     return true
-                case .reply: break
+                case .reply, .restarted: break
                 }
                 return false
             }

@@ -7,10 +7,9 @@ internal import Vocabulary
 enum Output {
     static func line(_ text: String) { write(text + "\n", to: stdoutDescriptor) }
 
-    static func json(_ fields: [(String, JSON)]) { line(JSON.object([("v", .number(1))] + fields).text) }
+    static func json(_ fields: [(String, JSON)]) { line(text(fields)) }
 
-    /// Lines go out as they are written: there is nothing to flush but what the system has.
-    static func flush() {}
+    static func text(_ fields: [(String, JSON)]) -> String { JSON.object([("v", .number(1))] + fields).text }
 
     static func complain(_ text: String) { write(text + "\n", to: 2) }
 

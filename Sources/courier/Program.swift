@@ -64,11 +64,11 @@ struct ProfileOptions: ParsableArguments {
                     failure = .timedOut
                     return true
                 case .interrupted: return true
+                case .restarted: break
                 }
                 return false
             }
         } catch { failure = error }
-        Output.flush()
         if let failure { throw Output.failed(failure) }
     }
 }

@@ -24,23 +24,33 @@ struct Receive: AsyncParsableCommand {
 
     func run() async throws {
         var failure: ClientError?
-        var page: [Int64] = []
+        // A page is written at once and then reported as shown: killed in between, and only then, it is shown again.
+        var (page, lines): ([Int64], [String]) = ([], [])
         var (shown, wasDown) = (0, false)
+        // Handed over again by a new owner, because the old one was gone before it could store that they were shown.
+        var written: Set<Int64> = []
+        func showPage(_ session: Courier.Session) {
+            guard !page.isEmpty else { return }
+            if !lines.isEmpty { Output.line(lines.joined(separator: "\n")) }
+            if written.count > 4096 { written = [] }
+            written.formUnion(page)
+            session.shown(page)
+            (page, lines) = ([], [])
+        }
         if let count, count < 1 { throw ValidationError("--count must be 1 or more.") }
         do {
             try await options.courier().perform(.receive(follow: follow), timeout: timeout?.duration) { event, session in
                 switch event {
                 case .reply(.message(let line)):
-                    show(line)
                     page.append(line.sequence)
+                    guard !written.contains(line.sequence) else { return false }
+                    lines.append(text(of: line))
                     shown += 1
                     if shown == count {
-                        session.shown(page)
+                        showPage(session)
                         return true
                     }
-                case .reply(.page):
-                    session.shown(page)
-                    page = []
+                case .reply(.page): showPage(session)
                 case .reply(.refused(let error)):
                     failure = error
                     return true
@@ -60,10 +70,13 @@ struct Receive: AsyncParsableCommand {
                             .notReached, what: "Only \(shown) of \(count) messages came.", why: "The --timeout is over.",
                             remedy: "Run it again: what comes later is shown then.")
                     }
-                    session.shown(page)
+                    showPage(session)
                     return true
+                case .restarted:
+                    shown -= lines.count
+                    (page, lines) = ([], [])
                 case .interrupted:
-                    session.shown(page)
+                    showPage(session)
                     return true
                 }
                 return false
@@ -72,7 +85,7 @@ struct Receive: AsyncParsableCommand {
         if let failure { throw Output.failed(failure) }
     }
 
-    private func show(_ line: MessageLine) {
+    private func text(of line: MessageLine) -> String {
         if json {
             var fields: [(String, JSON)] = [
                 ("type", .string(line.text == nil ? "undecryptable" : "message")), ("id", .string(line.id)),
@@ -80,10 +93,9 @@ struct Receive: AsyncParsableCommand {
                 ("sent", .string(Format.time(line.sent))),
             ]
             if let text = line.text { fields.append(("text", .string(text))) } else { fields.append(("reason", .optional(line.problem))) }
-            Output.json(fields + [("verified", .bool(line.isVerified))])
-        } else {
-            Output.line(Lines.message(line))
+            return Output.text(fields + [("verified", .bool(line.isVerified))])
         }
+        return Lines.message(line)
     }
 }
 

@@ -21,7 +21,9 @@ struct Send: AsyncParsableCommand {
 
     @Argument(help: "Whom to write to, like bob@tower.") var address: String
     @Argument(help: "What to write; - reads standard input.") var text: String
-    @Option(help: "How far the message must have come: sent (on the node's disk), accepted (numbered), delivered (on a device of the recipient).")
+    @Option(
+        help:
+            "How far the message must have come: sent (on the node's disk), accepted (numbered), delivered (on a device of the recipient).")
     var wait = Goal.accepted
     @Option(help: "How long to wait for that.") var timeout = Span(.seconds(10))
     @Flag(help: "One JSON object a line, for each state in order.") var json = false
@@ -50,7 +52,7 @@ struct Send: AsyncParsableCommand {
                     guard rank(last?.state ?? "queued") == 0 else { return false }
                     failure = kept(last, why: error.what + " " + error.why)
                     return true
-                case .reply: break
+                case .reply, .restarted: break
                 case .timedOut, .interrupted:
                     failure = overdue(last)
                     return true
@@ -108,7 +110,10 @@ struct Send: AsyncParsableCommand {
         }
         if bytes.last == 10 { bytes.removeLast() }
         guard let text = String(validating: bytes, as: UTF8.self) else {
-            throw Output.failed(ClientError(.data, what: "Nothing was sent.", why: "Standard input is not UTF-8 text.", remedy: "Convert it, for example with iconv."))
+            throw Output.failed(
+                ClientError(
+                    .data, what: "Nothing was sent.", why: "Standard input is not UTF-8 text.",
+                    remedy: "Convert it, for example with iconv."))
         }
         return text
     }

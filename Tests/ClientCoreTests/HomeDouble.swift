@@ -43,13 +43,17 @@ struct HomeDouble {
         switch frame {
         case .hello(_, let clientNonce):
             let proof = SessionProof.node(clientNonce: clientNonce, nodeNonce: nonce, certificateHash: Self.certificateHash)
-            return [.welcome(
-                version: 1, node: id, federation: federation, nonce: nonce, certificateHash: Self.certificateHash,
-                signature: key.sign(proof, for: .nodeSession))]
+            return [
+                .welcome(
+                    version: 1, node: id, federation: federation, nonce: nonce, certificateHash: Self.certificateHash,
+                    signature: key.sign(proof, for: .nodeSession))
+            ]
         case .register(let request, _, let user, let handle):
             let body = HandleCertificate.body(federation: federation, handle: handle, user: user)
-            return [.granted(
-                request, federation: federation, issuer: id, issuerName: name, certificate: key.sign(body, for: .handleCertificate))]
+            return [
+                .granted(
+                    request, federation: federation, issuer: id, issuerName: name, certificate: key.sign(body, for: .handleCertificate))
+            ]
         case .publish(let request, let record):
             guard let verified = try? record.verified(in: federation, requiringHome: false) else {
                 return [.refusedRequest(request, Refusal(.recordInvalid, "the record does not hold"))]

@@ -92,7 +92,8 @@ struct Party {
 
     mutating func send(_ text: String, to address: String) throws -> MessageID {
         let id = MessageID.random(using: &random)
-        let outgoing = OutgoingText(message: id, address: try Address(address), text: text, sent: Timestamp(milliseconds: 1_700_000_000_000))
+        let outgoing = OutgoingText(
+            message: id, address: try Address(address), text: text, sent: Timestamp(milliseconds: 1_700_000_000_000))
         feed([.sendRequested(outgoing)])
         return id
     }

@@ -51,12 +51,13 @@ final class NodeConnection: @unchecked Sendable {
 
     private func configure(_ channel: any Channel, _ context: NIOSSLContext) throws {
         let pipeline = channel.pipeline.syncOperations
-        try pipeline.addHandler(TLSHandlers.client(context) { certificate in
-            // Any certificate will do: the node signs its hash with the pinned key before we prove anything.
-            guard let der = try? certificate.toDERBytes() else { return false }
-            self.certificateHash = Hash.sha256(der)
-            return true
-        })
+        try pipeline.addHandler(
+            TLSHandlers.client(context) { certificate in
+                // Any certificate will do: the node signs its hash with the pinned key before we prove anything.
+                guard let der = try? certificate.toDERBytes() else { return false }
+                self.certificateHash = Hash.sha256(der)
+                return true
+            })
         let upgrader = NIOWebSocketClientUpgrader(maxFrameSize: Limits.frameBytesMax) { channel, _ in
             channel.eventLoop.makeCompletedFuture {
                 try channel.pipeline.syncOperations.addHandlers(
@@ -66,10 +67,11 @@ final class NodeConnection: @unchecked Sendable {
             }
         }
         let request = UpgradeRequestHandler(endpoint: endpoint) { self.ended($0) }
-        try pipeline.addHTTPClientHandlers(withClientUpgrade: (
-            upgraders: [upgrader],
-            completionHandler: { context in context.pipeline.syncOperations.removeHandler(request, promise: nil) }
-        ))
+        try pipeline.addHTTPClientHandlers(
+            withClientUpgrade: (
+                upgraders: [upgrader],
+                completionHandler: { context in context.pipeline.syncOperations.removeHandler(request, promise: nil) }
+            ))
         try pipeline.addHandler(request)
     }
 
@@ -123,8 +125,8 @@ final class NodeConnection: @unchecked Sendable {
     fileprivate func attached(_ channel: any Channel) { self.channel = channel }
 
     fileprivate static func reason(_ error: any Error) -> String {
-        if let error = error as? NIOConnectionError { return error.connectionErrors.first.map { "\($0.error)" } ?? "\(error.host) has no address" }
-        return "\(error)"
+        guard let error = error as? NIOConnectionError else { return "\(error)" }
+        return error.connectionErrors.first.map { "\($0.error)" } ?? "\(error.host) has no address"
     }
 }
 
@@ -135,16 +137,20 @@ private final class UpgradeRequestHandler: ChannelInboundHandler, RemovableChann
     private let endpoint: Endpoint
     private let onFailure: @Sendable (String) -> Void
 
-    init(endpoint: Endpoint, onFailure: @escaping @Sendable (String) -> Void) { (self.endpoint, self.onFailure) = (endpoint, onFailure) }
+    init(endpoint: Endpoint, onFailure: @escaping @Sendable (String) -> Void) {
+        (self.endpoint, self.onFailure) = (endpoint, onFailure)
+    }
 
     func channelActive(context: ChannelHandlerContext) {
-        let head = HTTPRequestHead(version: .http1_1, method: .GET, uri: "/v1/session", headers: ["host": "\(endpoint)", "content-length": "0"])
+        let headers: HTTPHeaders = ["host": "\(endpoint)", "content-length": "0"]
+        let head = HTTPRequestHead(version: .http1_1, method: .GET, uri: "/v1/session", headers: headers)
         context.write(wrapOutboundOut(.head(head)), promise: nil)
         context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: nil)
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        if case .head(let head) = unwrapInboundIn(data) { onFailure("the node answered with HTTP status \(head.status.code) instead of a session") }
+        guard case .head(let head) = unwrapInboundIn(data) else { return }
+        onFailure("the node answered with HTTP status \(head.status.code) instead of a session")
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) { onFailure(NodeConnection.reason(error)) }

@@ -68,9 +68,12 @@ extension Owner {
         switch action {
         case .trust:
             guard device.contacts.claimant(of: address) != nil else {
-                return finish(job, .refused(ClientError(
-                    .data, what: "There is nothing to decide about \(address).", why: "No other key claims the address.",
-                    remedy: "Use: courier contact show \(address)")))
+                return finish(
+                    job,
+                    .refused(
+                        ClientError(
+                            .data, what: "There is nothing to decide about \(address).", why: "No other key claims the address.",
+                            remedy: "Use: courier contact show \(address)")))
             }
             feed(.contactDecided(address, .trust))
             conclude(job, address)
@@ -88,7 +91,8 @@ extension Owner {
     }
 
     func tell(_ ticket: Ticket, _ result: Result<Contact, Refusal>) {
-        guard let job = jobs[ticket.value], case .contact(let text, let action) = job.request, let address = try? Address(text) else { return }
+        guard let job = jobs[ticket.value], case .contact(let text, let action) = job.request, let address = try? Address(text)
+        else { return }
         switch result {
         case .failure(let refusal):
             if refusal.code.isTransient, let lastFailure { return finish(job, .refused(ClientError(lastFailure))) }
@@ -107,10 +111,15 @@ extension Owner {
                 return finish(job, .refused(ClientError(.keyChanged, SendError.keyChanged(address).explanation)))
             }
             if let code, let contact = device.contacts[address], !SafetyNumber.matches(code, device.account.userID, contact.user) {
-                return finish(job, .refused(ClientError(
-                    .data, what: "The safety numbers differ: \(address) is not verified.",
-                    why: "Yours is \(SafetyNumber.text(device.account.userID, contact.user)).",
-                    remedy: "Compare once more. If they still differ, somebody may pose as the contact: do not write to this address.")))
+                return finish(
+                    job,
+                    .refused(
+                        ClientError(
+                            .data, what: "The safety numbers differ: \(address) is not verified.",
+                            why: "Yours is \(SafetyNumber.text(device.account.userID, contact.user)).",
+                            remedy:
+                                "Compare once more. If they still differ, somebody may pose as the contact: do not write to this address."))
+                )
             }
             feed(.contactDecided(address, .verify))
         }
@@ -121,7 +130,8 @@ extension Owner {
         if let contact = device.contacts[address] { job.reply(.contact(line(contact))) }
         if let claimant = device.contacts.claimant(of: address) {
             job.reply(.contact(line(claimant)))
-            job.reply(.warning("The identity key of \(address) has changed. Compare safety numbers, then: courier contact trust \(address)"))
+            job.reply(
+                .warning("The identity key of \(address) has changed. Compare safety numbers, then: courier contact trust \(address)"))
         }
         finish(job)
     }

@@ -36,8 +36,12 @@ extension Owner {
             case .history(let address): try history(with: Address(address), for: job)
             case .outbox:
                 for item in device.outbox.waiting {
-                    let reason = item.refusal.map { Printable.line("\($0.code): \($0.detail)") } ?? (device.isLive ? nil : lastFailure?.explanation.why)
-                    job.reply(.waiting(OutboxLine(id: item.message.hex, address: "\(item.address)", state: item.state.name, reason: reason)))
+                    let reason = item.refusal.map { Printable.line("\($0.code): \($0.detail)") }
+                    job.reply(
+                        .waiting(
+                            OutboxLine(
+                                id: item.message.hex, address: "\(item.address)", state: item.state.name,
+                                reason: reason ?? (device.isLive ? nil : lastFailure?.explanation.why))))
                 }
                 finish(job)
             case .contacts:
@@ -68,7 +72,9 @@ extension Owner {
     // MARK: Sending
 
     private func send(_ id: String, to address: String, _ text: String, for job: Job) throws {
-        guard let message = MessageID(hex: id) else { return finish(job, .refused(ClientError(.usage, what: "No message id.", why: id, remedy: "Report this."))) }
+        guard let message = MessageID(hex: id) else {
+            return finish(job, .refused(ClientError(.usage, what: "That is no message id.", why: id, remedy: "Report this.")))
+        }
         let address = try Address(address)
         if let status = try store.status(of: message) {
             feed(.sessionWanted)
@@ -82,11 +88,13 @@ extension Owner {
         let id = message.hex
         for job in sortedJobs {
             guard case .send(id, _, _) = job.request else { continue }
-            job.reply(.state(StateLine(
-                id: id, state: status.state.name, number: status.number?.value, code: status.refusal.map { "\($0.code)" },
-                reason: status.refusal.map { Printable.line($0.detail) },
-                failure: status.state == .failed ? ClientError(status.refusal ?? Refusal(.unknown, "no reason was given")) : nil,
-                elapsed: job.submitted.map { UInt64(clamping: (Clock.now - $0).nanoseconds / 1000) })))
+            job.reply(
+                .state(
+                    StateLine(
+                        id: id, state: status.state.name, number: status.number?.value, code: status.refusal.map { "\($0.code)" },
+                        reason: status.refusal.map { Printable.line($0.detail) },
+                        failure: status.state == .failed ? ClientError(status.refusal ?? Refusal(.unknown, "no reason was given")) : nil,
+                        elapsed: job.submitted.map { UInt64(clamping: (Clock.now - $0).nanoseconds / 1000) })))
             if status.state == .failed || status.state >= .delivered { finish(job) }
         }
     }
@@ -123,7 +131,7 @@ extension Owner {
 
     /// Hands over what is not shown yet and whose sender has a name. It counts as shown when the other side says that it has written it.
     func hand(to job: Job) {
-        guard case .receive(let follow) = job.request else { return }
+        guard case .receive(let follow) = job.request, !isEnding else { return }
         var (after, handed): (Int64, Bool) = (0, false)
         do {
             while job.inHand.count < 256 {

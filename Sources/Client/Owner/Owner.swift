@@ -28,10 +28,32 @@ final class Owner: @unchecked Sendable {
     private var timer: Scheduled<Void>?
     private var timerDue: Instant?
     private var isStopped = false
+    /// Set once the owner's own request is done: nothing more is handed out, what is in others' hands is waited for.
+    private var ending: EventLoopPromise<Void>?
 
     init(store: ProfileStore, snapshot: DeviceSnapshot, loop: any EventLoop, log: Logger) {
         (self.store, self.loop, self.log) = (store, loop, log)
         device = Device(snapshot)
+    }
+
+    /// Waits until other processes have said what they showed, so that nothing is shown again; at most a second.
+    func windDown(after own: JobID?) -> EventLoopFuture<Void> {
+        loop.flatSubmit { [self] in
+            let promise = loop.makePromise(of: Void.self)
+            guard !isStopped, ending == nil else { return loop.makeSucceededVoidFuture() }
+            ending = promise
+            if let own { end(own) }
+            loop.scheduleTask(in: .seconds(1)) { promise.succeed(()) }
+            endIfIdle()
+            return promise.futureResult
+        }
+    }
+
+    var isEnding: Bool { ending != nil }
+
+    private func endIfIdle() {
+        guard let ending, jobs.values.allSatisfy(\.inHand.isEmpty) else { return }
+        ending.succeed(())
     }
 
     /// Closes the session; the store stays usable until this has returned.
@@ -63,6 +85,7 @@ final class Owner: @unchecked Sendable {
         beingShown.subtract(sequences)
         do { try store.markShown(sequences) } catch { return fail(error) }
         hand(to: job)
+        endIfIdle()
     }
 
     /// Nobody waits for the answers any more; what was not shown yet is for the next who asks.
@@ -70,6 +93,7 @@ final class Owner: @unchecked Sendable {
         guard let job = jobs.removeValue(forKey: id), !isStopped else { return }
         beingShown.subtract(job.inHand)
         if !job.inHand.isEmpty { handToAll() }
+        endIfIdle()
     }
 
     // MARK: The loop of input, commit, release

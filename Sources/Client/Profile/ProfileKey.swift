@@ -44,7 +44,8 @@ enum ProfileKey {
         var bytes = try read(location.keyFile)
         do { return try SealingKey(Secret(consuming: &bytes)) } catch {
             throw ClientError(
-                .configuration, what: "\(location.keyFile) is no profile key.", why: "It must hold 32 bytes.", remedy: "Restore it from a backup.")
+                .configuration, what: "\(location.keyFile) is no profile key.", why: "It must hold 32 bytes.",
+                remedy: "Restore it from a backup.")
         }
     }
 
@@ -79,7 +80,8 @@ enum ProfileKey {
         if file >= 0 { _ = close(file) }
         guard written, rename(fresh, path) == 0 else {
             throw ClientError(
-                .inputOutput, what: "\(path) cannot be written.", why: String(cString: strerror(code)), remedy: "Check the disk and the folder's mode.")
+                .inputOutput, what: "\(path) cannot be written.", why: String(cString: strerror(code)),
+                remedy: "Check the disk and the folder's mode.")
         }
         let folder = open((path as NSString).deletingLastPathComponent, O_RDONLY | O_CLOEXEC)
         if folder >= 0 {

@@ -98,7 +98,9 @@ final class ProfileStore {
         case .conversation(let one): try put(.conversation, one.key.conversation.bytes, one.encoded())
         case .outbox(let item): try put(.outbox, item.message.bytes, item.encoded())
         case .outboxRemoved(let message):
-            try database.run("DELETE FROM item WHERE kind = ? AND key = ?", .integer(Int64(Kind.outbox.rawValue)), .blob(hash(.outbox, message.bytes)))
+            try database.run(
+                "DELETE FROM item WHERE kind = ? AND key = ?", .integer(Int64(Kind.outbox.rawValue)),
+                .blob(hash(.outbox, message.bytes)))
         case .message(let record): try put(record)
         case .status(let message, let status):
             let key = hash(.message, MessageRecord.outgoingRowKey(message))
@@ -133,7 +135,9 @@ final class ProfileStore {
 
     func status(of message: MessageID) throws(StoreError) -> MessageStatus? {
         let key = hash(.message, MessageRecord.outgoingRowKey(message))
-        let sealed = try database.first("SELECT status FROM message WHERE key = ?", .blob(key)) { row throws(StoreError) in try row.blob(0) }
+        let sealed = try database.first("SELECT status FROM message WHERE key = ?", .blob(key)) { row throws(StoreError) in
+            try row.blob(0)
+        }
         guard let sealed else { return nil }
         let bytes = try open(sealed, .status, key)
         return try decoded { () throws(CodecError) in try MessageStatus(decoding: bytes) }
@@ -173,9 +177,10 @@ final class ProfileStore {
             let body = try open(try row.blob(2), .message, key)
             let status = try open(try row.blob(3), .status, key)
             let sequence = try row.integer(0)
-            found.append(try decoded { () throws(CodecError) in
-                Stored(sequence: sequence, record: try MessageRecord(decoding: body, status: MessageStatus(decoding: status)))
-            })
+            found.append(
+                try decoded { () throws(CodecError) in
+                    Stored(sequence: sequence, record: try MessageRecord(decoding: body, status: MessageStatus(decoding: status)))
+                })
             return true
         }
         return found
@@ -192,10 +197,14 @@ final class ProfileStore {
         }
     }
 
-    private func seal(_ body: [UInt8], _ kind: Kind, _ key: [UInt8]) -> [UInt8] { rows.seal(body, place: [kind.rawValue] + key, using: &random) }
+    private func seal(_ body: [UInt8], _ kind: Kind, _ key: [UInt8]) -> [UInt8] {
+        rows.seal(body, place: [kind.rawValue] + key, using: &random)
+    }
 
     private func open(_ box: [UInt8], _ kind: Kind, _ key: [UInt8]) throws(StoreError) -> [UInt8] {
-        do { return try rows.open(box, place: [kind.rawValue] + key) } catch { throw .unusable("a row does not open with the profile's key") }
+        do { return try rows.open(box, place: [kind.rawValue] + key) } catch {
+            throw .unusable("a row does not open with the profile's key")
+        }
     }
 
     private func decoded<T>(_ body: () throws(CodecError) -> T) throws(StoreError) -> T {

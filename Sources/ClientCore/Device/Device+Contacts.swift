@@ -175,7 +175,9 @@ extension Device {
 
     // MARK: The user's word
 
-    mutating func decide(_ decision: ContactDecision, about address: Address, at now: Instant, using random: inout some RandomNumberGenerator) {
+    mutating func decide(
+        _ decision: ContactDecision, about address: Address, at now: Instant, using random: inout some RandomNumberGenerator
+    ) {
         switch decision {
         case .trust:
             for contact in contacts.trust(address) { write(.contact(contact)) }

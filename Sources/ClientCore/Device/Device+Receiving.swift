@@ -21,8 +21,8 @@ extension Device {
             epoch: envelope.epoch, payload: envelope.payload)
         switch step {
         case .known: advanced.insert(id)
-        case .gap: break_(&conversation, .gap)
-        case .chainBroken: break_(&conversation, .chainBroken)
+        case .gap: close(&conversation, .gap)
+        case .chainBroken: close(&conversation, .chainBroken)
         case .next(let digest):
             conversation.advance(to: digest)
             open(envelope, in: &conversation)
@@ -51,9 +51,11 @@ extension Device {
             body = .undecryptable("\(error)")
             emit(.note(.undecryptable(error)))
         }
-        write(.message(MessageRecord(
-            message: envelope.message, peer: .user(envelope.sender.user), conversation: envelope.key, body: body, sent: sent,
-            status: MessageStatus(.delivered, number: envelope.number))))
+        write(
+            .message(
+                MessageRecord(
+                    message: envelope.message, peer: .user(envelope.sender.user), conversation: envelope.key, body: body, sent: sent,
+                    status: MessageStatus(.delivered, number: envelope.number))))
         emit(.messagesArrived)
         guard contacts[envelope.sender.user] == nil else { return }
         let contact = Contact(user: envelope.sender.user)
@@ -74,14 +76,14 @@ extension Device {
         }
         guard var item = outbox[acceptance.message], item.conversation == id,
             case .application(let epoch, let payload) = item.submission?.kind
-        else { return break_(&conversation, .gap) }
+        else { return close(&conversation, .gap) }
         let step = conversation.step(
             acceptance.number, chain: acceptance.chain, sender: account.entry, message: acceptance.message, kind: .application,
             epoch: epoch, payload: payload)
         switch step {
         case .known: break
-        case .gap: break_(&conversation, .gap)
-        case .chainBroken: break_(&conversation, .chainBroken)
+        case .gap: close(&conversation, .gap)
+        case .chainBroken: close(&conversation, .chainBroken)
         case .next(let digest):
             conversation.advance(to: digest)
             conversation.awaiting.append(.init(number: acceptance.number, chain: digest, message: acceptance.message))
@@ -115,7 +117,7 @@ extension Device {
             return write(.conversation(conversation))
         }
         if let chain = conversation.chain(at: watermark.through), chain != watermark.chain {
-            return break_(&conversation, .forkedReceipt)
+            return close(&conversation, .forkedReceipt)
         }
         let covered = conversation.awaiting.prefix { $0.number <= watermark.through }
         guard !covered.isEmpty else { return }
@@ -150,7 +152,7 @@ extension Device {
     }
 
     /// The hub contradicted itself. What it had not yet numbered of ours has an unknown fate and is given up.
-    private mutating func break_(_ conversation: inout Conversation, _ alarm: Alarm) {
+    private mutating func close(_ conversation: inout Conversation, _ alarm: Alarm) {
         conversation.isBroken = true
         conversations[conversation.key.conversation] = conversation
         write(.conversation(conversation))

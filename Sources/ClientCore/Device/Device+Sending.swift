@@ -11,8 +11,10 @@ extension Device {
         let item = outbox.add(text.message, to: text.address, stage: .unresolved(text: text.text, sent: text.sent))
         let peer = contacts[text.address].map { Peer.user($0.user) } ?? .address(text.address)
         let status = MessageStatus(.queued)
-        write(.message(MessageRecord(
-            message: text.message, peer: peer, conversation: nil, body: .outgoing(text.text), sent: text.sent, status: status)))
+        write(
+            .message(
+                MessageRecord(
+                    message: text.message, peer: peer, conversation: nil, body: .outgoing(text.text), sent: text.sent, status: status)))
         emit(.stateChanged(text.message, status))
         if let contact = contacts[text.address], contact.record != nil, isFresh(contact, at: now) || !isLive {
             seal(item, to: contact, using: &random)
@@ -44,8 +46,11 @@ extension Device {
     mutating func seal(_ item: OutboxItem, to contact: Contact, using random: inout some RandomNumberGenerator) {
         guard case .unresolved(let text, let sent) = item.stage else { return }
         let devices = contact.record?.devices ?? []
-        guard !devices.isEmpty else { return fail(item.message, Refusal(.recordInvalid, "the contact has no device that can be written to")) }
-        var conversation = conversations.toSendIn(with: contact.user) ?? found(with: contact, at: item.address, devices: devices, using: &random)
+        guard !devices.isEmpty else {
+            return fail(item.message, Refusal(.recordInvalid, "the contact has no device that can be written to"))
+        }
+        var conversation =
+            conversations.toSendIn(with: contact.user) ?? found(with: contact, at: item.address, devices: devices, using: &random)
         let place = MessagePlace(key: conversation.key, sender: account.entry, message: item.message)
         let payload: [UInt8]
         do {
@@ -58,15 +63,18 @@ extension Device {
             write(.conversation(conversation))
         }
         var item = item
-        item.stage = .sealed(Submission(
-            message: item.message, conversation: conversation.key.conversation, hub: conversation.key.hub,
-            kind: .application(epoch: 0, payload: payload)))
+        item.stage = .sealed(
+            Submission(
+                message: item.message, conversation: conversation.key.conversation, hub: conversation.key.hub,
+                kind: .application(epoch: 0, payload: payload)))
         item.refusal = nil
         outbox.keep(item)
         write(.outbox(item))
-        write(.message(MessageRecord(
-            message: item.message, peer: .user(contact.user), conversation: conversation.key, body: .outgoing(text), sent: sent,
-            status: MessageStatus(.queued))))
+        write(
+            .message(
+                MessageRecord(
+                    message: item.message, peer: .user(contact.user), conversation: conversation.key, body: .outgoing(text), sent: sent,
+                    status: MessageStatus(.queued))))
         outbox.enqueue(item.message)
     }
 

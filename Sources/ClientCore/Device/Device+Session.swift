@@ -63,8 +63,11 @@ extension Device {
             let proof = SessionProof.device(
                 node: account.home, clientNonce: clientNonce, nodeNonce: nodeNonce, user: account.userID, device: account.deviceID)
             phase = .authenticating(until: until)
-            emit(.send(.authenticate(Authentication(
-                user: account.userID, device: account.deviceID, signature: account.device.sign(proof, for: .session)))))
+            emit(
+                .send(
+                    .authenticate(
+                        Authentication(
+                            user: account.userID, device: account.deviceID, signature: account.device.sign(proof, for: .session)))))
         }
     }
 

@@ -109,7 +109,9 @@ public struct Device: Core {
 
     // MARK: Small help
 
-    func has(_ pattern: (Question) -> Bool) -> Bool { questions.values.contains(where: pattern) || waitingQuestions.contains(where: pattern) }
+    func has(_ pattern: (Question) -> Bool) -> Bool {
+        questions.values.contains(where: pattern) || waitingQuestions.contains(where: pattern)
+    }
 
     mutating func emit(_ effect: Effect) { effects.append(effect) }
     mutating func write(_ write: ClientWrite) { effects.append(.write(write)) }

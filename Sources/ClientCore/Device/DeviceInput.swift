@@ -139,8 +139,12 @@ public enum SendError: Explained, Equatable {
     public var explanation: Explanation {
         switch self {
         case .notJoined:
-            Explanation(what: "Nothing can be sent yet.", why: "This profile has not joined a node.", remedy: "Run: courier join LINK --handle NAME")
-        case .empty: Explanation(what: "There is nothing to send.", why: "The text is empty.", remedy: "Give a text, or - and text on standard input.")
+            Explanation(
+                what: "Nothing can be sent yet.", why: "This profile has not joined a node.",
+                remedy: "Run: courier join LINK --handle NAME")
+        case .empty:
+            Explanation(
+                what: "There is nothing to send.", why: "The text is empty.", remedy: "Give a text, or - and text on standard input.")
         case .tooLong(let bytes):
             Explanation(
                 what: "The message is too long.", why: "It has \(bytes) bytes; a text has at most \(Limits.textBytesMax).",
@@ -149,14 +153,17 @@ public enum SendError: Explained, Equatable {
             Explanation(
                 what: "The message was not taken.", why: "\(ClientLimits.outboxItemsMax) messages wait in the outbox already.",
                 remedy: "Wait until some of them are delivered: courier outbox")
-        case .toOneself: Explanation(what: "The message was not taken.", why: "The address is your own.", remedy: "Give somebody else's address.")
+        case .toOneself:
+            Explanation(what: "The message was not taken.", why: "The address is your own.", remedy: "Give somebody else's address.")
         case .keyChanged(let address):
             Explanation(
                 what: "The identity key of \(address) has changed; nothing was sent.",
                 why: "Either the contact began anew, or somebody poses as the contact.",
                 remedy: "Compare safety numbers (courier contact show \(address)); then: courier contact trust \(address)")
         case .blocked(let address):
-            Explanation(what: "Nothing was sent.", why: "You have blocked \(address).", remedy: "Run: courier contact block \(address) --undo")
+            Explanation(
+                what: "Nothing was sent.", why: "You have blocked \(address).",
+                remedy: "Run: courier contact block \(address) --undo")
         }
     }
 }

@@ -2,7 +2,8 @@ public import Vocabulary
 
 /// How far a message of ours has come. Each is tied to one durable act (DESIGN §1).
 public enum MessageState: UInt8, Hashable, Comparable, Sendable, CaseIterable {
-    case queued = 1, sent, accepted, delivered, read
+    case queued = 1
+    case sent, accepted, delivered, read
     case failed = 16
 
     public var name: String { "\(self)" }

@@ -30,9 +30,15 @@ extension MessageRecord {
         writer.write(peer)
         writer.write(optional: conversation) { $0.write($1) }
         switch body {
-        case .outgoing(let text): writer.write(UInt8(1)); writer.write(text: text)
-        case .incoming(let text): writer.write(UInt8(2)); writer.write(text: text)
-        case .undecryptable(let reason): writer.write(UInt8(3)); writer.write(text: reason)
+        case .outgoing(let text):
+            writer.write(UInt8(1))
+            writer.write(text: text)
+        case .incoming(let text):
+            writer.write(UInt8(2))
+            writer.write(text: text)
+        case .undecryptable(let reason):
+            writer.write(UInt8(3))
+            writer.write(text: reason)
         }
         writer.write(UInt64(sent.milliseconds))
         return writer.bytes
@@ -64,8 +70,12 @@ extension ByteWriter {
 
     mutating func write(_ peer: Peer) {
         switch peer {
-        case .user(let user): write(UInt8(1)); write(user)
-        case .address(let address): write(UInt8(2)); write(address)
+        case .user(let user):
+            write(UInt8(1))
+            write(user)
+        case .address(let address):
+            write(UInt8(2))
+            write(address)
         }
     }
 }

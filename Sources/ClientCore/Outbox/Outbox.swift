@@ -95,7 +95,9 @@ public struct Outbox: Sendable {
 
     /// What depends on a founding that is done now, in order, before what is ready already.
     mutating func release(_ conversation: ConversationID) {
-        let waiting = all.filter { $0.conversation == conversation && $0.state == .queued && !$0.isCreation && !inFlight.contains($0.message) }
+        let waiting = all.filter { item in
+            item.conversation == conversation && item.state == .queued && !item.isCreation && !inFlight.contains(item.message)
+        }
         let released = Set(waiting.map(\.message))
         ready = waiting.map(\.message) + ready.dropFirst(readyHead).filter { !released.contains($0) }
         readyHead = 0

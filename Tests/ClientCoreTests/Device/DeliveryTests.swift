@@ -123,8 +123,11 @@ struct DeliveryTests {
         var world = try joined()
         world.disconnect("alice")
         let id = try world["alice"].send("once", to: "bob@harbor")
-        world["alice"].feed([.sendRequested(OutgoingText(
-            message: id, address: try Address("bob@harbor"), text: "once", sent: Timestamp(milliseconds: 1)))])
+        world["alice"].feed([
+            .sendRequested(
+                OutgoingText(
+                    message: id, address: try Address("bob@harbor"), text: "once", sent: Timestamp(milliseconds: 1)))
+        ])
         #expect(world["alice"].device.outbox.waiting.count == 1)
     }
 

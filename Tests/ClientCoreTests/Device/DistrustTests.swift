@@ -69,9 +69,11 @@ struct DistrustTests {
         let chain = Chain.next(
             after: Chain.start(other), number: 1, sender: world["alice"].device.account.entry, message: MessageID(raw: Bytes16(1, 2)),
             kind: .application, epoch: 0, payload: [1])
-        world.home.queue(.event(Envelope(
-            key: other, number: 1, sender: world["alice"].device.account.entry, message: MessageID(raw: Bytes16(1, 2)),
-            kind: .application, epoch: 0, payload: [1], chain: chain)), for: world["bob"].id)
+        world.home.queue(
+            .event(
+                Envelope(
+                    key: other, number: 1, sender: world["alice"].device.account.entry, message: MessageID(raw: Bytes16(1, 2)),
+                    kind: .application, epoch: 0, payload: [1], chain: chain)), for: world["bob"].id)
         world.run()
         #expect(world["bob"].alarms == [.otherHub])
         #expect(world["bob"].device.conversations[key.conversation]?.isBroken == false)
@@ -107,7 +109,8 @@ struct DistrustTests {
         let stranger = SigningKey(using: &random)
         let device = DeviceID(raw: stranger.publicKey)
         let body = Watermark.body(key: key, device: device, through: log.head, chain: log.chain)
-        let foreign = Watermark(key: key, device: device, through: log.head, chain: log.chain, signature: stranger.sign(body, for: .watermark))
+        let foreign = Watermark(
+            key: key, device: device, through: log.head, chain: log.chain, signature: stranger.sign(body, for: .watermark))
         let unsigned = Watermark(key: key, device: world["bob"].id, through: log.head, chain: log.chain, signature: foreign.signature)
         world["alice"].feed([.received(.entry(1000, .watermark(foreign))), .received(.entry(1001, .watermark(unsigned)))])
         #expect(world["alice"].states(of: id).last == .accepted)
@@ -116,7 +119,8 @@ struct DistrustTests {
         let bob = world["bob"].device.account.device
         let forkedBody = Watermark.body(key: key, device: world["bob"].id, through: log.head, chain: Hash.blake2b([8]))
         let forked = Watermark(
-            key: key, device: world["bob"].id, through: log.head, chain: Hash.blake2b([8]), signature: bob.sign(forkedBody, for: .watermark))
+            key: key, device: world["bob"].id, through: log.head, chain: Hash.blake2b([8]), signature: bob.sign(forkedBody, for: .watermark)
+        )
         world["alice"].feed([.received(.entry(1002, .watermark(forked)))])
         #expect(world["alice"].alarms == [.forkedReceipt])
         #expect(world["alice"].states(of: id).last == .accepted)
@@ -188,9 +192,13 @@ struct DistrustTests {
         var world = try World("alice")
         world["alice"].feed([
             .sessionWanted, .connected(certificateHash: HomeDouble.certificateHash), .received(.ready(waiting: 0)),
-            .received(.entry(1, .failed(Failure(
-                key: ConversationKey(hub: world.home.id, conversation: ConversationID(raw: Bytes16(1, 1))),
-                message: MessageID(raw: Bytes16(1, 1)), refusal: Refusal(.expired, ""))))),
+            .received(
+                .entry(
+                    1,
+                    .failed(
+                        Failure(
+                            key: ConversationKey(hub: world.home.id, conversation: ConversationID(raw: Bytes16(1, 1))),
+                            message: MessageID(raw: Bytes16(1, 1)), refusal: Refusal(.expired, ""))))),
             .received(.refusedRequest(RequestID(7), Refusal(.busy, ""))), .received(.sent(MessageID(raw: Bytes16(1, 1)))),
         ])
         #expect(!world["alice"].device.isLive)
