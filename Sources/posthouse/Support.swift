@@ -33,13 +33,23 @@ func explaining<T>(_ work: () throws -> T) throws -> T {
     }
 }
 
-func complain(_ explanation: Explanation) {
-    FileHandle.standardError.write(Data((explanation.description + "\n").utf8))
-}
+func complain(_ explanation: Explanation) { complain(explanation.description) }
+func complain(_ line: String) { write(line + "\n", to: STDERR_FILENO) }
 
 /// A line for people or programs, out at once: whoever reads it may act on it.
-func say(_ line: String) {
-    FileHandle.standardOutput.write(Data((line + "\n").utf8))
+/// - Returns: false when nobody can read it any more.
+@discardableResult
+func say(_ line: String) -> Bool { write(line + "\n", to: STDOUT_FILENO) }
+
+@discardableResult
+private func write(_ text: String, to descriptor: Int32) -> Bool {
+    var rest = ArraySlice(text.utf8)
+    while !rest.isEmpty {
+        let count = rest.withUnsafeBytes { Foundation.write(descriptor, $0.baseAddress, $0.count) }
+        if count < 0, errno != EINTR, errno != EAGAIN { return false }
+        rest = rest.dropFirst(max(0, count))
+    }
+    return true
 }
 
 func sayJSON(_ value: some Encodable) {
