@@ -51,6 +51,7 @@ final class ClientHTTPHandler: ChannelInboundHandler, RemovableChannelHandler {
 
     func channelInactive(context: ChannelHandlerContext) {
         deadline?.cancel()
+        if !isAnswered { state.shared.counters.handshakesFailed.add() }
         context.fireChannelInactive()
     }
 

@@ -5,11 +5,12 @@ internal import Vocabulary
 /// disk becomes TCP back-pressure instead of memory.
 final class Inflow: Sendable {
     private let bytes = Atomic<Int>(0)
-    private let bytesMax: Int
+    let bytesMax: Int
 
     init(bytesMax: Int) { self.bytesMax = bytesMax }
 
-    var isFull: Bool { bytes.load(ordering: .relaxed) >= bytesMax }
+    var waiting: Int { bytes.load(ordering: .relaxed) }
+    var isFull: Bool { waiting >= bytesMax }
 
     func add(_ count: Int) { bytes.wrappingAdd(count, ordering: .relaxed) }
 

@@ -26,6 +26,7 @@ final class LinkHandler: ChannelDuplexHandler, StarvedReader {
     private var credit = Credit()
     private var isReadHeld = false
     private var isStarved = false
+    private var isCounted = false
     private var outbound: ByteBuffer?
 
     init(_ state: LoopState, accepted handshake: PeerHandshake) {
@@ -78,7 +79,12 @@ final class LinkHandler: ChannelDuplexHandler, StarvedReader {
         handshake = nil
         dialled?.fail(DialFailure(reason: "the connection ended during the TLS handshake"))
         dialled = nil
-        guard let id else { return }
+        guard let id else {
+            if !isDialled, !isCounted { state.shared.counters.handshakesFailed.add() }
+            isCounted = true
+            return
+        }
+        isCounted = true
         self.id = nil
         outbound = nil
         state.closed(id)
@@ -96,15 +102,19 @@ final class LinkHandler: ChannelDuplexHandler, StarvedReader {
         } catch .unknownFrame {
             return
         } catch {
+            state.shared.counters.violations.add()
             return close(after: error.refusal)
         }
         let cost = credit.take(frameBytes: bytes.count)
         state.shared.inflow.add(cost)
+        state.shared.counters.framesReceived.add()
+        state.shared.counters.bytesReceived.add(bytes.count)
         state.shared.delegate.link(id, received: frame, bytes: cost)
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
         if error is LinkFrameTooLarge {
+            state.shared.counters.violations.add()
             close(after: Refusal(.tooLarge, "A frame may have \(Limits.frameBytesMax) bytes."))
         } else {
             // A refused key among them: the dialler hears why.
@@ -148,7 +158,10 @@ final class LinkHandler: ChannelDuplexHandler, StarvedReader {
     }
 
     func channelWritabilityChanged(context: ChannelHandlerContext) {
-        if !context.channel.isWritable { abort() }
+        if !context.channel.isWritable, id != nil {
+            state.shared.counters.slowReaders.add()
+            abort()
+        }
         context.fireChannelWritabilityChanged()
     }
 
@@ -157,6 +170,7 @@ final class LinkHandler: ChannelDuplexHandler, StarvedReader {
     /// - Returns: whether `flushAppended` is due.
     func append(_ frames: [LinkFrame]) -> Bool {
         guard id != nil else { return false }
+        state.shared.counters.framesSent.add(frames.count)
         for frame in frames { write(frame) }
         return outbound != nil
     }
@@ -164,6 +178,7 @@ final class LinkHandler: ChannelDuplexHandler, StarvedReader {
     func flushAppended() {
         guard let buffer = outbound, let context else { return }
         outbound = nil
+        state.shared.counters.bytesSent.add(buffer.readableBytes)
         context.writeAndFlush(Self.wrapOutboundOut(buffer), promise: nil)
     }
 

@@ -24,7 +24,10 @@ struct Listeners {
         return try bind(shared.configuration.clients, outboundBytesMax: shared.configuration.outboundBytesPerSessionMax) { channel in
             let address = channel.remoteAddress?.ipAddress ?? "unknown"
             guard let state = states[ObjectIdentifier(channel.eventLoop)], let admission = shared.admissions.enter(from: address)
-            else { throw TooManyConnections() }
+            else {
+                shared.counters.connectionsRefused.add()
+                throw TooManyConnections()
+            }
             try ClientHTTPHandler.configure(channel, state, admission)
             state.track(channel)
         }
@@ -35,7 +38,10 @@ struct Listeners {
         let states = states
         return try bind(shared.configuration.peers, outboundBytesMax: shared.configuration.outboundBytesPerLinkMax) { channel in
             guard let state = states[ObjectIdentifier(channel.eventLoop)], let handshake = shared.handshakes.begin()
-            else { throw TooManyConnections() }
+            else {
+                shared.counters.connectionsRefused.add()
+                throw TooManyConnections()
+            }
             let pipeline = channel.pipeline.syncOperations
             try pipeline.addHandler(TLSHandlers.peerListener(shared.peerTLS) { shared.delegate.admits(peer: $0) })
             try pipeline.addHandler(ByteToMessageHandler(LinkFrameDecoder()))

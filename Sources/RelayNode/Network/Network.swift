@@ -45,6 +45,8 @@ package final class Network: Sendable {
         return listener
     }
 
+    package var counts: NetworkCounts { shared.counters.counts(inflow: shared.inflow) }
+
     // MARK: Orders
 
     /// Wakes each event loop once and flushes each connection once.

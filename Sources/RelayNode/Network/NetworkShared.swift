@@ -10,6 +10,7 @@ final class NetworkShared: Sendable {
     let delegate: any NetworkDelegate
     let inflow: Inflow
     let admissions: Admissions
+    let counters = NetworkCounters()
     let handshakes: PeerHandshakes
     let clientTLS, peerTLS, dialTLS: NIOSSLContext
 

@@ -87,10 +87,13 @@ final class SessionHandler: ChannelDuplexHandler, StarvedReader {
         } catch .unknownFrame {
             return
         } catch {
+            state.shared.counters.violations.add()
             return close(after: error.refusal)
         }
         let cost = credit.take(frameBytes: bytes.count)
         state.shared.inflow.add(cost)
+        state.shared.counters.framesReceived.add()
+        state.shared.counters.bytesReceived.add(bytes.count)
         state.shared.delegate.session(id, received: frame, bytes: cost)
     }
 
@@ -111,6 +114,7 @@ final class SessionHandler: ChannelDuplexHandler, StarvedReader {
 
     /// The client broke RFC 6455.
     private func fail(_ code: UInt16) {
+        state.shared.counters.violations.add()
         let goodbye =
             code == CloseCode.tooLarge
             ? Refusal(.tooLarge, "A message may have \(Limits.frameBytesMax) bytes in \(Limits.fragmentsPerMessageMax) parts.")
@@ -153,7 +157,10 @@ final class SessionHandler: ChannelDuplexHandler, StarvedReader {
 
     /// More waits for the socket than its high-water mark: the client does not read.
     func channelWritabilityChanged(context: ChannelHandlerContext) {
-        if !context.channel.isWritable { abort() }
+        if !context.channel.isWritable, id != nil {
+            state.shared.counters.slowReaders.add()
+            abort()
+        }
         context.fireChannelWritabilityChanged()
     }
 
@@ -162,6 +169,7 @@ final class SessionHandler: ChannelDuplexHandler, StarvedReader {
     /// - Returns: whether `flushAppended` is due.
     func append(_ frames: [NodeFrame]) -> Bool {
         guard id != nil else { return false }
+        state.shared.counters.framesSent.add(frames.count)
         for frame in frames {
             if case .ready = frame { admission.authenticated() }
             write(.binary, frame.serialized())
@@ -172,6 +180,7 @@ final class SessionHandler: ChannelDuplexHandler, StarvedReader {
     func flushAppended() {
         guard let buffer = outbound, let context else { return }
         outbound = nil
+        state.shared.counters.bytesSent.add(buffer.readableBytes)
         context.writeAndFlush(Self.wrapOutboundOut(buffer), promise: nil)
     }
 

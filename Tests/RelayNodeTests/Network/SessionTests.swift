@@ -113,6 +113,7 @@ import Vocabulary
             node.send(Array(repeating: goodbye, count: 1_000), to: id)
         }
         #expect(await node.delegate.record.until { !$0.closed.isEmpty }.closed == [id])
+        #expect(node.network.counts.slowReaders == 1)
     }
 
     @Test func `no more is read from a client than the writer keeps up with`() async throws {
@@ -160,6 +161,7 @@ import Vocabulary
         let second = try await session(node)
         let third = try await TestClient(node.addresses.clients)
         await third.heard.until(\.isClosed)
+        #expect(node.network.counts.connectionsRefused == 1)
         // `ready` means authenticated: its place is free.
         let id = try #require(await node.delegate.record.until { $0.opened.count == 2 }.opened.first)
         node.send([.ready(waiting: 0)], to: id)
