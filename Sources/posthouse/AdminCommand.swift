@@ -19,17 +19,32 @@ struct AdminCommand {
 
     private func ask<Answer: Decodable>(_ method: String, _ path: String, body: [UInt8]) throws -> Answer {
         guard folder.exists else { throw DataFolderError.missing(path: folder.path) }
-        let (status, answer) = try AdminClient(dataFolder: folder.path).request(method, path, body: body)
+        let (status, answer): (Int, [UInt8])
+        do {
+            (status, answer) = try AdminClient(dataFolder: folder.path).request(method, path, body: body)
+        } catch AdminClientError.notRunning(let socket) {
+            throw NotRunning(socket: socket, folder: folder.path)
+        }
         if status == 200 { return try JSONDecoder().decode(Answer.self, from: Data(answer)) }
-        throw AnsweredError(try JSONDecoder().decode(ErrorAnswer.self, from: Data(answer)))
+        throw AnsweredError(status, try JSONDecoder().decode(ErrorAnswer.self, from: Data(answer)))
+    }
+}
+
+/// With the command that mends it, ready to be copied.
+struct NotRunning: Explained {
+    let socket, folder: String
+    var explanation: Explanation {
+        Explanation(what: "The node is not running.", why: "Nothing answers on \(socket).", remedy: "Start it: posthouse run --data \(folder)")
     }
 }
 
 /// The node's own words for why not.
 struct AnsweredError: Explained {
     let explanation: Explanation
+    let status: Int
 
-    init(_ answer: ErrorAnswer) {
+    init(_ status: Int, _ answer: ErrorAnswer) {
+        self.status = status
         explanation = Explanation(
             what: Printable.line(answer.what), why: Printable.line(answer.why), remedy: Printable.line(answer.remedy))
     }
@@ -39,11 +54,18 @@ struct AnsweredError: Explained {
 enum Failure {
     static func code(of error: any Explained) -> ExitCode {
         switch error {
-        case is AnsweredError: ExitStatus.data
+        case let error as AnsweredError:
+            switch error.status {
+            case 403: ExitStatus.permission
+            case 503: ExitStatus.unavailable
+            default: ExitStatus.data
+            }
         case let error as OperationError: error.isUnavailable ? ExitStatus.unavailable : ExitStatus.permission
-        case let error as StoreError: if case .unusable = error { ExitStatus.configuration } else if case .inUse = error { ExitStatus.configuration } else { ExitStatus.io }
-        case is AdminClientError: ExitStatus.unavailable
-        case let error as DataFolderError: if case .cannotWrite = error { ExitStatus.io } else { ExitStatus.configuration }
+        case StoreError.unusable, StoreError.inUse: ExitStatus.configuration
+        case is StoreError: ExitStatus.io
+        case is AdminClientError, is NotRunning: ExitStatus.unavailable
+        case DataFolderError.cannotWrite: ExitStatus.io
+        case is DataFolderError: ExitStatus.configuration
         case is NetworkError: ExitStatus.configuration
         default: ExitStatus.data
         }

@@ -12,7 +12,7 @@ struct Initialize: ParsableCommand {
               posthouse init --data /var/lib/posthouse --name chat.example.org --public --clients 0.0.0.0:7443 --peers 0.0.0.0:7444
             """)
     @OptionGroup var data: DataOption
-    @Option(help: ArgumentHelp("The node's name: the part of addresses after the @.", valueName: "name")) var name: NodeName
+    @Option(help: ArgumentHelp("The node's name, the part of addresses after the @: a DNS name in small letters, resolvable or not.", valueName: "name")) var name: NodeName
     @Option(help: ArgumentHelp("The federation's name (default: the node's).", valueName: "name")) var federation: String?
     @OptionGroup var listen: ListenOptions
 
@@ -65,8 +65,8 @@ struct FederationCommand: ParsableCommand {
                 The ticket holds a secret: send it to the other operator over a way you trust.
                 """)
         @OptionGroup var data: DataOption
-        @Option(name: .customLong("for"), help: ArgumentHelp("The new node's name.", valueName: "name")) var name: NodeName
-        @Option(help: ArgumentHelp("How long the ticket can be used.", valueName: "time")) var expires = TimeSpan(seconds: 86400)
+        @Option(name: .customLong("for"), help: ArgumentHelp("The new node's name: a DNS name in small letters.", valueName: "name")) var name: NodeName
+        @Option(help: ArgumentHelp("How long the ticket can be used: 90s, 15m, 24h, 7d.", valueName: "time")) var expires = TimeSpan(seconds: 86400)
         @Flag(help: "The new node may admit and expel nodes, too.") var admin = false
 
         func run() throws {
@@ -171,7 +171,7 @@ struct InviteCommand: ParsableCommand {
                 """)
         @OptionGroup var data: DataOption
         @Option(help: ArgumentHelp("How many users can register with it.", valueName: "count")) var uses = 1
-        @Option(help: ArgumentHelp("How long it can be used.", valueName: "time")) var expires = TimeSpan(seconds: 7 * 86400)
+        @Option(help: ArgumentHelp("How long it can be used: 90s, 15m, 24h, 7d.", valueName: "time")) var expires = TimeSpan(seconds: 7 * 86400)
 
         func validate() throws {
             guard (1...1_000_000).contains(uses) else { throw ValidationError("--uses is from 1 to 1000000.") }
@@ -204,7 +204,7 @@ struct UserCommand: ParsableCommand {
     struct Show: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Shows one user.", discussion: "Example:\n  posthouse user show alice@harbor --data ./harbor")
-        @Argument(help: "HANDLE@NODE") var address: Address
+        @Argument(help: "HANDLE@NODE, like alice@harbor.") var address: Address
         @OptionGroup var data: DataOption
         @Flag(help: "One JSON object a line.") var json = false
 
@@ -239,7 +239,7 @@ struct Status: ParsableCommand {
             say("peers       \(status.peers) of \(max(0, status.members - 1)) linked")
             say("store       \(status.storeBytes) bytes; commit p50 \(ms(status.commitMillisecondsP50)), p99 \(ms(status.commitMillisecondsP99))")
             say("disk        \(status.freeBytes.map { "\($0 / 1_048_576) MiB free" } ?? "-")\(status.refusingForSpace ? "; FULL: new messages are refused" : "")")
-            say("up          \(status.upTimeSeconds) s, version \(status.software)")
+            say("ran         \(status.upTimeSeconds) s in all its life; version \(status.software)")
         }
     }
 }

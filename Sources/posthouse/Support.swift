@@ -14,10 +14,11 @@ enum ExitStatus {
 }
 
 struct DataOption: ParsableArguments {
-    @Option(name: .customLong("data"), help: ArgumentHelp("The node's data folder (default: $XDG_DATA_HOME/posthouse).", valueName: "dir"))
+    @Option(name: .customLong("data"), help: ArgumentHelp("The node's data folder, in XDG_DATA_HOME unless named.", valueName: "dir"))
     var path: String = DataFolder.standard
 
-    var folder: DataFolder { DataFolder(path.hasPrefix("/") ? path : FileManager.default.currentDirectoryPath + "/" + path) }
+    var folder: DataFolder { DataFolder((absolute as NSString).standardizingPath) }
+    private var absolute: String { path.hasPrefix("/") ? path : FileManager.default.currentDirectoryPath + "/" + path }
 }
 
 /// Runs a command's work; an error becomes what, why and remedy on stderr, and the exit code that belongs to it.
@@ -104,10 +105,10 @@ extension Address: ExpressibleByArgument {
 
 /// Where a new node listens.
 struct ListenOptions: ParsableArguments {
-    @Option(help: ArgumentHelp("Where clients connect; port 0: the system chooses.", valueName: "host:port"))
+    @Option(help: ArgumentHelp("Where clients connect, like 127.0.0.1:7443; port 0: the system chooses.", valueName: "host:port"))
     var clients: Endpoint = NodeConfiguration.clientsDefault
 
-    @Option(help: ArgumentHelp("Where other nodes connect; port 0: the system chooses.", valueName: "host:port"))
+    @Option(help: ArgumentHelp("Where other nodes connect, likewise.", valueName: "host:port"))
     var peers: Endpoint = NodeConfiguration.peersDefault
 
     @Flag(name: .customLong("public"), help: "Allow addresses that other machines can reach; without it only loopback is taken.")
