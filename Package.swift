@@ -68,6 +68,7 @@ let package = Package(
         program("workbench", ["Vocabulary", "Cryptography", "MLS", "MLSVectors", "Federation", "Simulation", arguments]),
 
         tests("MLSTests", ["Vocabulary", "Cryptography", "MLS", "MLSVectors"]),
+        tests("SimulationTests", ["Vocabulary", "ClientCore", "Federation", "Simulation"]),
         tests("WireTests", ["Vocabulary", "Cryptography", "Wire"]),
         tests("RelayNodeTests", nio + ["Vocabulary", "Cryptography", "Wire", "Transport", "RelayNode"]),
         tests("StorageTests", ["Vocabulary", "Cryptography", "Storage"]),

@@ -18,12 +18,20 @@ struct Initialize: ParsableCommand {
 
     func run() throws {
         try explaining {
-            let founded = try NodeOperations.found(data.folder, listen.configuration(named: name), federation: federation ?? name.description)
+            let configuration = try listen.configuration(named: name)
+            let founded = try NodeOperations.found(data.folder, configuration, federation: federation ?? name.description)
             say("Founded federation \(Printable.line(founded.federationName)) (\(founded.federation.short)) with node \(name) (\(founded.node.short)).")
-            say("Back up \(data.folder.keysFolder): without these keys the node is lost.")
-            say("Next: posthouse run --data \(data.path)")
+            sayNext(data, configuration)
         }
     }
+}
+
+/// What the maker of a node does next.
+private func sayNext(_ data: DataOption, _ configuration: NodeConfiguration) {
+    if let clients = configuration.clientsAdvertised { say("Clients are told to connect to \(clients).") }
+    if let peers = configuration.peersAdvertised { say("Other nodes are told to connect to \(peers).") }
+    say("Back up \(data.folder.keysFolder): without these keys the node is lost.")
+    say("Next: posthouse run --data \(data.path)")
 }
 
 struct Run: ParsableCommand {
@@ -97,10 +105,10 @@ struct FederationCommand: ParsableCommand {
                     say("Join federation \(Printable.line(offer.federationName)) (\(offer.federation.short)) through \(offer.inviterName) as \(offer.name)? [y/N]")
                     guard readLine()?.lowercased().hasPrefix("y") == true else { throw ExitStatus.usage }
                 }
-                let joined = try NodeOperations.join(offer, data.folder, listen.configuration(named: offer.name))
+                let configuration = try listen.configuration(named: offer.name)
+                let joined = try NodeOperations.join(offer, data.folder, configuration)
                 say("Joined federation \(Printable.line(joined.federationName)) (\(joined.federation.short)) as \(offer.name) (\(joined.node.short)).")
-                say("Back up \(data.folder.keysFolder): without these keys the node is lost.")
-                say("Next: posthouse run --data \(data.path)")
+                sayNext(data, configuration)
             }
         }
     }

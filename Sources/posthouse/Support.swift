@@ -114,9 +114,27 @@ struct ListenOptions: ParsableArguments {
     @Flag(name: .customLong("public"), help: "Allow addresses that other machines can reach; without it only loopback is taken.")
     var isPublic = false
 
-    func configuration(named name: NodeName) -> NodeConfiguration {
+    @Option(help: ArgumentHelp("Where clients are told to connect, if not where the node listens.", valueName: "host:port"))
+    var clientsAdvertised: Endpoint?
+
+    @Option(help: ArgumentHelp("Where other nodes are told to connect, likewise.", valueName: "host:port"))
+    var peersAdvertised: Endpoint?
+
+    func configuration(named name: NodeName) throws -> NodeConfiguration {
         var configuration = NodeConfiguration(name: name, clients: clients, peers: peers)
         configuration.isPublic = isPublic
+        configuration.clientsAdvertised = try advertised(clientsAdvertised, clients, "clients", name)
+        configuration.peersAdvertised = try advertised(peersAdvertised, peers, "peers", name)
         return configuration
+    }
+
+    /// Nobody can connect to 0.0.0.0: who listens on all addresses is told to others by the node's name, if that can be one of the DNS.
+    private func advertised(_ told: Endpoint?, _ listened: Endpoint, _ option: String, _ name: NodeName) throws -> Endpoint? {
+        guard told == nil, isPublic, ["0.0.0.0", "::"].contains(listened.host) else { return told }
+        guard name.description.contains("."), listened.port != 0 else {
+            throw ValidationError(
+                "--\(option) \(listened) says where the node listens, not where others reach it: add --\(option)-advertised HOST:PORT.")
+        }
+        return Endpoint(host: name.description, port: listened.port)
     }
 }

@@ -141,11 +141,12 @@ struct Links: Sendable {
 
     // MARK: Reading the peer's queue
 
-    /// - Returns: false for an entry that is on disk already.
+    /// - Returns: false for an entry that is on disk already. It is acknowledged again: it came since the peer did not hear of it, as when our
+    ///   hello crossed the last entries of an older link.
     mutating func advance(_ peer: NodeID, to position: QueuePosition) -> Bool {
+        unacknowledged.insert(peer)
         guard position > read(from: peer) else { return false }
         peers[peer, default: Peer()].read = position
-        unacknowledged.insert(peer)
         return true
     }
 

@@ -134,7 +134,9 @@ public struct Membership: Core {
     }
 
     private mutating func receive(_ statements: [SignedStatement], from peer: NodeID, at now: Instant) -> [Effect] {
-        guard evaluation.isMember(peer) else { return [.note(.fromStranger(peer))] }
+        // A key that no statement names may be a member whose admission has not come here yet, and brings it now: what it shows is checked
+        // like everything, and its link takes few frames from it (`Links.framesBeforeEstablishedMax`).
+        guard evaluation[peer]?.isExpelled != true else { return [.note(.fromExpelled(peer))] }
         var sound: [VerifiedStatement] = []
         var notes: [Effect] = []
         for signed in statements where !kept.contains(signed.id) {

@@ -65,7 +65,7 @@ public enum MembershipNote: Hashable, Sendable {
     case badStatement(StatementError, from: NodeID)
     /// Sound, but not kept now: its signer is not known as an admin yet, or a bound is reached.
     case notKept(StatementError, from: NodeID)
-    case fromStranger(NodeID)
+    case fromExpelled(NodeID)
     /// How many statements a peer gave us that were new.
     case learned(Int, from: NodeID)
     /// How many statements went to a peer whose digest differed.

@@ -11,7 +11,6 @@ extension Node {
         out.append(.write(.put(.meta, key: Self.listeningKey, value: writer.bytes)))
         let contents = NodeDescriptor.Contents(peers: [peers], clients: [clients], software: software, incarnation: incarnation)
         perform(membership.step(.announced(contents), at: now, using: &random), using: &random)
-        tellMembers(using: &random)
         dialWanted()
     }
 

@@ -89,6 +89,7 @@ extension Node {
         perform(liveness.step(.membersChanged(peers), at: now, using: &random))
         let input = DirectoryInput.membersChanged(active: membership.evaluation.active.map(\.id), expelled: expelledNodes)
         perform(directory.step(input, at: now, using: &random))
+        discardForExpelled()
     }
 
     private mutating func expel(_ node: NodeID) {
@@ -105,7 +106,7 @@ extension Node {
             count("bad statement")
             out.append(.note(.badStatements(count: 1, from: peer)))
         case .notKept: count("statement not kept")
-        case .fromStranger: count("statements of a stranger")
+        case .fromExpelled: count("statements of an expelled node")
         case .learned(let number, _): count("statements learned", number)
         case .answered: count("statement sets sent")
         case .joined: count("nodes joined")

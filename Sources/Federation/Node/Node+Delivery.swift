@@ -7,9 +7,14 @@ extension Node {
     /// - Returns: the refusal, if it was refused; its answer travels to whoever submitted.
     mutating func order(_ submission: Submission, from sender: RosterEntry) -> Refusal? {
         if isSpaceLow { return Refusal(.diskFull, "The hub's disk is full.") }
+        if !membership.isSelfMember { return Refusal(.nodeExpelled, "This node was expelled from the federation.") }
         if case .create(let roster) = submission.kind, let refusal = refusal(ofRoster: roster) { return refusal }
         var writes: [StoreWrite] = []
-        let full = roomRefusal(for: hub.roster(of: submission.conversation))
+        let roster = hub.roster(of: submission.conversation)
+        if roster.contains(where: { $0.user != sender.user }), !isReachable(roster, for: sender) {
+            return Refusal(.nodeExpelled, "The recipient's node was expelled from the federation.")
+        }
+        let full = roomRefusal(for: roster)
         let outcome = hub.submit(submission, from: sender, upTime: upTime, full: full, writes: &writes)
         out.append(contentsOf: writes.map(NodeEffect.write))
         switch outcome {
@@ -30,7 +35,7 @@ extension Node {
         var remote: [NodeID: [DeviceID]] = [:]
         var homes: [UserID: NodeID] = [:]
         for entry in roster {
-            guard let home = homes[entry.user] ?? directory.home(of: entry.user) else { continue }
+            guard let home = homes[entry.user] ?? directory.home(of: entry.user), membership.evaluation.isMember(home) else { continue }
             homes[entry.user] = home
             switch (home == id, entry == envelope.sender) {
             case (true, true): enqueue(.accepted(acceptance), for: entry.device)
@@ -103,6 +108,7 @@ extension Node {
 
     mutating func paged(_ order: PageOrder, _ stored: [StoredEntry]) {
         guard let (receiver, entries) = queues.paged(order.page, stored) else { return }
+        if receiver == .nobody { return discard(entries, of: order.destination) }
         for entry in entries {
             switch receiver {
             case .session(let session):
@@ -117,9 +123,45 @@ extension Node {
                     continue
                 }
                 out.append(.sendLink(link, .entry(entry.position, item)))
+            case .nobody: break
             }
         }
         goOn(order.destination)
+    }
+
+    /// What waits for an expelled node will never be taken: who sent it is told so.
+    private mutating func discard(_ entries: [StoredEntry], of destination: Destination) {
+        let refusal = Refusal(.nodeExpelled, "The recipient's node was expelled from the federation.")
+        for entry in entries {
+            switch try? NodeItem(content: entry.content, event: entry.event) {
+            case .submission(let submission, let sender):
+                let key = ConversationKey(hub: submission.hub, conversation: submission.conversation)
+                notify(sender, of: Failure(key: key, message: submission.message, refusal: refusal))
+            case .event(let envelope, _) where !isReachable(hub.roster(of: envelope.key.conversation), for: envelope.sender):
+                notify(envelope.sender, of: Failure(key: envelope.key, message: envelope.message, refusal: refusal))
+            case .event, .accepted, .failed, .watermark, .receipt, nil: break
+            }
+        }
+        if let last = entries.last {
+            out.append(contentsOf: queues.acknowledge(destination, through: last.position).map(NodeEffect.write))
+        }
+        goOn(destination)
+    }
+
+    /// Whether anybody but the sender lives on a node that is still a member. A roster that is not at hand is taken for a direct one.
+    private func isReachable(_ roster: [RosterEntry], for sender: RosterEntry) -> Bool {
+        roster.contains { entry in
+            guard entry.user != sender.user, let home = directory.home(of: entry.user) else { return false }
+            return membership.evaluation.isMember(home)
+        }
+    }
+
+    /// Takes up what waits for expelled nodes.
+    mutating func discardForExpelled() {
+        for node in expelledNodes where queues.receiver(of: .node(node)) != .nobody && queues.count(of: .node(node)) > 0 {
+            queues.attach(.nobody, to: .node(node))
+            goOn(.node(node))
+        }
     }
 
     /// Sends what the window allows, and says so when a device has been sent all that waited for it.

@@ -87,7 +87,7 @@ extension Node {
         let peer = state.peer
         switch (state.phase, frame) {
         case (_, .goodbye(let refusal)):
-            out.append(.note(.linkRefused(peer, refusal)))
+            if refusal.code != .shuttingDown, refusal.code != .replacedByNewerSession { out.append(.note(.linkRefused(peer, refusal))) }
             out.append(.closeLink(link, nil))
         case (.opened, .hello(let versions, let federation, let cursor, _)):
             hello(link, peer, versions: versions, federation: federation, cursor: cursor, using: &random)

@@ -76,6 +76,9 @@ extension Node {
             return out.append(.sendSession(session, .refusedRequest(request, Refusal(.busy, "The node has no name at present."))))
         }
         if isSpaceLow { return out.append(.sendSession(session, .refusedRequest(request, Refusal(.diskFull, "The node's disk is full.")))) }
+        if !membership.isSelfMember {
+            return out.append(.sendSession(session, .refusedRequest(request, Refusal(.nodeExpelled, "This node was expelled from the federation."))))
+        }
         var writes: [StoreWrite] = []
         let refusal =
             directory.record(of: user).flatMap { known in
@@ -129,10 +132,13 @@ extension Node {
 
     private mutating func submit(_ submission: Submission, from device: RosterEntry, in session: SessionID) {
         let refusal: Refusal?
+        let mark = out.count
         if submission.hub == id {
             refusal = order(submission, from: device)
         } else if isSpaceLow {
             refusal = Refusal(.diskFull, "The node's disk is full.")
+        } else if !membership.isSelfMember {
+            refusal = Refusal(.nodeExpelled, "This node was expelled from the federation.")
         } else if !membership.evaluation.isMember(submission.hub) {
             refusal = Refusal(.unknownHub, "The conversation's hub is not a member of the federation.")
         } else {
@@ -143,7 +149,8 @@ extension Node {
             out.append(.note(.messageRefused(refusal.code)))
             out.append(.sendSession(session, .refusedMessage(submission.message, refusal)))
         } else {
-            out.append(.sendSession(session, .sent(submission.message)))
+            // Before what follows from it: `sent` comes before `accepted`. Neither leaves before both are on disk.
+            out.insert(.sendSession(session, .sent(submission.message)), at: mark)
         }
     }
 

@@ -42,6 +42,8 @@ public struct Node: Core {
     /// Every other active member, rising.
     var peers: [NodeID] = []
     let incarnation: UInt64
+    /// The cores were told who belongs.
+    var hasStarted = false
 
     static let sweepInterval = Duration.seconds(5)
 
@@ -59,6 +61,10 @@ public struct Node: Core {
         _ input: NodeInput, at now: Instant, using random: inout some RandomNumberGenerator
     ) -> [NodeEffect] {
         self.now = now
+        if !hasStarted {
+            hasStarted = true
+            tellMembers(using: &random)
+        }
         switch input {
         case .clockRead(let time):
             wall = time

@@ -145,6 +145,9 @@ public struct NodeStatus: Hashable, Sendable {
 }
 
 public enum AdminError: Explained, Equatable {
+    /// The node has no right to it, rather than that it cannot be done.
+    public var isForbidden: Bool { self == .membership(.notAdmin) || self == .membership(.cannotExpelSelf) }
+
     case membership(MembershipError)
     case unknownNode(String)
     case unknownUser(String)

@@ -4,6 +4,8 @@ public import Vocabulary
 public enum Receiver: Hashable, Sendable {
     case session(SessionID)
     case link(LinkID)
+    /// Nobody will ever take them: the destination was expelled. Their senders are told.
+    case nobody
 }
 
 /// All queues of a node: durable, in order, each for one destination. Entries go out within a window, are forgotten once

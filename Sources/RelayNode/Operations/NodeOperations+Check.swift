@@ -15,19 +15,22 @@ extension NodeOperations {
     /// Looks at everything a start depends on, and at the peers. Changes nothing.
     package static func check(_ folder: DataFolder) -> [Finding] {
         var findings: [Finding] = []
-        func attempt(_ what: String, _ work: () throws -> Void) {
+        @discardableResult
+        func attempt(_ what: String, _ work: () throws -> Void) -> Bool {
             do {
                 try work()
                 findings.append(.good(what))
+                return true
             } catch let error as any Explained {
                 findings.append(.bad(error.explanation))
             } catch {
                 findings.append(.bad(Explanation(what: "\(what): failed.", why: "\(error)", remedy: "See the system's log.")))
             }
+            return false
         }
         var configuration: NodeConfiguration?
         attempt("configuration: \(folder.configurationFile)") { configuration = try folder.configuration() }
-        attempt("keys: \(folder.keysFolder) is for this user only") { try folder.checkModes() }
+        let hasKeys = attempt("keys: \(folder.keysFolder) is for this user only") { try folder.checkModes() }
         guard let configuration else { return findings }
         if let file = configuration.certificateFile, let keyFile = configuration.certificateKeyFile {
             attempt("certificate: \(file)") { _ = try ServedCertificate(chainFile: file, keyFile: keyFile) }
@@ -40,6 +43,7 @@ extension NodeOperations {
         } else {
             findings.append(.note("the node does not run"))
             findings += [port("clients", configuration.clients), port("peers", configuration.peers)]
+            guard hasKeys else { return findings }
             attempt("store: \(folder.storeFile) opens with storage.key") { findings += try stored(folder).map(reach) }
         }
         return findings

@@ -1,0 +1,29 @@
+# make demo: see it work. make test: everything that CI runs. Both do all set-up by themselves.
+SWIFT_FLAGS := -c release
+BIN := .build/release
+
+.PHONY: demo test build check clean
+
+demo: setup
+	swift build $(SWIFT_FLAGS) --product posthouse
+	swift build $(SWIFT_FLAGS) --product courier
+	$(BIN)/posthouse demo
+
+# One flavour, release, for programs and tests alike: the tests drive the programs that people run, and dependencies are compiled once.
+test: setup
+	scripts/check
+	swift build $(SWIFT_FLAGS) --build-tests
+	scripts/run-tests
+
+build: setup
+	swift build $(SWIFT_FLAGS)
+
+check:
+	scripts/check
+
+.PHONY: setup
+setup:
+	@scripts/setup
+
+clean:
+	rm -rf .build

@@ -1,0 +1,96 @@
+public import Vocabulary
+
+/// A node's disk in memory: what was committed survives a crash of the node, what was not never happened.
+public final class MemoryStore: NodeStore {
+    private struct Event {
+        var bytes: [UInt8]
+        var references: Int
+        var isHeld: Bool
+    }
+
+    private var records: [StoreTable: [[UInt8]: [UInt8]]] = [:]
+    private var events: [EventKey: Event] = [:]
+    private var queues: [Destination: [QueueEntry]] = [:]
+    private var highest = QueuePosition.zero
+    public private(set) var commits = 0
+
+    public init() {}
+
+    /// Events and entries that are still there.
+    public var leftOvers: (events: Int, entries: Int) { (events.count, queues.values.reduce(0) { $0 + $1.count }) }
+
+    public func commit(_ writes: [StoreWrite]) throws(StoreError) {
+        commits += 1
+        for write in writes {
+            switch write {
+            case .put(let table, let key, let value): records[table, default: [:]][key] = value
+            case .remove(let table, let key): records[table]?[key] = nil
+            case .storeEvent(let key, let bytes, let held):
+                var event = events[key] ?? Event(bytes: bytes, references: 0, isHeld: false)
+                event.isHeld = event.isHeld || held
+                events[key] = event
+            case .releaseEvent(let key):
+                events[key]?.isHeld = false
+                forget(key)
+            case .enqueue(let entry):
+                queues[entry.destination, default: []].append(entry)
+                highest = max(highest, entry.position)
+                if let key = entry.event { events[key]?.references += 1 }
+            case .dequeue(let destination, let through):
+                let gone = queues[destination]?.prefix { $0.position <= through } ?? []
+                queues[destination]?.removeFirst(gone.count)
+                for entry in gone { release(entry) }
+            case .withdraw(let destination, let position):
+                guard let index = queues[destination]?.firstIndex(where: { $0.position == position }),
+                    let entry = queues[destination]?.remove(at: index)
+                else { continue }
+                release(entry)
+            }
+        }
+    }
+
+    private func release(_ entry: QueueEntry) {
+        guard let key = entry.event else { return }
+        events[key]?.references -= 1
+        forget(key)
+    }
+
+    private func forget(_ key: EventKey) {
+        if let event = events[key], !event.isHeld, event.references <= 0 { events[key] = nil }
+    }
+
+    public func value(_ table: StoreTable, key: [UInt8]) throws(StoreError) -> [UInt8]? { records[table]?[key] }
+
+    public func values(_ table: StoreTable) throws(StoreError) -> [(key: [UInt8], value: [UInt8])] {
+        (records[table] ?? [:]).map { (key: $0.key, value: $0.value) }.sorted { $0.key.lexicographicallyPrecedes($1.key) }
+    }
+
+    public func event(_ key: EventKey) throws(StoreError) -> [UInt8]? { events[key]?.bytes }
+
+    public func heldEvents(_ conversation: ConversationKey) throws(StoreError) -> [(number: SequenceNumber, bytes: [UInt8])] {
+        events.filter { $0.key.conversation == conversation && $0.value.isHeld }.map { (number: $0.key.number, bytes: $0.value.bytes) }
+            .sorted { $0.number < $1.number }
+    }
+
+    public func page(
+        _ destination: Destination, after: QueuePosition, limit: Int, bytesMax: Int
+    ) throws(StoreError) -> [StoredEntry] {
+        var found: [StoredEntry] = []
+        var bytes = 0
+        for entry in queues[destination] ?? [] where entry.position > after && found.count < limit {
+            let event = entry.event.flatMap { events[$0]?.bytes }
+            bytes += entry.content.count + (event?.count ?? 0)
+            guard found.isEmpty || bytes <= bytesMax else { break }
+            found.append(StoredEntry(position: entry.position, content: entry.content, event: event))
+        }
+        return found
+    }
+
+    public func outline(_ destination: Destination) throws(StoreError) -> [(position: QueuePosition, bytes: Int)] {
+        (queues[destination] ?? []).map { entry in
+            (position: entry.position, bytes: entry.content.count + (entry.event.flatMap { events[$0]?.bytes.count } ?? 0))
+        }
+    }
+
+    public func highestPosition() throws(StoreError) -> QueuePosition { highest }
+}
