@@ -66,23 +66,34 @@ public enum TreeRule: Equatable, Sendable {
 
 public enum LeafRule: Equatable, Sendable {
     case wrongSource, signature, lifetime, lifetimeTooLong, sameEncryptionKey
-    case versionNotListed, cipherSuiteNotListed, credentialNotListed, extensionNotListed(UInt16)
+    case versionNotListed, cipherSuiteNotListed, credentialNotListed
+    case extensionNotListed(UInt16)
     case defaultListed(UInt16)
-    case requiredExtension(UInt16), requiredProposal(UInt16), requiredCredential(UInt16)
-    case credentialUnsupportedByMember(UInt32), memberCredentialUnsupported(UInt32)
+    case requiredExtension(UInt16)
+    case requiredProposal(UInt16)
+    case requiredCredential(UInt16)
+    case credentialUnsupportedByMember(UInt32)
+    case memberCredentialUnsupported(UInt32)
     case encryptionKeyInUse, signatureKeyInUse
     case keyLength
 }
 
 public enum KeyPackageRule: Equatable, Sendable {
-    case version, cipherSuite, signature, initKeyReused, extensionNotListed(UInt16)
+    case version, cipherSuite, signature, initKeyReused
+    case extensionNotListed(UInt16)
 }
 
 public enum ProposalRule: Equatable, Sendable {
-    case ownUpdate, removesCommitter, sameLeafTwice(UInt32), addsTwice, addsMember, samePreSharedKeyTwice
-    case extensionsTwice, reInitWithOthers, externalInitInside, notAMember(UInt32), updateByNonMember
+    case ownUpdate, removesCommitter
+    case sameLeafTwice(UInt32)
+    case addsTwice, addsMember, samePreSharedKeyTwice
+    case extensionsTwice, reInitWithOthers, externalInitInside
+    case notAMember(UInt32)
+    case updateByNonMember
     case preSharedKeyNonce, preSharedKeyUsage, reInitVersion
-    case externalInitCount(Int), removesInExternalCommit(Int), notAllowedInExternalCommit, referenceInExternalCommit
+    case externalInitCount(Int)
+    case removesInExternalCommit(Int)
+    case notAllowedInExternalCommit, referenceInExternalCommit
     case notAllowedFromExternalSender, noExternalSenders, onlyAddByNewMember
     case extensionsUnsupported(member: UInt32, type: UInt16)
     case requiredCapabilityUnsupported(member: UInt32)
@@ -94,7 +105,9 @@ public enum PathRule: Equatable, Sendable {
 }
 
 public enum GroupInfoRule: Equatable, Sendable {
-    case signerBlank, signature, cipherSuite, extensionUnsupported(UInt16), noExternalKey
+    case signerBlank, signature, cipherSuite
+    case extensionUnsupported(UInt16)
+    case noExternalKey
     case resumptionEpoch, resumptionMixed, reInitMismatch, branchMismatch, members
     case pathSecretMismatch
 }

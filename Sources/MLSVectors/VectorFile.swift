@@ -16,7 +16,10 @@ public struct VectorFile {
         public var description: String { "\(kind): \(passed) passed, \(failures.count) failed, \(skipped) skipped" }
     }
 
-    public enum Trouble: Error { case unreadable(String), unknownKind(String) }
+    public enum Trouble: Error {
+        case unreadable(String)
+        case unknownKind(String)
+    }
 
     private static let kinds: [(name: String, check: @Sendable (Case) throws -> Void)] = [
         ("deserialization", Checks.deserialization), ("tree-math", Checks.treeMath), ("crypto-basics", Checks.cryptoBasics),

@@ -207,7 +207,8 @@ struct MLSBench {
         let sorted = times.sorted()
         let median = sorted.isEmpty ? "null" : String(Int(sorted[sorted.count / 2] * 10_000)).padded
         print(
-            #"{"v":1,"library":"posthouse","suite":\#(suite.rawValue),"operation":"\#(operation)","n":\#(size),"ms":\#(median),"bytes":\#(bytes)}"#)
+            #"{"v":1,"library":"posthouse","suite":\#(suite.rawValue),"operation":"\#(operation)","n":\#(size),"ms":\#(median),"bytes":\#(bytes)}"#
+        )
         fflush(nil)
     }
 }

@@ -34,7 +34,9 @@ public enum Sender: Hashable, Sendable, WireCodable {
 }
 
 package enum ContentType: UInt8, Sendable {
-    case application = 1, proposal = 2, commit = 3
+    case application = 1
+    case proposal = 2
+    case commit = 3
 
     init(from reader: inout ByteReader) throws(CodecError) {
         guard let type = ContentType(rawValue: try reader.integer()) else { throw .badValue("a content type") }

@@ -69,7 +69,11 @@ public enum Proposal: Hashable, Sendable, WireCodable {
 
 /// Which pre-shared key (RFC 9420 §8.4).
 public struct PreSharedKeyID: Hashable, Sendable, WireCodable {
-    public enum Usage: UInt8, Sendable { case application = 1, reInit = 2, branch = 3 }
+    public enum Usage: UInt8, Sendable {
+        case application = 1
+        case reInit = 2
+        case branch = 3
+    }
     public enum Kind: Hashable, Sendable {
         case external([UInt8])
         case resumption(Usage, group: [UInt8], epoch: UInt64)

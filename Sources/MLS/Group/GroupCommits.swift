@@ -100,6 +100,23 @@ extension Group {
         resumptions.removeFirst(max(0, resumptions.count - max(0, host.bounds.resumptionEpochs)))
     }
 
+    /// After a resync: what late messages of before are opened with, from the group that the new one replaces. Its own messages among
+    /// them are still told apart by the leaf that we had then.
+    public mutating func inheritPast(of old: Group, host: GroupHost) {
+        guard old.id == id, old.epoch < epoch, old.life != .removed, past.isEmpty else { return }
+        past = old.past
+        resumptions = old.resumptions + [ResumptionSecret(epoch: old.epoch, secret: old.current.secrets.resumption)]
+        let (then, now) = (old.current.state.tree, current.state.tree)
+        past.append(
+            PastEpoch(
+                epoch: old.epoch, ownLeaf: old.ownLeaf, closedAt: host.now, contextBytes: old.current.contextBytes,
+                senderData: old.current.secrets.senderData, leaves: then.leaves,
+                changedLeaves: (0..<max(then.leafCount, now.leafCount)).filter { !then.isSame(now, at: $0 * 2) },
+                secretTree: old.current.secretTree))
+        changes.everything = true
+        forget(host: host)
+    }
+
     /// We were removed: the public state stays for the record, every secret goes.
     mutating func leave(state: PublicState) {
         let none = Secret([])

@@ -1,4 +1,5 @@
 public import Cryptography
+public import Vocabulary
 
 /// What a group asks of the program around it: the time, who may be who, keys shared otherwise, and bounds. Passed with each call
 /// and never kept, so that a group is a plain value.
@@ -21,7 +22,7 @@ public struct GroupHost: Sendable {
         (self.now, self.refusal, self.preSharedKey, self.knows, self.bounds) = (now, refusal, preSharedKey, knows, bounds)
     }
 
-    /// What a group keeps and accepts. Defaults in the initialiser.
+    /// What a group keeps and accepts. Defaults in `Limits`.
     public struct Bounds: Hashable, Sendable {
         /// Generations that a message may skip, and skipped keys kept, per sender and kind. Raising it lets one message cost as many hashes.
         public var generationsForward: UInt32
@@ -39,9 +40,10 @@ public struct GroupHost: Sendable {
         public var checksReceivedLifetimes: Bool
 
         public init(
-            generationsForward: UInt32 = 1024, pastEpochs: Int = 5, pastEpochSeconds: UInt64 = 7 * 86_400,
-            resumptionEpochs: Int = 32, proposals: Int = 4096, lifetimeSeconds: UInt64 = 400 * 86_400,
-            checksReceivedLifetimes: Bool = false
+            generationsForward: UInt32 = Limits.mlsGenerationsForward, pastEpochs: Int = Limits.mlsPastEpochs,
+            pastEpochSeconds: UInt64 = UInt64(Limits.mlsPastEpochAge.components.seconds),
+            resumptionEpochs: Int = Limits.mlsResumptionEpochs, proposals: Int = Limits.mlsProposalsMax,
+            lifetimeSeconds: UInt64 = UInt64(Limits.mlsLifetimeMax.components.seconds), checksReceivedLifetimes: Bool = false
         ) {
             (self.generationsForward, self.pastEpochs, self.pastEpochSeconds) = (generationsForward, pastEpochs, pastEpochSeconds)
             (self.resumptionEpochs, self.proposals, self.lifetimeSeconds) = (resumptionEpochs, proposals, lifetimeSeconds)

@@ -119,7 +119,9 @@ extension RatchetTree {
     /// What a joiner verifies of the tree's shape (§12.4.3.1), but for leaves' own rules and parent hashes.
     func checkShape() throws(MLSError) {
         var encryptionKeys: Set<[UInt8]> = []
-        for leaf in leaves { if let leaf, !encryptionKeys.insert(leaf.encryptionKey).inserted { throw .invalidTree(.duplicateEncryptionKey) } }
+        for leaf in leaves {
+            if let leaf, !encryptionKeys.insert(leaf.encryptionKey).inserted { throw .invalidTree(.duplicateEncryptionKey) }
+        }
         for (index, parent) in parents.enumerated() {
             guard let parent else { continue }
             guard encryptionKeys.insert(parent.encryptionKey).inserted else { throw .invalidTree(.duplicateEncryptionKey) }

@@ -47,7 +47,8 @@ extension Group {
             context: current.contextBytes, with: current.signer, suite)
         let reference = try current.state.cache(authenticated, host: host, suite).reference
         changes.keys.insert(.proposals)
-        let message = isPrivate
+        let message =
+            isPrivate
             ? try protect(authenticated, paddedTo: 1, suite, using: &random) : protectPublicly(authenticated, suite)
         return (message, reference)
     }

@@ -4,6 +4,8 @@ internal import Cryptography
 /// seen to be wrong, and names the members. Path secrets and confirmation tags only members can check.
 public struct PublicGroup: Equatable, Sendable {
     var state: PublicState
+    /// What changed since the last `takeChanges`.
+    var changes = StateChanges()
 
     /// From a GroupInfo (an MLSMessage), checked as a joiner does.
     public init(_ info: [UInt8], tree: [UInt8]? = nil, host: GroupHost) throws(MLSError) {
@@ -14,6 +16,7 @@ public struct PublicGroup: Equatable, Sendable {
             interimTranscriptHash: Transcript.interim(
                 after: info.context.confirmedTranscriptHash, tag: info.confirmationTag, suite),
             confirmationTag: info.confirmationTag)
+        changes.everything = true
     }
 
     public var context: GroupContext { state.context }
@@ -47,13 +50,17 @@ public struct PublicGroup: Equatable, Sendable {
         case .application: throw .applicationDataNotEncrypted
         case .proposal:
             let cached = try state.cache(message.authenticated, host: host, suite)
+            changes.keys.insert(.proposals)
             return .proposal(reference: cached.reference, cached.proposal, sender: cached.sender)
         case .commit:
             let staged = try StagedCommit(message.authenticated, on: state, host: host, suite)
             guard let tag = message.authenticated.confirmationTag, tag.count == suite.hashLength else {
                 throw .invalidConfirmationTag
             }
-            state = staged.state(confirmationTag: tag, suite)
+            let next = staged.state(confirmationTag: tag, suite)
+            changes.note(from: state.tree, to: next.tree)
+            changes.keys.formUnion([.general, .proposals])
+            state = next
             return .commit(staged.summary, authenticatedData: content.authenticatedData)
         }
     }

@@ -212,7 +212,7 @@ extension RatchetTree: WireCodable {
         var node: UInt32 = 0
         var endsBlank = true
         while !inner.isEmpty {
-            guard node < TreeMath.leavesMax else { throw .tooLong(bytes: Int(node), max: Int(TreeMath.leavesMax)) }
+            guard node < 2 * TreeMath.leavesMax - 1 else { throw .tooLong(bytes: Int(node), max: Int(TreeMath.leavesMax)) }
             endsBlank = false
             switch (try inner.integer(UInt8.self), node & 1) {
             case (0, let odd):

@@ -1,8 +1,10 @@
+internal import Vocabulary
+
 /// Index arithmetic of complete binary trees kept as arrays (RFC 9420 appendix C): leaf `n` at `2n`, parents between. Total functions: of a
 /// node that has no such relative the result is nil.
 package enum TreeMath {
     /// Trees have at most this many leaves, so that no index overflows.
-    package static let leavesMax: UInt32 = 1 << 20
+    package static let leavesMax = Limits.mlsLeavesMax
 
     package static func nodeCount(leaves: UInt32) -> UInt32 { leaves == 0 ? 0 : 2 * leaves - 1 }
 

@@ -3,7 +3,10 @@ package import Cryptography
 /// The message keys of an epoch (RFC 9420 §9): a tree of secrets, unfolded towards a leaf when that leaf's first message comes,
 /// and two ratchets a leaf. What a used key came from is gone; unused keys of skipped generations are kept within a window.
 package struct SecretTree: Equatable, Sendable {
-    package enum Kind: UInt8, Sendable { case handshake = 0, application = 1 }
+    package enum Kind: UInt8, Sendable {
+        case handshake = 0
+        case application = 1
+    }
 
     package struct Ratchet: Equatable, Sendable {
         /// Of the next generation to derive.

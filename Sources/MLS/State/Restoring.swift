@@ -104,7 +104,11 @@ extension RatchetTree {
         var parents = [ParentNode?](repeating: nil, count: Int(count) - 1)
         for (node, bytes) in nodes {
             guard node < 2 * count - 1 else { throw .invalidState("a node outside the tree") }
-            if node & 1 == 0 { leaves[Int(node / 2)] = try LeafNode(exactly: bytes) } else { parents[Int(node / 2)] = try ParentNode(exactly: bytes) }
+            if node & 1 == 0 {
+                leaves[Int(node / 2)] = try LeafNode(exactly: bytes)
+            } else {
+                parents[Int(node / 2)] = try ParentNode(exactly: bytes)
+            }
         }
         try self.init(leaves: leaves, parents: parents)
     }

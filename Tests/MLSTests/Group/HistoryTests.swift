@@ -16,6 +16,7 @@ import Vocabulary
             try history.step()
             #expect(history.fleet.agrees, "seed \(seed), step \(step)")
             try history.checkAsNewcomer()
+            try history.checkHubStore()
         }
     }
 }
@@ -23,6 +24,7 @@ import Vocabulary
 struct History {
     var fleet: Fleet
     var hub: PublicGroup
+    var hubStore = StoredGroup()
     var dice: SeededGenerator
     var named = 1
     let membersMax: Int
@@ -93,6 +95,12 @@ struct History {
         _ = try hub.process(join.message, host: fleet.host)
         fleet.groups[name] = join.group
         if !fleet.order.contains(name) { fleet.order.append(name) }
+    }
+
+    /// Deltas alone restore the hub.
+    mutating func checkHubStore() throws {
+        hubStore.apply(hub.takeChanges())
+        #expect(try PublicGroup(restoring: StoredGroup(blob: hubStore.blob)) == hub)
     }
 
     /// What a joiner checks of the tree, and the hub's view.

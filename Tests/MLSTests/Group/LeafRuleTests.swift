@@ -47,8 +47,9 @@ import Vocabulary
         var random = SeededGenerator(seed: 5)
         let capabilities = Capabilities(extensions: [0xf001]).greased(using: &random)
         #expect(capabilities.extensions.count == 2 && capabilities.extensions[1] & 0x0f0f == 0x0a0a)
-        guard case .update(let leaf) = try leaf(
-            capabilities: capabilities, extensions: [MLSExtension(type: 0xf001, data: [1])])
+        guard
+            case .update(let leaf) = try leaf(
+                capabilities: capabilities, extensions: [MLSExtension(type: 0xf001, data: [1])])
         else { return }
         var bob = fleet["bob"]
         _ = try bob.process(fleet["ann"].forged(.proposal(.update(leaf))), host: fleet.host)
@@ -87,7 +88,10 @@ import Vocabulary
         let eve = try MemberIdentity.fixture("eve")
         let lifetime = Lifetime(notBefore: 0, notAfter: .max)
         let good = try ProposalRuleTests.leaf("eve", fleet["ann"], source: .keyPackage(lifetime))
-        func package(_ leaf: LeafNode, initKey: [UInt8] = Array(repeating: 9, count: 32), by signer: SignatureKeyPair? = nil, _ with: any SuiteProvider) -> Proposal {
+        func package(
+            _ leaf: LeafNode, initKey: [UInt8] = Array(repeating: 9, count: 32), by signer: SignatureKeyPair? = nil,
+            _ with: any SuiteProvider
+        ) -> Proposal {
             .add(KeyPackage(suite: with, initKey: initKey, leaf: leaf, extensions: [], signing: signer ?? eve.signer))
         }
         try expect(.invalidKeyPackage(.cipherSuite), package(good, other))

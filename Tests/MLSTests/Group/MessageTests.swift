@@ -37,13 +37,23 @@ import Vocabulary
     }
 
     @Test mutating func `own messages are told apart, also after a resync moved our leaf`() throws {
-        let sealed = try fleet.seal("bob", [1])
-        #expect(throws: MLSError.ownMessage) { try fleet["bob"].process(sealed, host: fleet.host) }
+        let sealed = try fleet.seal("cid", [1])
+        #expect(throws: MLSError.ownMessage) { try fleet["cid"].process(sealed, host: fleet.host) }
         let before = try fleet.seal("ann", [5])
-        try fleet.commit("bob")
-        #expect(throws: MLSError.ownMessage) { try fleet["bob"].process(sealed, host: fleet.host) }
-        guard case .application(let late) = try fleet["bob"].process(before, host: fleet.host) else { return }
-        #expect(late.epoch == 1)
+        try fleet.remove("bob", by: "ann")
+        #expect(throws: MLSError.ownMessage) { try fleet["cid"].process(sealed, host: fleet.host) }
+        // The leftmost blank leaf is bob's old one: our leaf moves.
+        let old = fleet["cid"]
+        try fleet.rejoin("cid", through: "ann", replacing: old.ownLeaf)
+        #expect(fleet["cid"].ownLeaf != old.ownLeaf)
+        var cid = fleet["cid"]
+        cid.inheritPast(of: old, host: fleet.host)
+        #expect(throws: MLSError.ownMessage) { try cid.process(sealed, host: fleet.host) }
+        guard case .application(let late) = try cid.process(before, host: fleet.host) else { return }
+        #expect(late.epoch == 1 && late.data == [5])
+        var store = StoredGroup()
+        store.apply(cid.takeChanges())
+        #expect(try Group(restoring: store) == cid)
     }
 
     @Test mutating func `a late message of a removed member is never the newcomer's at its leaf`() throws {
@@ -109,7 +119,9 @@ import Vocabulary
 
     @Test func `exports differ by label, context and epoch, and end at 255 hashes`() throws {
         let ann = fleet["ann"]
-        let some = try [ann.export(label: "a", count: 32), ann.export(label: "b", count: 32), ann.export(label: "a", context: [1], count: 32)]
+        let some = try [
+            ann.export(label: "a", count: 32), ann.export(label: "b", count: 32), ann.export(label: "a", context: [1], count: 32),
+        ]
         #expect(some[0] != some[1] && some[0] != some[2])
         #expect(try ann.export(label: "a", count: 255 * 32).count == 255 * 32)
         #expect(throws: MLSError.exportTooLong(255 * 32 + 1)) { try ann.export(label: "a", count: 255 * 32 + 1) }

@@ -32,7 +32,9 @@ import Vocabulary
     }
 
     /// Bob and the hub take a commit of ann's.
-    func expect(_ error: MLSError, _ proposals: [Proposal], path: UpdatePath? = nil, sourceLocation: SourceLocation = #_sourceLocation) throws {
+    func expect(_ error: MLSError, _ proposals: [Proposal], path: UpdatePath? = nil, sourceLocation: SourceLocation = #_sourceLocation)
+        throws
+    {
         let commit = Commit(items: proposals.map { .proposal($0) }, path: path)
         try expect(error, fleet["ann"].forged(.commit(commit)), sourceLocation: sourceLocation)
     }
@@ -57,7 +59,9 @@ import Vocabulary
         return try fleet.keyPackage(name).package
     }
 
-    func psk(_ kind: PreSharedKeyID.Kind, nonce: Int = 32) -> Proposal { .preSharedKey(PreSharedKeyID(kind, nonce: Array(repeating: 1, count: nonce))) }
+    func psk(_ kind: PreSharedKeyID.Kind, nonce: Int = 32) -> Proposal {
+        .preSharedKey(PreSharedKeyID(kind, nonce: Array(repeating: 1, count: nonce)))
+    }
 
     @Test func `the committer's own update`() throws {
         try expect(.invalidProposals(.ownUpdate), [.update(update)], path: path())
@@ -194,7 +198,10 @@ import Vocabulary
         for (items, error): ([Commit.Item], MLSError) in [
             ([], .invalidProposals(.externalInitCount(0))),
             ([.proposal(.externalInit([1])), .proposal(.externalInit([1]))], .invalidProposals(.externalInitCount(2))),
-            ([.proposal(.externalInit([1])), .proposal(.remove(1)), .proposal(.remove(2))], .invalidProposals(.removesInExternalCommit(2))),
+            (
+                [.proposal(.externalInit([1])), .proposal(.remove(1)), .proposal(.remove(2))],
+                .invalidProposals(.removesInExternalCommit(2))
+            ),
             ([.proposal(.externalInit([1])), .reference([1])], .invalidProposals(.referenceInExternalCommit)),
             ([.proposal(.externalInit([1])), .proposal(.groupContextExtensions([]))], .invalidProposals(.notAllowedInExternalCommit)),
             ([.proposal(.externalInit([1])), .proposal(.add(try package("fay")))], .invalidProposals(.notAllowedInExternalCommit)),
@@ -225,9 +232,17 @@ import Vocabulary
     }
 
     @Test func `an update of somebody who is no member, and an identity that is refused`() throws {
-        try expect(.invalidLeaf(.sameEncryptionKey), try fleet["ann"].forged(.proposal(.update(
-            Self.leaf("ann", fleet["ann"], source: .update, key: fleet["ann"].member(0)?.encryptionKey)))))
-        try expect(.identityRefused("evil"), try fleet["ann"].forged(.proposal(.update(
-            Self.leaf("ann", fleet["ann"], source: .update, credential: .basic(Array("evil ann".utf8)))))))
+        try expect(
+            .invalidLeaf(.sameEncryptionKey),
+            try fleet["ann"].forged(
+                .proposal(
+                    .update(
+                        Self.leaf("ann", fleet["ann"], source: .update, key: fleet["ann"].member(0)?.encryptionKey)))))
+        try expect(
+            .identityRefused("evil"),
+            try fleet["ann"].forged(
+                .proposal(
+                    .update(
+                        Self.leaf("ann", fleet["ann"], source: .update, credential: .basic(Array("evil ann".utf8)))))))
     }
 }

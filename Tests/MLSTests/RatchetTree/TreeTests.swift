@@ -44,7 +44,9 @@ import Vocabulary
                 }
                 inner.write(UInt8(1))
                 inner.write(kind)
-                if kind == 1 { inner.write(fleet["ann"].member(0)!) } else {
+                if kind == 1 {
+                    inner.write(fleet["ann"].member(0)!)
+                } else {
                     inner.write(ParentNode(encryptionKey: Array(repeating: 1, count: 32), parentHash: []))
                 }
             }
@@ -68,8 +70,11 @@ import Vocabulary
         func with(_ node: UInt32, _ key: [UInt8]? = nil, _ hash: [UInt8]? = nil, _ unmerged: [UInt32]? = nil) -> RatchetTree {
             var tree = group.tree
             let old = tree.parent(node)!
-            tree.set(parent: node, ParentNode(
-                encryptionKey: key ?? old.encryptionKey, parentHash: hash ?? old.parentHash, unmergedLeaves: unmerged ?? old.unmergedLeaves))
+            tree.set(
+                parent: node,
+                ParentNode(
+                    encryptionKey: key ?? old.encryptionKey, parentHash: hash ?? old.parentHash,
+                    unmergedLeaves: unmerged ?? old.unmergedLeaves))
             tree.set(leaf: 0, tree.leaf(0))
             tree.set(leaf: 7, tree.leaf(7))
             tree.set(leaf: 5, tree.leaf(5))
@@ -121,7 +126,9 @@ import Vocabulary
         guard case .publicMessage(let message) = try MLSMessage(pending.message).body,
             case .commit(let commit) = message.content.body, let path = commit.path
         else { return }
-        func check(_ error: MLSError, _ nodes: [UpdatePath.Node], leaf: LeafNode? = nil, _ location: SourceLocation = #_sourceLocation) throws {
+        func check(_ error: MLSError, _ nodes: [UpdatePath.Node], leaf: LeafNode? = nil, _ location: SourceLocation = #_sourceLocation)
+            throws
+        {
             let forged = try fleet["ann"].forged(
                 .commit(Commit(items: [], path: UpdatePath(leaf: leaf ?? path.leaf, nodes: nodes))))
             var member = fleet["m1"]
@@ -135,15 +142,23 @@ import Vocabulary
         let taken = fleet["ann"].tree.encryptionKey(2)!
         try check(.invalidPath(.keyInUse), [UpdatePath.Node(encryptionKey: taken, secrets: nodes[0].secrets)] + nodes.dropFirst())
         try check(.invalidPath(.keyInUse), [nodes[1]] + nodes.dropFirst())
-        try check(.parentHashMismatch, [UpdatePath.Node(encryptionKey: Array(repeating: 8, count: 32), secrets: nodes[0].secrets)] + nodes.dropFirst())
+        try check(
+            .parentHashMismatch,
+            [UpdatePath.Node(encryptionKey: Array(repeating: 8, count: 32), secrets: nodes[0].secrets)] + nodes.dropFirst())
         try check(.badKey("path node"), [UpdatePath.Node(encryptionKey: [8], secrets: nodes[0].secrets)] + nodes.dropFirst())
         let wrong = HPKECiphertext(output: nodes[1].secrets[0].output, ciphertext: nodes[1].secrets[0].ciphertext)
-        try check(.decryptionFailed("UpdatePathNode"), [UpdatePath.Node(encryptionKey: nodes[0].encryptionKey, secrets: [wrong])] + nodes.dropFirst())
+        try check(
+            .decryptionFailed("UpdatePathNode"),
+            [UpdatePath.Node(encryptionKey: nodes[0].encryptionKey, secrets: [wrong])] + nodes.dropFirst())
         let old = fleet["ann"].member(0)!
-        try check(.invalidPath(.sameLeafKey), nodes, leaf: try ProposalRuleTests.leaf(
-            "ann", fleet["ann"], source: .commit(parentHash: []), key: old.encryptionKey))
+        try check(
+            .invalidPath(.sameLeafKey), nodes,
+            leaf: try ProposalRuleTests.leaf(
+                "ann", fleet["ann"], source: .commit(parentHash: []), key: old.encryptionKey))
         try check(.invalidLeaf(.wrongSource), nodes, leaf: try ProposalRuleTests.leaf("ann", fleet["ann"], source: .update))
-        try check(.parentHashMismatch, nodes, leaf: try ProposalRuleTests.leaf(
-            "ann", fleet["ann"], source: .commit(parentHash: Array(repeating: 0, count: 32))))
+        try check(
+            .parentHashMismatch, nodes,
+            leaf: try ProposalRuleTests.leaf(
+                "ann", fleet["ann"], source: .commit(parentHash: Array(repeating: 0, count: 32))))
     }
 }

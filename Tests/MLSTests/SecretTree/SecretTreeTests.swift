@@ -31,7 +31,7 @@ import Vocabulary
         #expect(throws: MLSError.generationTooFarAhead(17, max: 16)) { try open(17, &tree) }
         #expect(throws: MLSError.generationTooFarAhead(.max, max: 16)) { try open(.max, &tree) }
         _ = try open(16, &tree)
-        _ = try open(0, &tree) // 16 generations back: still there
+        _ = try open(0, &tree)  // 16 generations back: still there
         _ = try open(33, &tree)
         #expect(throws: MLSError.generationConsumed(1)) { try open(1, &tree) }
     }

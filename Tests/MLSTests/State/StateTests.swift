@@ -87,7 +87,12 @@ import Vocabulary
         let pending = try fleet["ann"].commit(
             CommitPlan([.add(package.package), .remove(1)]), host: fleet.host, using: &fleet.random)
         let bytes = pending.stored(for: fleet["ann"])
-        var restored = try Group(restoring: { var s = StoredGroup(); s.apply(fleet["ann"].stored); return s }())
+        var restored = try Group(
+            restoring: {
+                var s = StoredGroup()
+                s.apply(fleet["ann"].stored)
+                return s
+            }())
         let again = try PendingCommit(stored: bytes, for: restored)
         #expect(again == pending)
         try fleet.deliver(pending.message, except: "ann")
