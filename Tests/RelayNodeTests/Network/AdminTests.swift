@@ -20,9 +20,16 @@ import Vocabulary
     }
 
     private func remove(_ folder: String) {
-        if let path = try? AdminSocket.path(dataFolder: folder) { unlink(path) }
+        if let path = try? AdminSocket.path(dataFolder: folder) {
+            unlink(path)
+            rmdir(parent(path))
+        }
         rmdir(folder)
+        // The one made for padding; fails, as it should, where that is /tmp.
+        rmdir(parent(folder))
     }
+
+    private func parent(_ path: String) -> String { path.split(separator: "/").dropLast().reduce("") { $0 + "/" + $1 } }
 
     @Test(arguments: [0, 120]) func `commands reach the node, wherever its data folder is`(padding: Int) throws {
         let folder = try folder(padding: padding)
