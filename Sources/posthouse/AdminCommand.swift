@@ -34,7 +34,8 @@ struct AdminCommand {
 struct NotRunning: Explained {
     let socket, folder: String
     var explanation: Explanation {
-        Explanation(what: "The node is not running.", why: "Nothing answers on \(socket).", remedy: "Start it: posthouse run --data \(folder)")
+        Explanation(
+            what: "The node is not running.", why: "Nothing answers on \(socket).", remedy: "Start it: posthouse run --data \(folder)")
     }
 }
 

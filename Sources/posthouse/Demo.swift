@@ -42,7 +42,9 @@ struct Demo: ParsableCommand {
 /// The demo's play, act by act. What it prints has happened: every line comes after what it says was seen.
 struct DemoScript {
     private static let first = "The herons are back on the weir."
-    private static let later = ["Bring the long ladder on Thursday.", "And the grey paint, two tins.", "Nobody has told the harbour master."]
+    private static let later = [
+        "Bring the long ladder on Thursday.", "And the grey paint, two tins.", "Nobody has told the harbour master.",
+    ]
 
     private let stage: DemoStage
     private let begun = Date()
@@ -60,7 +62,10 @@ struct DemoScript {
         try crash()
         try lookAtRelays()
         try comeBack()
-        show(String(format: "\nDone in %.1f s: four messages written, four shown, once each and in order; no node held a readable one.", -begun.timeIntervalSinceNow))
+        show(
+            String(
+                format: "\nDone in %.1f s: four messages written, four shown, once each and in order; no node held a readable one.",
+                -begun.timeIntervalSinceNow))
     }
 
     // MARK: 1
@@ -119,7 +124,9 @@ struct DemoScript {
             "sent": "on harbor's disk", "accepted": "numbered by harbor, the hub of their conversation",
             "delivered": "on Bob's device, which signed for it",
         ]
-        for state in states { show("   \(pad(state.state, 9)) \(String(format: "%6.1f ms", state.ms ?? 0))  \(meaning[state.state] ?? "")") }
+        for state in states {
+            show("   \(pad(state.state, 9)) \(String(format: "%6.1f ms", state.ms ?? 0))  \(meaning[state.state] ?? "")")
+        }
         let shown = try received(1)
         show("   Bob's courier shows number \(shown[0].number) from \(shown[0].from): \"\(shown[0].text)\"")
     }
@@ -167,7 +174,8 @@ struct DemoScript {
         try FileManager.default.createDirectory(atPath: scratch, withIntermediateDirectories: false)
         for entry in try StolenStore(of: stage.path("harbor"), scratch: scratch).entries.prefix(1) {
             let body = entry.body.isEmpty ? entry.sealed : entry.body
-            show("   harbor's disk, first waiting row: queue \(hex(entry.queue.prefix(8)))..., \(body.count) bytes: \(hex(body.prefix(20)))...")
+            let (queue, start) = (hex(entry.queue.prefix(8)), hex(body.prefix(20)))
+            show("   harbor's disk, first waiting row: queue \(queue)..., \(body.count) bytes: \(start)...")
         }
         let names = nodes.map(\.name)
         let search = DemoSearch([Self.first] + Self.later)
@@ -202,8 +210,9 @@ struct DemoScript {
     func inviteToGoOn() {
         if let bob { try? stage.send(SIGTERM, to: bob) }
         show("\nThe nodes stay up. Go on in two other terminals:")
-        show("   \(stage.courierArguments(["receive", "--follow"], profile: "bob").joined(separator: " "))")
-        show("   \(stage.courierArguments(["send", "bob@tower", "'Hello, Bob'", "--wait", "delivered"], profile: "alice").joined(separator: " "))")
+        let receive = stage.courierArguments(["receive", "--follow"], profile: "bob")
+        let send = stage.courierArguments(["send", "bob@tower", "'Hello, Bob'", "--wait", "delivered"], profile: "alice")
+        for command in [receive, send] { show("   " + command.joined(separator: " ")) }
         show("Ctrl-C ends the nodes and removes the folder.")
     }
 

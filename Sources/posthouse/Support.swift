@@ -53,6 +53,10 @@ private func write(_ text: String, to descriptor: Int32) -> Bool {
     return true
 }
 
+func sayJSON(each values: [some Encodable]) {
+    for value in values { sayJSON(value) }
+}
+
 func sayJSON(_ value: some Encodable) {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
