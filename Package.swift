@@ -29,7 +29,7 @@ let package = Package(
     products: [
         .executable(name: "posthouse", targets: ["posthouse"]),
         .executable(name: "courier", targets: ["courier"]),
-        .library(name: "MLS", targets: ["MLS"]),
+        .library(name: "MLS", targets: ["MLS", "Cryptography", "Vocabulary"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),

@@ -42,6 +42,58 @@ import Vocabulary
     }
 }
 
+extension MutationTests {
+    @Test func `no mutation that a hostile member signs traps a member, a hub or a joiner`() throws {
+        var fleet = try Fleet(seed: 63)
+        try fleet.add(["bob", "cid", "dan", "eve"], by: "ann")
+        for name in fleet.order { try fleet.commit(name) }
+        try fleet.add(["fay"], by: "cid", refreshesPath: false)
+        let own = try fleet.keyPackage("gil")
+        var commits: [[UInt8]] = []
+        for proposals: [Proposal] in [[], [.add(own.package), .remove(2)], [.groupContextExtensions([.externalSenders([])])]] {
+            let pending = try fleet["ann"].commit(CommitPlan(proposals), host: fleet.host, using: &fleet.random)
+            guard case .publicMessage(let message) = try MLSMessage(pending.message).body,
+                case .commit(let commit) = message.content.body
+            else { continue }
+            commits.append(commit.encoded)
+        }
+        let proposals: [[UInt8]] = [
+            Proposal.add(own.package).encoded, Proposal.remove(1).encoded,
+            Proposal.update(try ProposalRuleTests.leaf("ann", fleet["ann"], source: .update)).encoded,
+            Proposal.reInit(ReInit(groupID: [1], cipherSuite: .x25519AES128GCM)).encoded,
+            Proposal.groupContextExtensions([.requiring(RequiredCapabilities(extensions: [7]))]).encoded,
+        ]
+        let tree = fleet["ann"].ratchetTree
+        let (bob, hub) = (fleet["bob"], try PublicGroup(fleet["ann"].groupInfo(), host: fleet.host))
+        var random = SeededGenerator(seed: 64)
+        for round in 0..<Self.count / 4 {
+            var forged: [UInt8]?
+            switch round % 3 {
+            case 0:
+                if let commit = try? Commit(exactly: commits.randomElement(using: &random)!.mutated(using: &random)) {
+                    forged = try? fleet["ann"].forged(.commit(commit))
+                }
+            case 1:
+                if let proposal = try? Proposal(exactly: proposals.randomElement(using: &random)!.mutated(using: &random)) {
+                    forged = try? fleet["ann"].forged(.proposal(proposal))
+                }
+            default:
+                if let tree = try? RatchetTree(exactly: tree.mutated(using: &random)),
+                    let info = try? fleet["ann"].forgedInfo(tree)
+                {
+                    _ = try? PublicGroup(info, host: fleet.host)
+                    _ = try? Group.joinExternally(info, as: .fixture("zoe"), host: fleet.host, using: &fleet.random)
+                }
+            }
+            guard let forged else { continue }
+            var (member, hub) = (bob, hub)
+            _ = try? member.process(forged, host: fleet.host)
+            _ = try? hub.process(forged, host: fleet.host)
+            if member.pendingProposals.count > 0 { _ = try? member.commit(host: fleet.host, using: &fleet.random) }
+        }
+    }
+}
+
 extension [UInt8] {
     /// Bits flipped, bytes set, pieces dropped, doubled or cut off.
     func mutated(using random: inout SeededGenerator) -> [UInt8] {
