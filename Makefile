@@ -12,7 +12,7 @@ demo: setup
 # One flavour, release, for programs and tests alike: the tests drive the programs that people run, and dependencies are compiled once.
 test: setup
 	scripts/check
-	swift build $(SWIFT_FLAGS) --build-tests
+	swift build $(SWIFT_FLAGS) --build-tests --explicit-target-dependency-import-check error
 	scripts/run-tests
 
 build: setup
