@@ -52,7 +52,10 @@ struct FederationCommand: ParsableCommand {
                 if !yes, isTerminal {
                     let federation = "\(Printable.line(offer.federationName)) (\(offer.federation.short))"
                     say("Join federation \(federation) through \(offer.inviterName) as \(offer.name)? [y/N]")
-                    guard readLine()?.lowercased().hasPrefix("y") == true else { throw ExitStatus.usage }
+                    guard readLine()?.lowercased().hasPrefix("y") == true else {
+                        complain("Nothing was done.")
+                        throw ExitStatus.usage
+                    }
                 }
                 let configuration = try listen.configuration(named: offer.name)
                 let joined = try NodeOperations.join(offer, data.folder, configuration)

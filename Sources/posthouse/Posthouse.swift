@@ -15,7 +15,7 @@ struct Posthouse: ParsableCommand {
               posthouse federation join TICKET --data ./tower              on the second node's machine
               posthouse demo                                   three nodes and two users in a temporary folder
 
-            Exit codes: 0, 64 usage, 65 bad data, 69 unavailable, 74 input/output, 77 not permitted, 78 configuration.
+            Exit codes: 0, 64 usage, 65 bad data, 69 unavailable, 70 the demo stopped, 74 input/output, 77 not permitted, 78 configuration.
             """,
         version: Software.version,
         subcommands: [
