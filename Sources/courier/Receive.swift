@@ -61,7 +61,9 @@ struct Receive: AsyncParsableCommand {
                     }
                     if !wasDown { Output.complain("\(error.what) \(error.why) Trying again until it works.") }
                     wasDown = true
-                case .reply(.settled): wasDown = false
+                case .reply(.up):
+                    if wasDown { Output.complain("The node is back.") }
+                    wasDown = false
                 case .reply(.warning(let text)): Output.complain(Printable.text(text))
                 case .reply: break
                 case .timedOut:

@@ -1,4 +1,5 @@
 internal import Cryptography
+internal import Glibc
 internal import NIOCore
 internal import NIOHTTP1
 internal import NIOPosix
@@ -23,6 +24,8 @@ final class NodeConnection: @unchecked Sendable {
     private let onEvent: @Sendable (NodeConnection, Event) -> Void
     private var channel: (any Channel)?
     private var certificateHash: Bytes32?
+    /// The WebSocket stands: frames can be written.
+    private var isUpgraded = false
     private var hasUnflushed = false
     private var isClosed = false
 
@@ -79,7 +82,7 @@ final class NodeConnection: @unchecked Sendable {
 
     /// Written at once, sent at the next `flush`: a batch's frames share the system calls.
     func write(_ frame: ClientFrame) {
-        guard let channel, !isClosed else { return }
+        guard let channel, isUpgraded, !isClosed else { return }
         let data = channel.allocator.buffer(bytes: frame.serialized())
         channel.write(WebSocketFrame(fin: true, opcode: .binary, maskKey: .random(), data: data), promise: nil)
         hasUnflushed = true
@@ -98,6 +101,11 @@ final class NodeConnection: @unchecked Sendable {
         guard !isClosed else { return loop.makeSucceededVoidFuture() }
         isClosed = true
         guard let channel, channel.isActive else { return loop.makeSucceededVoidFuture() }
+        guard isUpgraded else {
+            // Still HTTP: there is nobody to say goodbye to.
+            channel.close(promise: nil)
+            return loop.makeSucceededVoidFuture()
+        }
         var data = channel.allocator.buffer(capacity: 2)
         data.write(webSocketErrorCode: .normalClosure)
         let written = channel.writeAndFlush(WebSocketFrame(fin: true, opcode: .connectionClose, maskKey: .random(), data: data))
@@ -122,11 +130,20 @@ final class NodeConnection: @unchecked Sendable {
         onEvent(self, .closed(reason))
     }
 
-    fileprivate func attached(_ channel: any Channel) { self.channel = channel }
+    fileprivate func attached(_ channel: any Channel) {
+        self.channel = channel
+        isUpgraded = true
+    }
 
     fileprivate static func reason(_ error: any Error) -> String {
-        guard let error = error as? NIOConnectionError else { return "\(error)" }
-        return error.connectionErrors.first.map { "\($0.error)" } ?? "\(error.host) has no address"
+        switch error {
+        case let error as NIOConnectionError:
+            error.connectionErrors.first.map { reason($0.error) } ?? "\(error.host) has no address"
+        case let error as IOError: String(cString: strerror(error.errnoCode))
+        case NIOSSLError.uncleanShutdown: "the connection was cut"
+        case ChannelError.connectTimeout: "no answer"
+        default: "\(error)"
+        }
     }
 }
 

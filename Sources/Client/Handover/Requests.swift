@@ -37,6 +37,8 @@ public enum Reply: Codable, Sendable, Equatable {
     case contact(ContactLine)
     /// Everything that was waiting has been handed over.
     case settled
+    /// There is a session.
+    case up
     /// There is no session, and why.
     case down(ClientError)
     /// For people, on standard error.

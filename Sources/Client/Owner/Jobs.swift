@@ -151,6 +151,12 @@ extension Owner {
         settle(job, follow: follow)
     }
 
+    func settleAll() {
+        for job in sortedJobs {
+            if case .receive(let follow) = job.request { settle(job, follow: follow) }
+        }
+    }
+
     private func settle(_ job: Job, follow: Bool) {
         guard device.isSettled, job.inHand.isEmpty, !job.isSettled else { return }
         job.isSettled = true
@@ -169,8 +175,11 @@ extension Owner {
                 if let address = try? Address(text) { feed(.contactRequested(job.ticket, address)) }
             case (.contact(let text, _), .down):
                 if let address = try? Address(text) { feed(.contactRequested(job.ticket, address)) }
-            case (.join, .down(let failure)), (.send, .down(let failure)), (.receive, .down(let failure)):
-                job.reply(.down(ClientError(failure)))
+            case (.join, .down(let failure)), (.receive, .down(let failure)):
+                // Refused for good: nothing is tried any more that would be worth waiting for.
+                if device.isOver { finish(job, .refused(ClientError(failure))) } else { job.reply(.down(ClientError(failure))) }
+            case (.send, .down(let failure)): job.reply(.down(ClientError(failure)))
+            case (.receive, .up): job.reply(.up)
             case (.receive, .caughtUp): hand(to: job)
             default: break
             }

@@ -124,6 +124,7 @@ final class Owner: @unchecked Sendable {
             }
             connection?.flush()
             if arrived { handToAll() }
+            settleAll()
         }
         arm()
     }

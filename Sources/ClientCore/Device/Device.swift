@@ -77,16 +77,18 @@ public struct Device: Core {
 
     // MARK: What the shell may ask between steps
 
-    /// Everything that was waiting has come and everybody in it has a name.
+    /// Everything that was waiting has come, everybody in it has a name, and what the outbox held has been answered by the home.
     public var isSettled: Bool {
         guard case .live(caughtUp: true, _, _) = phase else { return false }
-        return !questions.values.contains { if case .name = $0 { true } else { false } }
-            && !waitingQuestions.contains { if case .name = $0 { true } else { false } }
+        return questions.isEmpty && waitingQuestions.isEmpty && outbox.isHandedOver
     }
 
     public var isLive: Bool {
         if case .live = phase { true } else { false }
     }
+
+    /// The home refused us for good: no session is tried again.
+    public var isOver: Bool { phase == .over }
 
     /// How a sender is shown.
     public enum Name: Equatable, Sendable {

@@ -54,6 +54,9 @@ public struct Outbox: Sendable {
 
     // MARK: The session's hand-over
 
+    /// Nothing waits for the home's answer; what it refused for now is tried later.
+    var isHandedOver: Bool { inFlight.isEmpty && readyHead >= ready.count }
+
     /// To be handed over as soon as there is room.
     mutating func enqueue(_ message: MessageID) { ready.append(message) }
 

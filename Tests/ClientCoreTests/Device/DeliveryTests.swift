@@ -119,6 +119,18 @@ struct DeliveryTests {
         #expect(world["alice"].told[id]?.last?.refusal?.code == .unknownUser)
     }
 
+    @Test func `a device is settled only when the home has answered for the outbox`() throws {
+        var world = try joined()
+        world.disconnect("alice")
+        _ = try world["alice"].send("later", to: "bob@harbor")
+        try world["alice"].restart()
+        world.connect("alice", framesBeforeCut: 3)
+        #expect(!world["alice"].device.isSettled)
+        try world["alice"].restart()
+        world.connect("alice")
+        #expect(world["alice"].device.isSettled)
+    }
+
     @Test func `asking twice with one id sends once`() throws {
         var world = try joined()
         world.disconnect("alice")
