@@ -117,6 +117,9 @@ extension World {
             if let refusal { send(.linkFrame(link, .goodbye(refusal)), from: index, link) }
             close(wire: wire)
         case .dial(let peer, let endpoints): dial(peer, endpoints, from: index)
+        case .load(let conversation):
+            guard let rows = try Self.rows(nodes[index].store, hub: nodes[index].id, conversation) else { return }
+            agenda.add(.node(index, life: nodes[index].life, .loaded(conversation, rows)), at: now + .microseconds(50))
         case .page(let order):
             let entries = try nodes[index].store.page(
                 order.destination, after: order.after, limit: order.entriesMax, bytesMax: order.bytesMax)

@@ -11,6 +11,11 @@ extension Limits {
     public static let mlsResumptionEpochs = 32
     /// Proposals held for one epoch of a group.
     public static let mlsProposalsMax = 4096
+    /// Proposals in one commit: as many members can one commit add.
+    public static let mlsCommitItemsMax = 1 << 14
+    /// Extensions in one list, and values in one list of capabilities: they are compared each with each.
+    public static let mlsExtensionsMax = 256
+    public static let mlsCapabilitiesMax = 1024
     /// From a key package's `notBefore` to its `notAfter` (RFC 9420 §7.2).
     public static let mlsLifetimeMax = Duration.days(400)
 }

@@ -20,8 +20,12 @@ struct Hub: Sendable {
     private let node: NodeID
     private var conversations: [ConversationID: Conversation] = [:]
     private var uses: UInt64 = 0
+    /// Every conversation, to visit the sleeping ones for what has expired; 16 bytes each.
+    private var all: [ConversationID]
+    private var visited = 0
 
-    init(node: NodeID) { self.node = node }
+    /// - Parameter conversations: all that are on disk.
+    init(node: NodeID, conversations: [ConversationID] = []) { (self.node, all) = (node, conversations) }
 
     // MARK: Residence
 
@@ -106,6 +110,7 @@ struct Hub: Sendable {
         conversation.lastUsed = uses
         writes.append(.put(.conversation, key: ConversationRows.key(conversation.key), value: conversation.rosterRow))
         conversations[id] = conversation
+        all.append(id)
         return .created
     }
 
@@ -137,6 +142,14 @@ struct Hub: Sendable {
     }
 
     // MARK: Expiry
+
+    /// The next few conversations that are not in memory, round and round.
+    mutating func sleeping(_ count: Int) -> [ConversationID] {
+        guard !all.isEmpty else { return [] }
+        let next = (0..<min(count, all.count)).map { all[(visited + $0) % all.count] }
+        visited = (visited + next.count) % all.count
+        return next.filter { !isResident($0) }
+    }
 
     /// Takes what may not stay longer from the resident conversations.
     /// - Returns: for each such message, whom to tell that it failed.

@@ -103,25 +103,25 @@ extension Node {
     private mutating func note(_ note: MembershipNote) {
         switch note {
         case .badStatement(_, let peer):
-            count("bad statement")
+            count("bad_statement")
             out.append(.note(.badStatements(count: 1, from: peer)))
-        case .notKept: count("statement not kept")
-        case .fromExpelled: count("statements of an expelled node")
-        case .learned(let number, _): count("statements learned", number)
-        case .answered: count("statement sets sent")
-        case .joined: count("nodes joined")
-        case .joinRefused(let code, _): count("join refused \(code)")
+        case .notKept: count("statement_not_kept")
+        case .fromExpelled: count("statements_of_an_expelled_node")
+        case .learned(let number, _): count("statements_learned", number)
+        case .answered: count("statement_sets_sent")
+        case .joined: count("nodes_joined")
+        case .joinRefused(let code, _): count("join_refused_\(code)")
         }
     }
 
     private mutating func note(_ note: DirectoryNote) {
         switch note {
         case .refused(let reason, let peer):
-            count("record refused \(reason.rawValue)")
+            count("record_refused_\(reason.rawValue)")
             out.append(.note(.badRecords(count: 1, kind: reason.rawValue, from: peer)))
         case .equivocation: count("equivocation")
-        case .handleConflict: count("handle conflict")
-        case .exchangeTimedOut: count("reconciliation timed out")
+        case .handleConflict: count("handle_conflict")
+        case .exchangeTimedOut: count("reconciliation_timed_out")
         }
     }
 }

@@ -19,7 +19,7 @@ extension Node {
         out.append(contentsOf: writes.map(NodeEffect.write))
         switch outcome {
         case .refused(let refusal):
-            count("refused \(refusal.code)")
+            count("refused_\(refusal.code)")
             return refusal
         case .created, .repeated:
             return nil
@@ -110,6 +110,11 @@ extension Node {
         guard let (receiver, entries) = queues.paged(order.page, stored) else { return }
         if receiver == .nobody { return discard(entries, of: order.destination) }
         for entry in entries {
+            // Its sender has been told, or is about to be, that it failed: it must not appear any more.
+            if let event = entry.event, StoredEvent.expires(of: event) <= upTime {
+                out.append(.write(queues.withdraw(order.destination, entry.position)))
+                continue
+            }
             switch receiver {
             case .session(let session):
                 guard let item = try? DeviceItem(content: entry.content, event: entry.event) else {

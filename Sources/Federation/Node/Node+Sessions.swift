@@ -15,7 +15,7 @@ extension Node {
 
     /// Says why and closes.
     mutating func refuse(_ session: SessionID, _ refusal: Refusal) {
-        count("session refused \(refusal.code)")
+        count("session_refused_\(refusal.code)")
         out.append(.note(.sessionRefused(refusal.code)))
         out.append(.closeSession(session, refusal))
         closed(session)

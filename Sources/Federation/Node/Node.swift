@@ -46,6 +46,8 @@ public struct Node: Core {
     var hasStarted = false
 
     static let sweepInterval = Duration.seconds(5)
+    /// Sleeping conversations looked at for expiry in each sweep: a million take four days, and they may stay for thirty.
+    static let visitsPerSweep = 16
 
     public var nextDeadline: Instant? {
         [
@@ -112,6 +114,8 @@ public struct Node: Core {
     }
 
     private mutating func load(_ conversation: ConversationID, _ rows: ConversationRows) {
+        // Rows that were asked for a moment ago may be older than what is in memory by now.
+        guard !hub.isResident(conversation) else { return }
         do { try hub.load(conversation, rows: rows) } catch { out.append(.note(.corruptRow(.conversation))) }
         hub.evict()
     }
@@ -133,6 +137,7 @@ public struct Node: Core {
         registrar.sweep(wall: wall, upTime: upTime, writes: &writes)
         for (failure, sender) in hub.expire(upTime: upTime, writes: &writes) { notify(sender, of: failure) }
         out.append(contentsOf: writes.map(NodeEffect.write))
+        for conversation in hub.sleeping(Self.visitsPerSweep) { out.append(.load(conversation)) }
         if upTime >= upTimeSaved + 60 { saveUpTime() }
     }
 

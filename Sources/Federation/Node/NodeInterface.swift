@@ -39,6 +39,8 @@ public enum NodeEffect: Sendable {
     case closeLink(LinkID, Refusal?)
     case dial(NodeID, [Endpoint])
     case page(PageOrder)
+    /// Answered by `loaded`, unless there are no rows.
+    case load(ConversationID)
     case answer(RequestID, Result<AdminAnswer, AdminError>)
     /// The keys that may not connect any more.
     case expelled([NodeID])

@@ -11,6 +11,8 @@ public struct NodeRows: Sendable {
     public var records: Rows = []
     public var equivocations: Rows = []
     public var cursors: Rows = []
+    /// The keys of `StoreTable.conversation`.
+    public var conversations: [[UInt8]] = []
     public var meta: Rows = []
     public var highestPosition: QueuePosition = 0
 
@@ -25,6 +27,7 @@ public struct NodeRows: Sendable {
         records = try values(.userRecord)
         equivocations = try values(.equivocation)
         cursors = try values(.linkCursor)
+        conversations = try values(.conversation).map(\.key)
         meta = try values(.meta)
         self.highestPosition = highestPosition
     }
@@ -49,7 +52,7 @@ extension Node {
         self.software = software
         directory = try Directory(
             node: id, federation: membership.federation, records: rows.records, equivocations: rows.equivocations)
-        hub = Hub(node: id)
+        hub = Hub(node: id, conversations: rows.conversations.compactMap { ConversationID($0) })
         queues = Queues(highest: rows.highestPosition)
         queues.clockRead(wall)
         sessions = Sessions(key: key, federation: membership.federation, certificateHash: certificateHash)

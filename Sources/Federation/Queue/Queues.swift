@@ -210,6 +210,18 @@ struct Queues: Sendable {
         return (receiver, fresh)
     }
 
+    /// Takes out one entry that was paged and is not to be sent.
+    mutating func withdraw(_ destination: Destination, _ position: QueuePosition) -> StoreWrite {
+        if var queue = queues[destination] {
+            (entries, bytes) = (entries - queue.outline.count, bytes - queue.outline.bytes)
+            queue.outline.remove(position: position.value)
+            (entries, bytes) = (entries + queue.outline.count, bytes + queue.outline.bytes)
+            queue.inFlight.entries = max(0, queue.inFlight.entries - 1)
+            queues[destination] = queue
+        }
+        return .withdraw(destination, position)
+    }
+
     /// True once after `attach`, when all that waited then was sent.
     mutating func hasCaughtUp(_ destination: Destination) -> Bool {
         guard let queue = queues[destination], let target = queue.catchUp, queue.pushed >= target || queue.isDrained else { return false }

@@ -38,7 +38,8 @@ package struct NodeConfiguration: Equatable, Sendable {
         }
         let parsed: Any
         do { parsed = try JSONSerialization.jsonObject(with: data) } catch {
-            throw .configurationUnreadable(path: path, reason: "It is not JSON: \(error)")
+            let detail = (error as NSError).userInfo["NSDebugDescription"] as? String
+            throw .configurationUnreadable(path: path, reason: "It is not JSON. \(detail ?? "")")
         }
         guard let object = parsed as? [String: Any] else { throw .configurationUnreadable(path: path, reason: "It is not a JSON object.") }
         for key in object.keys.sorted() where !Self.known.contains(key) { throw .unknownSetting(path: path, key: key, known: Self.known) }
@@ -75,6 +76,10 @@ package struct NodeConfiguration: Equatable, Sendable {
             throw .badSetting(path: path, key: "certificateFile", reason: "certificateFile and certificateKeyFile go together.")
         }
         try checkLoopback()
+        for (key, endpoint, advertised) in [("clients", clients, clientsAdvertised), ("peers", peers, peersAdvertised)]
+        where endpoint.isUnspecified && advertised == nil {
+            throw .badSetting(path: path, key: key + "Advertised", reason: "\(key) listens on every address, and others must be told one.")
+        }
     }
 
     package static let clientsDefault = Endpoint(host: "127.0.0.1", port: 7443)

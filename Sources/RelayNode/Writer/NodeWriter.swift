@@ -174,6 +174,8 @@ package final class NodeWriter: NetworkDelegate, @unchecked Sendable {
                 let entries = try store.page(
                     order.destination, after: order.after, limit: order.entriesMax, bytesMax: order.bytesMax)
                 inbox.post(.paged(order, entries))
+            case .load(let conversation):
+                if let rows = try store.conversationRows(hub: node.id, conversation) { inbox.post(.loaded(conversation, rows)) }
             case .answer(let request, let answer): admins.answer(request, answer, AdminRoutes.Context(self, network))
             case .expelled(let nodes): expelled.withLock { $0 = Set(nodes) }
             case .note(let note): write(note)

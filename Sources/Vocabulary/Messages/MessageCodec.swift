@@ -202,6 +202,12 @@ public struct StoredEvent: Hashable, Sendable {
         return writer.bytes
     }
 
+    /// The `expires` of encoded bytes, without the rest; 0 where there is none.
+    public static func expires(of bytes: [UInt8]) -> UInt64 {
+        var reader = ByteReader(bytes)
+        return (try? reader.integer(UInt64.self)) ?? 0
+    }
+
     /// - Throws: also when there are no bytes: an entry whose event is gone.
     public init(decoding bytes: [UInt8]?) throws(CodecError) {
         guard let bytes else { throw .badValue("an entry whose event is missing") }
