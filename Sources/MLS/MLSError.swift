@@ -4,7 +4,6 @@ public import Vocabulary
 public enum MLSError: Explained, Equatable {
     // Bytes
     case malformed(CodecError)
-    case unsupportedVersion(UInt16)
     case unsupportedCipherSuite(UInt16)
     case decryptionFailed(String)
     /// A cryptographic primitive refused a key; the text says which.
@@ -40,7 +39,6 @@ public enum MLSError: Explained, Equatable {
     case invalidProposals(ProposalRule)
     case unknownProposal
     case pathRequired
-    case pathNotAllowed
     case invalidPath(PathRule)
     case removedFromGroup
     case groupEnded
@@ -58,10 +56,10 @@ public enum MLSError: Explained, Equatable {
 }
 
 public enum TreeRule: Equatable, Sendable {
-    case empty, blankAtEnd, leafAtParent, parentAtLeaf, tooLarge
+    case tooLarge
     case unmergedUnsorted, unmergedOutside, unmergedBlank, unmergedNotUpward
     case parentHash(node: UInt32)
-    case duplicateEncryptionKey, duplicateSignatureKey
+    case duplicateEncryptionKey
 }
 
 public enum LeafRule: Equatable, Sendable {
@@ -73,20 +71,18 @@ public enum LeafRule: Equatable, Sendable {
     case requiredProposal(UInt16)
     case requiredCredential(UInt16)
     case credentialUnsupportedByMember(UInt32)
-    case memberCredentialUnsupported(UInt32)
     case encryptionKeyInUse, signatureKeyInUse
     case keyLength
 }
 
 public enum KeyPackageRule: Equatable, Sendable {
     case version, cipherSuite, signature, initKeyReused
-    case extensionNotListed(UInt16)
 }
 
 public enum ProposalRule: Equatable, Sendable {
     case ownUpdate, removesCommitter
     case sameLeafTwice(UInt32)
-    case addsTwice, addsMember, samePreSharedKeyTwice
+    case samePreSharedKeyTwice
     case extensionsTwice, reInitWithOthers, externalInitInside
     case notAMember(UInt32)
     case updateByNonMember
@@ -95,7 +91,6 @@ public enum ProposalRule: Equatable, Sendable {
     case removesInExternalCommit(Int)
     case notAllowedInExternalCommit, referenceInExternalCommit
     case notAllowedFromExternalSender, noExternalSenders, onlyAddByNewMember
-    case extensionsUnsupported(member: UInt32, type: UInt16)
     case requiredCapabilityUnsupported(member: UInt32)
     case tooMany
 }

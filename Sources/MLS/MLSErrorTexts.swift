@@ -7,7 +7,6 @@ extension MLSError {
     var summary: Summary {
         switch self {
         case .malformed(let error): ("Bytes are no MLS structure.", "2.1", "\(error)", Self.drop)
-        case .unsupportedVersion(let version): ("Version \(version) is unknown.", "6", "only mls10 is defined.", Self.drop)
         case .unsupportedCipherSuite(let suite):
             ("Cipher suite \(suite) is not implemented.", "5.1", "a session has one suite that all members support.", "Use suite 3 or 1.")
         case .decryptionFailed(let what): ("The \(what) does not decrypt.", "6.3", "the AEAD tag must hold.", Self.drop)
@@ -63,7 +62,6 @@ extension MLSError {
                 "Fetch the proposal, process it, then the commit again."
             )
         case .pathRequired: ("The commit lacks a path.", "12.4", "these proposals, and an empty list, require one.", Self.drop)
-        case .pathNotAllowed: ("The commit has a path that cannot be.", "12.4", "see the section.", Self.drop)
         case .invalidPath(let rule): ("The update path breaks a rule: \(rule).", "7.6", "paths fit the tree exactly.", Self.drop)
         case .removedFromGroup:
             ("We are not in the group any more.", "12.4.2", "a removed member sends nothing.", "Delete the group's state.")

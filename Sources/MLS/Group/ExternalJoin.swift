@@ -45,7 +45,7 @@ extension Group {
         var provisional = try Provisional(list, to: state, host: host, sending: true, suite)
         let leaf = try provisional.tree.reserveLeaf()
         var context = info.context
-        context.epoch += 1
+        context.epoch = try context.nextEpoch()
         let path = try DraftPath(
             &provisional, leaf: leaf, identity: member, occasion: .externalCommit(previous: provisional.removed.first?.node),
             context: context, host: host, suite, using: &random)

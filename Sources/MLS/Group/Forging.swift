@@ -17,11 +17,14 @@ extension Group {
     }
 
     /// Our GroupInfo with another tree in it, and its hash.
-    package func forgedInfo(_ tree: RatchetTree, extensions: [MLSExtension] = []) throws(MLSError) -> [UInt8] {
+    package func forgedInfo(
+        _ tree: RatchetTree, extensions: [MLSExtension] = [], epoch: UInt64? = nil
+    ) throws(MLSError) -> [UInt8] {
         let suite = try suite()
         var (copy, tree) = (current, tree)
         copy.state.context.treeHash = tree.treeHash(suite)
         copy.state.tree = tree
+        copy.state.context.epoch = epoch ?? copy.state.context.epoch
         return MLSMessage(.groupInfo(copy.groupInfo(extensions: extensions, includesTree: true, suite))).encoded
     }
 

@@ -1,4 +1,5 @@
 internal import Cryptography
+internal import Vocabulary
 
 /// Leaf node validation (RFC 9420 §7.3), in the two parts that it has: what a leaf is by itself, and how it fits the others.
 struct LeafRules {
@@ -11,6 +12,7 @@ struct LeafRules {
     init(_ suite: any SuiteProvider, groupID: [UInt8], extensions: [MLSExtension], host: GroupHost) throws(MLSError) {
         (self.suite, self.groupID, self.extensions, self.host) = (suite, groupID, extensions, host)
         required = try extensions.required()
+        if let required, required.longestList > Limits.mlsExtensionsMax { throw .limitReached("required capabilities") }
     }
 
     /// Everything about one leaf that needs no other leaf. The expensive part, the signature, comes last but for the identity check.
@@ -26,6 +28,7 @@ struct LeafRules {
 
     private func checkForm(_ leaf: LeafNode) throws(MLSError) {
         let capabilities = leaf.capabilities
+        guard capabilities.longestList <= Limits.mlsCapabilitiesMax else { throw .limitReached("capabilities of a leaf") }
         guard capabilities.versions.contains(1) else { throw .invalidLeaf(.versionNotListed) }
         guard capabilities.cipherSuites.contains(suite.cipherSuite.rawValue) else { throw .invalidLeaf(.cipherSuiteNotListed) }
         guard capabilities.credentials.contains(leaf.credential.type) else { throw .invalidLeaf(.credentialNotListed) }
@@ -130,11 +133,15 @@ extension RatchetTree {
                 guard position == 0 || parent.unmergedLeaves[position - 1] < leaf else { throw .invalidTree(.unmergedUnsorted) }
                 guard TreeMath.contains(node, leaf: leaf) else { throw .invalidTree(.unmergedOutside) }
                 guard self.leaf(leaf) != nil else { throw .invalidTree(.unmergedBlank) }
+            }
+        }
+        // All lists rise: so they can be searched by halves.
+        for (index, parent) in parents.enumerated() {
+            let node = UInt32(index) * 2 + 1
+            for leaf in parent?.unmergedLeaves ?? [] {
                 for below in TreeMath.directPath(leaf: leaf, leaves: leafCount) {
                     if below == node { break }
-                    guard self.parent(below)?.unmergedLeaves.contains(leaf) ?? true else {
-                        throw .invalidTree(.unmergedNotUpward)
-                    }
+                    guard self.parent(below)?.isUnmerged(leaf) ?? true else { throw .invalidTree(.unmergedNotUpward) }
                 }
             }
         }

@@ -16,8 +16,8 @@ public struct CommitPlan: Sendable {
     public var includesTree = true
     /// Extensions for the GroupInfo of the Welcome, beside the tree.
     public var groupInfoExtensions: [MLSExtension] = []
-    /// Sent encrypted instead of readable by the Delivery Service.
-    public var isPrivate = false
+    /// Set by `commitPrivately`.
+    var isPrivate = false
 
     public init(_ proposals: [Proposal] = []) { self.proposals = proposals }
 }
@@ -44,7 +44,6 @@ extension Group {
     public func commit(
         _ plan: CommitPlan = CommitPlan(), host: GroupHost, using random: inout some RandomNumberGenerator
     ) throws(MLSError) -> PendingCommit {
-        guard !plan.isPrivate else { throw .pathNotAllowed }
         let suite = try suite()
         return try draft(plan, linking: nil, host: host, suite, using: &random) { (authenticated, _) throws(MLSError) in
             protectPublicly(authenticated, suite)
@@ -71,7 +70,7 @@ extension Group {
     /// - Throws: `staleCommit` when the group has moved since the commit was made.
     public mutating func merge(_ pending: PendingCommit, host: GroupHost) throws(MLSError) {
         try checkActive()
-        guard pending.base == current.state.interimTranscriptHash, pending.next.state.context.epoch == epoch + 1 else {
+        guard pending.base == current.state.interimTranscriptHash, pending.next.state.context.epoch == (try context.nextEpoch()) else {
             throw .staleCommit
         }
         advance(to: pending.next, ending: pending.ending, host: host)
@@ -86,7 +85,7 @@ extension Group {
         var provisional = try Provisional(list, to: current.state, host: host, sending: true, suite)
         let hasPath = list.requiresPath || (plan.refreshesPath && provisional.reInit == nil) || plan.identity != nil
         var context = current.state.context
-        context.epoch += 1
+        context.epoch = try context.nextEpoch()
         context.extensions = provisional.extensions
         var mine = current.mine
         mine.prune(for: provisional.tree)

@@ -1,4 +1,5 @@
 internal import Cryptography
+internal import Vocabulary
 
 /// A commit's proposals, resolved: each with who proposed it. The committer's own for those by value.
 struct ProposalList {
@@ -26,7 +27,9 @@ struct ProposalList {
 
     /// - Throws: `unknownProposal` for a reference that is not among the epoch's proposals.
     init(_ commit: Commit, committer: Committer, cached: [PublicState.CachedProposal]) throws(MLSError) {
+        guard commit.items.count <= Limits.mlsCommitItemsMax else { throw .invalidProposals(.tooMany) }
         var items: [Item] = []
+        let places = Dictionary(cached.indices.map { (cached[$0].reference, $0) }, uniquingKeysWith: { first, _ in first })
         for item in commit.items {
             switch item {
             case .proposal(let proposal):
@@ -34,7 +37,7 @@ struct ProposalList {
                 items.append(Item(proposal: proposal, sender: sender, isChecked: false))
             case .reference(let reference):
                 guard committer != .newcomer else { throw .invalidProposals(.referenceInExternalCommit) }
-                guard let known = cached.first(where: { $0.reference == reference }) else { throw .unknownProposal }
+                guard let known = places[reference].map({ cached[$0] }) else { throw .unknownProposal }
                 items.append(Item(proposal: known.proposal, sender: known.sender, isChecked: true))
             }
         }

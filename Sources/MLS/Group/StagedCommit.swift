@@ -53,7 +53,7 @@ struct StagedCommit {
         }
         self.path = commit.path
         var context = state.context
-        context.epoch += 1
+        context.epoch = try context.nextEpoch()
         context.treeHash = provisional.tree.treeHash(suite)
         context.extensions = provisional.extensions
         provisionalContext = context.encoded

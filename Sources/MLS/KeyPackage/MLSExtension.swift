@@ -45,6 +45,7 @@ extension [MLSExtension] {
     /// §13.4: one of a type.
     func checkUnique() throws(MLSError) {
         guard count > 1 else { return }
+        guard count <= Limits.mlsExtensionsMax else { throw .limitReached("extensions in a list") }
         for (index, item) in enumerated() where self[..<index].contains(where: { $0.type == item.type }) {
             throw .duplicateExtension(item.type)
         }
@@ -73,6 +74,8 @@ public struct RequiredCapabilities: Hashable, Sendable, WireCodable {
     public init(extensions: [UInt16] = [], proposals: [UInt16] = [], credentials: [UInt16] = []) {
         (self.extensions, self.proposals, self.credentials) = (extensions, proposals, credentials)
     }
+
+    var longestList: Int { max(extensions.count, proposals.count, credentials.count) }
 
     package func write(to writer: inout ByteWriter) {
         writer.write(types: extensions)
@@ -121,6 +124,10 @@ public struct Capabilities: Hashable, Sendable, WireCodable {
         extensions = try reader.types()
         proposals = try reader.types()
         credentials = try reader.types()
+    }
+
+    var longestList: Int {
+        max(versions.count, cipherSuites.count, extensions.count, proposals.count, credentials.count)
     }
 
     func supports(extension type: UInt16) -> Bool { MLSExtension.isDefault(type) || extensions.contains(type) }

@@ -27,6 +27,12 @@ public struct GroupContext: Hashable, Sendable, WireCodable {
         writer.write(list: extensions)
     }
 
+    /// - Throws: `limitReached` at 2^53, where arithmetic ends; no honest group gets there.
+    func nextEpoch() throws(MLSError) -> UInt64 {
+        guard epoch < counterMax else { throw .limitReached("epochs") }
+        return epoch + 1
+    }
+
     package init(from reader: inout ByteReader) throws(CodecError) {
         guard try reader.integer(UInt16.self) == 1 else { throw .badValue("the version of a group context") }
         cipherSuite = CipherSuite(rawValue: try reader.integer())

@@ -29,6 +29,16 @@ package final class ParentNode: Equatable, Sendable, WireCodable {
         return ParentNode(encryptionKey: encryptionKey, parentHash: parentHash, unmergedLeaves: leaves)
     }
 
+    /// Searches by halves: the list must rise.
+    func isUnmerged(_ leaf: UInt32) -> Bool {
+        var (low, high) = (0, unmergedLeaves.count)
+        while low < high {
+            let middle = (low + high) / 2
+            if unmergedLeaves[middle] < leaf { low = middle + 1 } else { high = middle }
+        }
+        return low < unmergedLeaves.count && unmergedLeaves[low] == leaf
+    }
+
     package static func == (x: ParentNode, y: ParentNode) -> Bool {
         x === y
             || (x.encryptionKey == y.encryptionKey && x.parentHash == y.parentHash && x.unmergedLeaves == y.unmergedLeaves)
@@ -153,7 +163,7 @@ package struct RatchetTree: Sendable {
             if leaf(node / 2) != nil, excluded.isEmpty || !excluded.contains(node / 2) { result.append(node) }
         } else if let parent = parent(node) {
             result.append(node)
-            for leaf in parent.unmergedLeaves where !excluded.contains(leaf) { result.append(leaf * 2) }
+            for leaf in parent.unmergedLeaves where leaf < leafCount && !excluded.contains(leaf) { result.append(leaf * 2) }
         } else if let left = TreeMath.left(node), let right = TreeMath.right(node) {
             resolve(left, excluded, into: &result)
             resolve(right, excluded, into: &result)

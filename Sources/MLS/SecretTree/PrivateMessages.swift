@@ -10,17 +10,17 @@ extension PrivateMessage {
     }
 
     /// - Parameters:
-    ///   - padding: zero bytes after the content.
+    ///   - padding: bytes after the content; always zeros but in a test of what is refused.
     ///   - reuseGuard: four fresh random bytes (§6.3.1): they part two uses of one generation after a lost state.
     package init(
         sealing authenticated: AuthenticatedContent, leaf: UInt32, generation: UInt32, key: MessageKey, senderDataSecret: Secret,
-        reuseGuard: [UInt8], padding: Int, _ suite: any SuiteProvider
+        reuseGuard: [UInt8], padding: Int, paddingByte: UInt8 = 0, _ suite: any SuiteProvider
     ) throws(MLSError) {
         let content = authenticated.content
         var plaintext = ByteWriter(reservingCapacity: content.encoded.count + padding + 160)
         plaintext.write(fixed: content.encoded[content.bodyStart...])
         authenticated.writeAuthentication(to: &plaintext)
-        plaintext.write(fixed: repeatElement(0, count: padding))
+        plaintext.write(fixed: repeatElement(paddingByte, count: padding))
         let type = content.body.type
         let header = Self.header(content.groupID, content.epoch, type)
         let ciphertext = try crypto("message key") { () throws(CryptoError) in

@@ -85,6 +85,7 @@ struct GeneralRecord: WireCodable {
         let suite = try context.cipherSuite.provider()
         var tree = tree
         guard life == .removed || tree.treeHash(suite) == context.treeHash else { throw .invalidState("the tree") }
+        guard ownLeaf < (life == .removed ? TreeMath.leavesMax : tree.leafCount) else { throw .invalidState("our leaf") }
         var mine: [UInt32: EncapsulationKey] = [:]
         for (node, secret) in keys {
             mine[node] = try crypto("stored node key") { () throws(CryptoError) in try suite.encapsulationKey(secret) }

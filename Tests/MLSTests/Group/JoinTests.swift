@@ -5,6 +5,11 @@ import Vocabulary
 
 /// A refused join leaves nothing behind: all checks come before anything exists.
 @Suite struct JoinTests {
+    /// The external key of ann's group.
+    func external(_ fleet: Fleet) throws -> MLSExtension {
+        try #require(try MLSMessage(fleet["ann"].groupInfo()).groupInfo?.extensions[type: MLSExtension.externalPub])
+    }
+
     @Test func `a Welcome for another key package, for a known group, with another tree`() throws {
         var fleet = try Fleet(seed: 51)
         let (bob, cid) = (try fleet.keyPackage("bob"), try fleet.keyPackage("cid"))
@@ -86,6 +91,42 @@ import Vocabulary
         #expect(throws: MLSError.groupAlreadyKnown) {
             try Group.joinExternally(info, as: .fixture("bob"), host: known, using: &fleet.random)
         }
+    }
+
+    @Test func `epochs end before arithmetic does`() throws {
+        var fleet = try Fleet(seed: 59)
+        let info = try fleet["ann"].forgedInfo(fleet["ann"].tree, extensions: [external(fleet)], epoch: .max)
+        #expect(throws: MLSError.limitReached("epochs")) {
+            try Group.joinExternally(info, as: .fixture("bob"), host: fleet.host, using: &fleet.random)
+        }
+        var hub = try PublicGroup(info, host: fleet.host)
+        let commit = try fleet["ann"].forged(.commit(Commit(items: [], path: nil)), epoch: .max)
+        #expect(throws: MLSError.self) { try hub.process(commit, host: fleet.host) }
+    }
+
+    @Test func `lists that would be compared each with each are bounded`() throws {
+        var fleet = try Fleet(seed: 60)
+        try fleet.add(["bob"], by: "ann")
+        let many = (0..<300).map { MLSExtension(type: UInt16(0xf000 + $0), data: []) }
+        let message = try fleet["ann"].forged(.proposal(.groupContextExtensions(many)))
+        #expect(throws: MLSError.limitReached("extensions in a list")) { try fleet["bob"].process(message, host: fleet.host) }
+        let wide = try ProposalRuleTests.leaf(
+            "ann", fleet["ann"], source: .update, capabilities: Capabilities(extensions: Array(repeating: 0xf000, count: 2000)))
+        let update = try fleet["ann"].forged(.proposal(.update(wide)))
+        #expect(throws: MLSError.limitReached("capabilities of a leaf")) { try fleet["bob"].process(update, host: fleet.host) }
+    }
+
+    @Test func `a group that we were removed from is restored as that`() throws {
+        var fleet = try Fleet(seed: 65)
+        try fleet.add(["bob", "cid"], by: "ann")
+        var cid = fleet["cid"]
+        let pending = try fleet["ann"].commit(
+            CommitPlan([.remove(1), .remove(cid.ownLeaf)]), host: fleet.host, using: &fleet.random)
+        _ = try cid.process(pending.message, host: fleet.host)
+        var store = StoredGroup()
+        store.apply(cid.takeChanges())
+        let restored = try Group(restoring: store)
+        #expect(!restored.isActive && restored == cid)
     }
 
     @Test func `another device's key and a stale GroupInfo do not get in`() throws {
