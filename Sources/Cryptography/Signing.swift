@@ -30,12 +30,12 @@ public struct SigningKey: Sendable {
     /// - Throws: `keyLength` unless the seed has 32 bytes.
     public init(seed: Secret) throws(CryptoError) {
         guard seed.count == 32 else { throw .keyLength(expected: 32, actual: seed.count) }
-        var public_ = [UInt8](repeating: 0, count: 32)
+        var verifying = [UInt8](repeating: 0, count: 32)
         var secret = [UInt8](repeating: 0, count: 64)
-        seed.withPointer { _ = crypto_sign_seed_keypair(&public_, &secret, $0) }
+        seed.withPointer { _ = crypto_sign_seed_keypair(&verifying, &secret, $0) }
         self.seed = seed
         expanded = Secret(consuming: &secret)
-        publicKey = Bytes32(public_) ?? .zero
+        publicKey = Bytes32(verifying) ?? .zero
     }
 
     public init(using random: inout some RandomNumberGenerator) {

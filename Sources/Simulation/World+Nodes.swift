@@ -24,7 +24,8 @@ extension World {
     mutating func start(node index: Int) throws {
         guard nodes[index].core == nil else { return }
         let store = nodes[index].store
-        let rows = try NodeRows(values: { table throws(StoreError) in try store.values(table) }, highestPosition: try store.highestPosition())
+        let rows = try NodeRows(
+            values: { table throws(StoreError) in try store.values(table) }, highestPosition: try store.highestPosition())
         var core = try Node(
             key: nodes[index].key, software: "simulated", certificateHash: Self.certificateHash, rows: rows, at: now, wall: wall)
         for destination in core.destinations { core.restore(destination, outline: try store.outline(destination)) }
@@ -93,9 +94,12 @@ extension World {
     private static func rows(_ store: MemoryStore, hub: NodeID, _ conversation: ConversationID) throws -> ConversationRows? {
         let key = ConversationKey(hub: hub, conversation: conversation)
         guard let roster = try store.value(.conversation, key: ConversationRows.key(key)) else { return nil }
-        var rows = ConversationRows(roster: roster, head: try store.value(.head, key: ConversationRows.key(key)), watermarks: [], events: [])
+        var rows = ConversationRows(
+            roster: roster, head: try store.value(.head, key: ConversationRows.key(key)), watermarks: [], events: [])
         for device in ConversationRows.devices(inRosterRow: roster) {
-            if let row = try store.value(.watermark, key: ConversationRows.watermarkKey(key, device)) { rows.watermarks.append((device, row)) }
+            if let row = try store.value(.watermark, key: ConversationRows.watermarkKey(key, device)) {
+                rows.watermarks.append((device, row))
+            }
         }
         rows.events = try store.heldEvents(key).map(\.bytes)
         return rows
@@ -109,7 +113,9 @@ extension World {
             agenda.add(.device(device, life: devices[device].life, .received(frame)), at: arrival(on: wire, at: 1))
         case .closeSession(let session, let refusal):
             guard let wire = nodes[index].wireOfSession[session], case .device(let device)? = wires[wire]?.ends[1] else { return }
-            if let refusal { agenda.add(.device(device, life: devices[device].life, .received(.goodbye(refusal))), at: arrival(on: wire, at: 1)) }
+            if let refusal {
+                agenda.add(.device(device, life: devices[device].life, .received(.goodbye(refusal))), at: arrival(on: wire, at: 1))
+            }
             close(wire: wire)
         case .sendLink(let link, let frame): send(.linkFrame(link, frame), from: index, link)
         case .closeLink(let link, let refusal):
@@ -147,6 +153,7 @@ extension World {
         nodes[index].wireOfLink[mine] = wire
         nodes[other].wireOfLink[its] = wire
         agenda.add(.node(index, life: life, .linkOpened(mine, peer: peer, dialled: true)), at: arrival(on: wire, at: 0))
-        agenda.add(.node(other, life: nodes[other].life, .linkOpened(its, peer: nodes[index].id, dialled: false)), at: arrival(on: wire, at: 1))
+        agenda.add(
+            .node(other, life: nodes[other].life, .linkOpened(its, peer: nodes[index].id, dialled: false)), at: arrival(on: wire, at: 1))
     }
 }

@@ -27,7 +27,11 @@ public struct World {
 
     /// One end is a node's; the other another node's or a device's.
     struct Wire {
-        enum End: Equatable { case node(Int, LinkID), session(Int, SessionID), device(Int) }
+        enum End: Equatable {
+            case node(Int, LinkID)
+            case session(Int, SessionID)
+            case device(Int)
+        }
         let ends: [End]
         var lastArrival: [Instant] = [.start, .start]
         var isOpen = true
@@ -65,7 +69,8 @@ public struct World {
             }
             let contents = NodeDescriptor.Contents(
                 peers: [Self.endpoint(index)], clients: [Self.endpoint(index)], software: "simulated", incarnation: 1)
-            let descriptor = NodeDescriptor(federation: founder.federation, node: NodeID(raw: key.publicKey), contents: contents, version: 1)
+            let descriptor = NodeDescriptor(
+                federation: founder.federation, node: NodeID(raw: key.publicKey), contents: contents, version: 1)
             statements.append(.signing(.descriptor(descriptor), with: key))
         }
         for (index, key) in keys.enumerated() {

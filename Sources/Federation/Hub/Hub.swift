@@ -77,7 +77,8 @@ struct Hub: Sendable {
                 return .refused(Refusal(.conversationFull, "Too many messages of this conversation wait for a device."))
             }
             if let full { return .refused(full) }
-            let timeToLive = submission.timeToLive == 0 ? UInt64(Limits.timeToLiveDefault.components.seconds) : UInt64(submission.timeToLive)
+            let timeToLive =
+                submission.timeToLive == 0 ? UInt64(Limits.timeToLiveDefault.components.seconds) : UInt64(submission.timeToLive)
             // Out of the table while it changes: one owner, no copy of the log.
             conversations[submission.conversation] = nil
             let expires = upTime + timeToLive

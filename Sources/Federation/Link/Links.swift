@@ -7,7 +7,11 @@ struct Links: Sendable {
     /// opened ──hello of a member──▶ established
     ///    └──hello of a stranger──▶ unproven ──statements that admit it──▶ established
     /// ```
-    enum Phase: Sendable { case opened, unproven(QueuePosition), established }
+    enum Phase: Sendable {
+        case opened
+        case unproven(QueuePosition)
+        case established
+    }
 
     struct Link: Sendable {
         let peer: NodeID

@@ -99,7 +99,8 @@ extension Node {
         if case .genesis(let genesis)? = membership.kept.genesis?.statement { federationName = genesis.name }
         return NodeStatus(
             name: me?.name?.description ?? id.short, id: id, federation: membership.federation, federationName: federationName,
-            role: me?.isExpelled == true ? "expelled" : me?.role == .admin ? "admin" : "member", usersHere: Set(directory.localDevices.values).count,
+            role: me?.isExpelled == true ? "expelled" : me?.role == .admin ? "admin" : "member",
+            usersHere: Set(directory.localDevices.values).count,
             usersKnown: directory.userCount, sessions: sessions.authenticatedCount, queuedMessages: queues.entries,
             queuedBytes: queues.bytes, peersUp: links.established.count, members: membership.evaluation.active.count,
             upTimeSeconds: upTime, refusingForSpace: isSpaceLow, clients: listening?.clients, peersAddress: listening?.peers,

@@ -11,7 +11,9 @@ extension Node {
         // Neighbours on the ring of ids: a connected graph, the same few peers at every start.
         let start = peers.firstIndex { $0 > id } ?? 0
         var wanted = Set((0..<Self.neighbours).map { peers[(start + $0 * $0) % peers.count] })
-        for destination in queues.waiting { if case .node(let node) = destination, membership.evaluation.isMember(node) { wanted.insert(node) } }
+        for destination in queues.waiting {
+            if case .node(let node) = destination, membership.evaluation.isMember(node) { wanted.insert(node) }
+        }
         return wanted.sorted()
     }
 
@@ -32,7 +34,9 @@ extension Node {
 
     mutating func open(_ link: LinkID, peer: NodeID, dialled: Bool) {
         if let refusal = links.open(link, peer: peer, dialled: dialled, at: now) { return close(link, refusal) }
-        if membership.evaluation[peer]?.isExpelled == true { return close(link, Refusal(.nodeExpelled, "This key was expelled from the federation.")) }
+        if membership.evaluation[peer]?.isExpelled == true {
+            return close(link, Refusal(.nodeExpelled, "This key was expelled from the federation."))
+        }
         // A stranger speaks first: it may only want to join.
         if membership.evaluation.isMember(peer) { sayHello(link, peer) }
     }

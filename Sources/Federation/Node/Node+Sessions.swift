@@ -77,7 +77,8 @@ extension Node {
         }
         if isSpaceLow { return out.append(.sendSession(session, .refusedRequest(request, Refusal(.diskFull, "The node's disk is full.")))) }
         if !membership.isSelfMember {
-            return out.append(.sendSession(session, .refusedRequest(request, Refusal(.nodeExpelled, "This node was expelled from the federation."))))
+            return out.append(
+                .sendSession(session, .refusedRequest(request, Refusal(.nodeExpelled, "This node was expelled from the federation."))))
         }
         var writes: [StoreWrite] = []
         let refusal =

@@ -159,14 +159,21 @@ public enum AdminError: Explained, Equatable {
     public var explanation: Explanation {
         switch self {
         case .unknownNode(let name):
-            Explanation(what: "No member is named \(name).", why: "The federation's statements name no such node.", remedy: "See `posthouse federation members`.")
+            Explanation(
+                what: "No member is named \(name).", why: "The federation's statements name no such node.",
+                remedy: "See `posthouse federation members`.")
         case .unknownUser(let address):
-            Explanation(what: "No user is known as \(address).", why: "This node's replica has no such record.", remedy: "See `posthouse user list`.")
+            Explanation(
+                what: "No user is known as \(address).", why: "This node's replica has no such record.",
+                remedy: "See `posthouse user list`.")
         case .membership(let error): error.explanation
         case .noAddress:
-            Explanation(what: "The node does not listen yet.", why: "Invitations and tickets carry its addresses.", remedy: "Start it with `posthouse run` and try again.")
+            Explanation(
+                what: "The node does not listen yet.", why: "Invitations and tickets carry its addresses.",
+                remedy: "Start it with `posthouse run` and try again.")
         case .tooMany(let what):
-            Explanation(what: "There are too many \(what).", why: "Each is kept until it is used or expires.", remedy: "Wait until some expire.")
+            Explanation(
+                what: "There are too many \(what).", why: "Each is kept until it is used or expires.", remedy: "Wait until some expire.")
         }
     }
 }

@@ -76,7 +76,9 @@ package struct TicketQuestion: Codable, Sendable {
     package let name: String
     package let expiresSeconds: Int
     package let admin: Bool
-    package init(name: String, expiresSeconds: Int, admin: Bool) { (self.name, self.expiresSeconds, self.admin) = (name, expiresSeconds, admin) }
+    package init(name: String, expiresSeconds: Int, admin: Bool) {
+        (self.name, self.expiresSeconds, self.admin) = (name, expiresSeconds, admin)
+    }
 }
 
 package struct InvitationQuestion: Codable, Sendable {

@@ -75,7 +75,8 @@ enum AdminRoutes {
         case .failure(let error):
             let explanation = error.explanation
             return AdminHTTPResponse(
-                status: error.isForbidden ? 403 : 409, body: encode(ErrorAnswer(what: explanation.what, why: explanation.why, remedy: explanation.remedy)))
+                status: error.isForbidden ? 403 : 409,
+                body: encode(ErrorAnswer(what: explanation.what, why: explanation.why, remedy: explanation.remedy)))
         case .success(.members(let members)): return ok(MembersAnswer(members: members.map(report)))
         case .success(.ticket(let text)), .success(.invitation(let text)): return ok(TextAnswer(text: text))
         case .success(.done): return ok(TextAnswer(text: "done"))

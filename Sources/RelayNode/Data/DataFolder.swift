@@ -49,7 +49,8 @@ package struct DataFolder: Sendable {
 
     package func write(_ configuration: NodeConfiguration) throws(DataFolderError) {
         let temporary = configurationFile + ".new"
-        guard FileManager.default.createFile(atPath: temporary, contents: Data(configuration.json)), rename(temporary, configurationFile) == 0
+        guard FileManager.default.createFile(atPath: temporary, contents: Data(configuration.json)),
+            rename(temporary, configurationFile) == 0
         else { throw .cannotWrite(path: configurationFile, reason: String(cString: strerror(errno))) }
     }
 

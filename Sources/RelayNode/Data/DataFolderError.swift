@@ -25,7 +25,8 @@ package enum DataFolderError: Explained, Equatable {
                 what: "Will not touch \(path).", why: "A node lives there already.",
                 remedy: "Name another folder with --data.")
         case .cannotWrite(let path, let reason):
-            Explanation(what: "Cannot write \(path).", why: reason, remedy: "Make the folder writable for this user, or name another with --data.")
+            Explanation(
+                what: "Cannot write \(path).", why: reason, remedy: "Make the folder writable for this user, or name another with --data.")
         case .looseMode(let path, let mode, let wanted):
             Explanation(
                 what: "Will not start: others can read \(path).", why: "Its mode is 0\(mode).", remedy: "chmod \(wanted) \(path)")
@@ -40,7 +41,8 @@ package enum DataFolderError: Explained, Equatable {
             Explanation(what: "Cannot read \(path).", why: reason, remedy: "Mend the JSON; docs/operating.md lists the settings.")
         case .unknownSetting(let path, let key, let known):
             Explanation(
-                what: "\(path) has an unknown setting \"\(Printable.line(key))\".", why: "The settings are \(known.joined(separator: ", ")).",
+                what: "\(path) has an unknown setting \"\(Printable.line(key))\".",
+                why: "The settings are \(known.joined(separator: ", ")).",
                 remedy: "Remove it or mend its spelling.")
         case .badSetting(let path, let key, let reason):
             Explanation(what: "\(path): the setting \"\(key)\" cannot be used.", why: reason, remedy: "Mend it, then start again.")

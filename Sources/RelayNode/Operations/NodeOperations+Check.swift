@@ -55,14 +55,16 @@ extension NodeOperations {
             ? .good("clock: \(Date(timeIntervalSince1970: Double(Clock.wall.seconds)).formatted(.iso8601))")
             : .bad(
                 Explanation(
-                    what: "The clock is wrong.", why: "It says \(Date(timeIntervalSince1970: Double(Clock.wall.seconds)).formatted(.iso8601)).",
+                    what: "The clock is wrong.",
+                    why: "It says \(Date(timeIntervalSince1970: Double(Clock.wall.seconds)).formatted(.iso8601)).",
                     remedy: "Set it, for example with `timedatectl set-ntp true`."))
     }
 
     private static func disk(_ folder: DataFolder) -> Finding {
         var status = statvfs()
         guard statvfs(folder.path, &status) == 0 else {
-            return .bad(Explanation(what: "The disk cannot be asked.", why: String(cString: strerror(errno)), remedy: "Check \(folder.path)."))
+            return .bad(
+                Explanation(what: "The disk cannot be asked.", why: String(cString: strerror(errno)), remedy: "Check \(folder.path)."))
         }
         guard access(folder.path, W_OK) == 0 else {
             return .bad(DataFolderError.cannotWrite(path: folder.path, reason: String(cString: strerror(errno))).explanation)
@@ -70,7 +72,10 @@ extension NodeOperations {
         let free = UInt64(status.f_bavail) * UInt64(status.f_frsize) / 1_048_576
         return free >= 64
             ? .good("disk: \(free) MiB free")
-            : .bad(Explanation(what: "The disk is nearly full.", why: "\(free) MiB are free.", remedy: "Free some: below 64 MiB a busy node soon refuses messages."))
+            : .bad(
+                Explanation(
+                    what: "The disk is nearly full.", why: "\(free) MiB are free.",
+                    remedy: "Free some: below 64 MiB a busy node soon refuses messages."))
     }
 
     private static func port(_ name: String, _ endpoint: Endpoint) -> Finding {
@@ -85,7 +90,8 @@ extension NodeOperations {
     // MARK: Peers
 
     private static func runningMembers(_ folder: DataFolder) -> [MembersAnswer.Member]? {
-        guard let (status, body) = try? AdminClient(dataFolder: folder.path).request("GET", "/v1/members", timeout: .seconds(5)), status == 200
+        guard let (status, body) = try? AdminClient(dataFolder: folder.path).request("GET", "/v1/members", timeout: .seconds(5)),
+            status == 200
         else { return nil }
         return try? JSONDecoder().decode(MembersAnswer.self, from: Data(body)).members
     }
@@ -119,7 +125,8 @@ extension NodeOperations {
         if endpoints.contains(where: TCPProbe.connects) { return .good("peer: \(name) answers at its address") }
         return .bad(
             Explanation(
-                what: "The node \(name) cannot be reached.", why: "Nothing answers at \(endpoints.map(\.description).joined(separator: ", ")).",
+                what: "The node \(name) cannot be reached.",
+                why: "Nothing answers at \(endpoints.map(\.description).joined(separator: ", ")).",
                 remedy: "See that it runs and that this machine reaches it."))
     }
 }

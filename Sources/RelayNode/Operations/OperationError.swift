@@ -24,7 +24,8 @@ package enum OperationError: Explained, Equatable {
                 why: Printable.line(reason), remedy: "See that it runs and that this machine reaches it, then run the same command again.")
         case .refusedByInviter(let refusal):
             Explanation(
-                what: "The inviting node refused (\(refusal.code)).", why: Printable.line(refusal.detail), remedy: refusal.explanation.remedy)
+                what: "The inviting node refused (\(refusal.code)).", why: Printable.line(refusal.detail),
+                remedy: refusal.explanation.remedy)
         case .inviterSilent:
             Explanation(
                 what: "The inviting node did not answer in time.", why: "The connection stands, but no admission came.",

@@ -1,5 +1,5 @@
-internal import Foundation
 internal import Federation
+internal import Foundation
 internal import Vocabulary
 
 /// What waits for the writer: filled by event loops, emptied by one thread. Its bound is the network's: a connection whose frames are not

@@ -140,7 +140,9 @@ package final class NodeWriter: NetworkDelegate, @unchecked Sendable {
         var effects = node.step(.clockRead(Clock.wall), at: Clock.now, using: &random)
         effects += node.step(.spaceChanged(isLow: true), at: Clock.now, using: &random)
         isRefusingForSpace = true
-        if let addresses { effects += node.step(.listening(clients: addresses.clients, peers: addresses.peers), at: Clock.now, using: &random) }
+        if let addresses {
+            effects += node.step(.listening(clients: addresses.clients, peers: addresses.peers), at: Clock.now, using: &random)
+        }
         network?.perform(orders)
         // Its writes wait for a disk with room: a core that starts says nothing that must be kept.
     }
@@ -203,7 +205,8 @@ package final class NodeWriter: NetworkDelegate, @unchecked Sendable {
         case .linkUp(let node): log.info("link up", metadata: ["node": "\(node)"])
         case .linkDown(let node): log.info("link down", metadata: ["node": "\(node)"])
         case .linkRefused(let node, let refusal):
-            log.notice("link refused", metadata: ["node": "\(node)", "code": "\(refusal.code)", "why": "\(Printable.line(refusal.detail))"])
+            log.notice(
+                "link refused", metadata: ["node": "\(node)", "code": "\(refusal.code)", "why": "\(Printable.line(refusal.detail))"])
         case .memberStateChanged(let node, let state): log.info("a node is \(state)", metadata: ["node": "\(node)"])
         case .membershipChanged: log.info("the federation's members changed")
         case .expelled(let node): log.notice("a node was expelled", metadata: ["node": "\(node)"])

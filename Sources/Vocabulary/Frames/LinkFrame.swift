@@ -46,7 +46,10 @@ public struct JoinRequest: Hashable, Sendable {
 
 /// What one node claims of another (SWIM §4.2). Incarnations are the subject's own counter.
 public struct LivenessClaim: Hashable, Sendable {
-    public enum State: UInt8, Hashable, Sendable, CaseIterable { case alive = 1, suspect, dead }
+    public enum State: UInt8, Hashable, Sendable, CaseIterable {
+        case alive = 1
+        case suspect, dead
+    }
     public let node: NodeID
     public let state: State
     public let incarnation: UInt64

@@ -72,7 +72,8 @@ public struct Refusal: Explained, Hashable {
 
     private var remedy: String {
         switch code {
-        case .rateLimited, .busy, .shuttingDown, .conversationFull, .queueFull, .diskFull: "It is tried again by itself; if it lasts, tell the operator."
+        case .rateLimited, .busy, .shuttingDown, .conversationFull, .queueFull, .diskFull:
+            "It is tried again by itself; if it lasts, tell the operator."
         case .invitationInvalid, .invitationUsed, .invitationExpired: "Ask the operator for a new invitation."
         case .handleTaken, .handleInvalid: "Choose another handle."
         case .ticketInvalid, .ticketUsed, .ticketExpired, .ticketNameMismatch: "Ask an admin of the federation for a new ticket."

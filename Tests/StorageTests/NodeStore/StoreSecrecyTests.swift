@@ -32,7 +32,9 @@ import Vocabulary
         let (device, node, hub) = (DeviceID(raw: random.bytes32()), NodeID(raw: random.bytes32()), NodeID(raw: random.bytes32()))
         let conversation = ConversationID.random(using: &random)
         let key = EventKey(conversation: ConversationKey(hub: hub, conversation: conversation), number: 0x0001_0203_0405_06)
-        let text = Array("the quick brown envelope".utf8), user = random.bytes(32), handle = Array("alice.of.harbor".utf8)
+        let text = Array("the quick brown envelope".utf8)
+        let user = random.bytes(32)
+        let handle = Array("alice.of.harbor".utf8)
         let canaries = [
             "device": device.bytes, "node": node.bytes, "hub": hub.bytes, "conversation": conversation.bytes, "text": text, "user": user,
             "handle": handle,
