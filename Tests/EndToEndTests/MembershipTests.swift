@@ -170,7 +170,8 @@ extension EndToEnd {
                 #expect(wrongNode.code == 77, "\(wrongNode)")
                 let expiring = try harbor.invitation(["--expires", "1s"])
                 let made = Date()
-                try eventually("it expires") { Date().timeIntervalSince(made) > 1.1 }
+                // The node's own clock decides, which it reads when it has something to do.
+                try eventually("it expires") { Date().timeIntervalSince(made) > 4 }
                 let late = try join(expiring, "dave")
                 #expect(late.code == 77, "\(late)")
                 #expect(try join("https://example.org/", "erin").code == 65)

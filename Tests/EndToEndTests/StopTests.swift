@@ -87,7 +87,7 @@ extension EndToEnd {
                     #expect(outcome.code == 78 && outcome.explains && outcome.errors.contains("\(other.peersPort)"), "\(outcome)")
                 }
                 let file = world.folder + "/file"
-                FileManager.default.createFile(atPath: file, contents: nil)
+                try "".write(toFile: file, atomically: true, encoding: .utf8)
                 for program in ["init", "join"] {
                     let arguments = program == "init" ? ["init", "--name", "x"] : ["federation", "join", try other.ticket(for: "x"), "--yes"]
                     let outcome = try world.run("posthouse", arguments + ["--data", file + "/x", "--clients", "127.0.0.1:0", "--peers", "127.0.0.1:0"])
