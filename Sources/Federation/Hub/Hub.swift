@@ -1,10 +1,10 @@
 internal import Cryptography
-internal import Vocabulary
+package import Vocabulary
 
 /// Orders the conversations that this node is hub of: numbers, chain, roster, log, repeats.
 /// Source: docs/protocol/hub.md.
-struct Hub: Sendable {
-    enum Outcome: Sendable {
+package struct Hub: Sendable {
+    package enum Outcome: Sendable {
         case created
         case accepted(Acceptance, Envelope, roster: [RosterEntry])
         /// As before: the answer stands in the sender's queue already, or was acknowledged from it.
@@ -13,8 +13,8 @@ struct Hub: Sendable {
     }
 
     /// News of a device's watermark: what was pruned, and whose messages it newly covers.
-    struct Coverage: Sendable {
-        let covered: [RosterEntry]
+    package struct Coverage: Sendable {
+        package let covered: [RosterEntry]
     }
 
     private let node: NodeID
@@ -25,14 +25,14 @@ struct Hub: Sendable {
     private var visited = 0
 
     /// - Parameter conversations: all that are on disk.
-    init(node: NodeID, conversations: [ConversationID] = []) { (self.node, all) = (node, conversations) }
+    package init(node: NodeID, conversations: [ConversationID] = []) { (self.node, all) = (node, conversations) }
 
     // MARK: Residence
 
-    func isResident(_ conversation: ConversationID) -> Bool { conversations[conversation] != nil }
+    package func isResident(_ conversation: ConversationID) -> Bool { conversations[conversation] != nil }
 
     /// - Throws: when the rows do not decode: the conversation is left unknown.
-    mutating func load(_ id: ConversationID, rows: ConversationRows) throws(CodecError) {
+    package mutating func load(_ id: ConversationID, rows: ConversationRows) throws(CodecError) {
         let key = ConversationKey(hub: node, conversation: id)
         var conversation = try Conversation(key: key, rows: rows)
         uses += 1
@@ -52,7 +52,7 @@ struct Hub: Sendable {
     /// - Parameters:
     ///   - upTime: seconds this node has run in all; expiry counts by it.
     ///   - full: set when a queue that the event would enter has no room. A repeat is answered all the same.
-    mutating func submit(
+    package mutating func submit(
         _ submission: Submission, from sender: RosterEntry, upTime: UInt64, full: Refusal?, writes: inout [StoreWrite]
     ) -> Outcome {
         uses += 1
@@ -119,7 +119,7 @@ struct Hub: Sendable {
 
     /// - Parameter user: whose device it is, by the session or node it came from.
     /// - Returns: nil for a watermark that is no news, not of the roster, or ahead of the truth.
-    mutating func receive(_ watermark: Watermark, of user: UserID?, writes: inout [StoreWrite]) -> Coverage? {
+    package mutating func receive(_ watermark: Watermark, of user: UserID?, writes: inout [StoreWrite]) -> Coverage? {
         guard var conversation = conversations[watermark.key.conversation],
             let entry = conversation.entry(of: watermark.device), user == nil || entry.user == user
         else { return nil }
@@ -135,7 +135,7 @@ struct Hub: Sendable {
         return Coverage(covered: covered)
     }
 
-    func roster(of conversation: ConversationID) -> [RosterEntry] { conversations[conversation]?.roster ?? [] }
+    package func roster(of conversation: ConversationID) -> [RosterEntry] { conversations[conversation]?.roster ?? [] }
 
     /// Whose device it is, by the roster.
     func user(of device: DeviceID, in conversation: ConversationID) -> UserID? {
@@ -145,7 +145,7 @@ struct Hub: Sendable {
     // MARK: Expiry
 
     /// The next few conversations that are not in memory, round and round.
-    mutating func sleeping(_ count: Int) -> [ConversationID] {
+    package mutating func sleeping(_ count: Int) -> [ConversationID] {
         guard !all.isEmpty else { return [] }
         let next = (0..<min(count, all.count)).map { all[(visited + $0) % all.count] }
         visited = (visited + next.count) % all.count
@@ -154,7 +154,7 @@ struct Hub: Sendable {
 
     /// Takes what may not stay longer from the resident conversations.
     /// - Returns: for each such message, whom to tell that it failed.
-    mutating func expire(upTime: UInt64, writes: inout [StoreWrite]) -> [(failure: Failure, sender: RosterEntry)] {
+    package mutating func expire(upTime: UInt64, writes: inout [StoreWrite]) -> [(failure: Failure, sender: RosterEntry)] {
         var failures: [(failure: Failure, sender: RosterEntry)] = []
         for id in conversations.filter({ ($0.value.log.first?.expires ?? .max) <= upTime }).keys.sorted() {
             guard var conversation = conversations[id] else { continue }

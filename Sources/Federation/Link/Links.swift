@@ -1,23 +1,23 @@
-internal import Vocabulary
+package import Vocabulary
 
 /// Links to other nodes: which are up, which to dial and when, and how far each peer's queue for us has been read.
 /// Source: docs/protocol/node-link.md.
-struct Links: Sendable {
+package struct Links: Sendable {
     /// ```
     /// opened ──hello of a member──▶ established
     ///    └──hello of a stranger──▶ unproven ──statements that admit it──▶ established
     /// ```
-    enum Phase: Sendable {
+    package enum Phase: Sendable {
         case opened
         case unproven(QueuePosition)
         case established
     }
 
-    struct Link: Sendable {
-        let peer: NodeID
-        let dialled: Bool
+    package struct Link: Sendable {
+        package let peer: NodeID
+        package let dialled: Bool
         let opened: Instant
-        var phase: Phase = .opened
+        package var phase: Phase = .opened
         var framesBeforeEstablished = 0
     }
 
@@ -31,26 +31,26 @@ struct Links: Sendable {
     }
 
     /// A peer is a stranger until its admission is known; so much it may say before.
-    static let framesBeforeEstablishedMax = 64
+    package static let framesBeforeEstablishedMax = 64
 
     private let node: NodeID
     private var byID: [LinkID: Link] = [:]
     private var peers: [NodeID: Peer] = [:]
     private var unacknowledged: Set<NodeID> = []
 
-    init(node: NodeID, cursors: [NodeID: QueuePosition]) {
+    package init(node: NodeID, cursors: [NodeID: QueuePosition]) {
         self.node = node
         for (peer, cursor) in cursors { peers[peer, default: Peer()].read = cursor }
     }
 
-    subscript(_ link: LinkID) -> Link? { byID[link] }
-    func link(to peer: NodeID) -> LinkID? { peers[peer]?.link }
-    func read(from peer: NodeID) -> QueuePosition { peers[peer]?.read ?? 0 }
-    var established: [NodeID] { peers.filter { $0.value.link != nil }.keys.sorted() }
-    func links(of peer: NodeID) -> [LinkID] { byID.filter { $0.value.peer == peer }.keys.sorted() }
-    var all: [LinkID] { byID.keys.sorted() }
+    package subscript(_ link: LinkID) -> Link? { byID[link] }
+    package func link(to peer: NodeID) -> LinkID? { peers[peer]?.link }
+    package func read(from peer: NodeID) -> QueuePosition { peers[peer]?.read ?? 0 }
+    package var established: [NodeID] { peers.filter { $0.value.link != nil }.keys.sorted() }
+    package func links(of peer: NodeID) -> [LinkID] { byID.filter { $0.value.peer == peer }.keys.sorted() }
+    package var all: [LinkID] { byID.keys.sorted() }
 
-    mutating func open(_ id: LinkID, peer: NodeID, dialled: Bool, at now: Instant) -> Refusal? {
+    package mutating func open(_ id: LinkID, peer: NodeID, dialled: Bool, at now: Instant) -> Refusal? {
         peers[peer]?.isDialling = false
         let pending = byID.values.count { if case .established = $0.phase { false } else { true } }
         guard dialled || pending < Limits.linksPendingMax else { return Refusal(.busy, "Too many links are being set up.") }
@@ -58,7 +58,7 @@ struct Links: Sendable {
         return nil
     }
 
-    mutating func countFrame(_ id: LinkID) -> Refusal? {
+    package mutating func countFrame(_ id: LinkID) -> Refusal? {
         guard var link = byID[id] else { return Refusal(.badFrame, "The link is closed.") }
         if case .established = link.phase { return nil }
         link.framesBeforeEstablished += 1
@@ -67,10 +67,10 @@ struct Links: Sendable {
             ? nil : Refusal(.notMember, "The node is not a member of this federation, as far as this one knows.")
     }
 
-    mutating func markUnproven(_ id: LinkID, cursor: QueuePosition) { byID[id]?.phase = .unproven(cursor) }
+    package mutating func markUnproven(_ id: LinkID, cursor: QueuePosition) { byID[id]?.phase = .unproven(cursor) }
 
     /// Links whose peer said hello before its admission was known here.
-    func unproven(admitted: (NodeID) -> Bool) -> [(LinkID, QueuePosition)] {
+    package func unproven(admitted: (NodeID) -> Bool) -> [(LinkID, QueuePosition)] {
         byID.compactMap { id, link in
             if case .unproven(let cursor) = link.phase, admitted(link.peer) { (id, cursor) } else { nil }
         }.sorted { $0.0 < $1.0 }
@@ -79,7 +79,7 @@ struct Links: Sendable {
     /// One link a pair. Of two made at the same moment both sides keep the one that the lower id dialled; a later one
     /// replaces the earlier, whose other end is gone.
     /// - Returns: the link to close, which may be the new one; nil when there was none.
-    mutating func establish(_ id: LinkID, at now: Instant) -> LinkID? {
+    package mutating func establish(_ id: LinkID, at now: Instant) -> LinkID? {
         guard let link = byID[id] else { return nil }
         var peer = peers[link.peer] ?? Peer()
         defer { peers[link.peer] = peer }
@@ -99,7 +99,7 @@ struct Links: Sendable {
     }
 
     /// - Returns: the peer, and whether this was the link in use.
-    mutating func close(_ id: LinkID, at now: Instant, using random: inout some RandomNumberGenerator) -> (peer: NodeID, wasInUse: Bool)? {
+    package mutating func close(_ id: LinkID, at now: Instant, using random: inout some RandomNumberGenerator) -> (peer: NodeID, wasInUse: Bool)? {
         guard let link = byID.removeValue(forKey: id) else { return nil }
         let wasInUse = peers[link.peer]?.link == id
         if wasInUse { peers[link.peer]?.link = nil }
@@ -107,13 +107,13 @@ struct Links: Sendable {
         return (link.peer, wasInUse)
     }
 
-    mutating func dialFailed(_ peer: NodeID, at now: Instant, using random: inout some RandomNumberGenerator) {
+    package mutating func dialFailed(_ peer: NodeID, at now: Instant, using random: inout some RandomNumberGenerator) {
         peers[peer]?.isDialling = false
         backOff(peer, at: now, using: &random)
     }
 
     /// True if it is to be dialled now; then it counts as being dialled.
-    mutating func startDialling(_ peer: NodeID, at now: Instant) -> Bool {
+    package mutating func startDialling(_ peer: NodeID, at now: Instant) -> Bool {
         var entry = peers[peer] ?? Peer()
         guard entry.link == nil, !entry.isDialling, entry.nextDial <= now else { return false }
         entry.isDialling = true
@@ -122,12 +122,12 @@ struct Links: Sendable {
     }
 
     /// A peer that called, or is known to be back, is not made to wait out a back-off.
-    mutating func wake(_ peer: NodeID, at now: Instant) {
+    package mutating func wake(_ peer: NodeID, at now: Instant) {
         peers[peer]?.nextDial = now
         peers[peer]?.failures = 0
     }
 
-    func nextDial(of wanted: [NodeID]) -> Instant? {
+    package func nextDial(of wanted: [NodeID]) -> Instant? {
         wanted.compactMap { id -> Instant? in
             guard let peer = peers[id] else { return .start }
             return peer.link == nil && !peer.isDialling ? peer.nextDial : nil
@@ -147,7 +147,7 @@ struct Links: Sendable {
 
     /// - Returns: false for an entry that is on disk already. It is acknowledged again: it came since the peer did not hear of it, as when our
     ///   hello crossed the last entries of an older link.
-    mutating func advance(_ peer: NodeID, to position: QueuePosition) -> Bool {
+    package mutating func advance(_ peer: NodeID, to position: QueuePosition) -> Bool {
         unacknowledged.insert(peer)
         guard position > read(from: peer) else { return false }
         peers[peer, default: Peer()].read = position
@@ -155,7 +155,7 @@ struct Links: Sendable {
     }
 
     /// The acknowledgements that this batch earned, one a peer.
-    mutating func takeAcknowledgements() -> [(peer: NodeID, link: LinkID?, through: QueuePosition)] {
+    package mutating func takeAcknowledgements() -> [(peer: NodeID, link: LinkID?, through: QueuePosition)] {
         guard !unacknowledged.isEmpty else { return [] }
         let due = unacknowledged.sorted().map { ($0, peers[$0]?.link, read(from: $0)) }
         unacknowledged.removeAll(keepingCapacity: true)

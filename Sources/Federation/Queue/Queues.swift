@@ -11,20 +11,22 @@ public enum Receiver: Hashable, Sendable {
 /// All queues of a node: durable, in order, each for one destination. Entries go out within a window, are forgotten once
 /// acknowledged, and wait on disk in between; memory holds a line of each.
 /// Source: docs/protocol/node-link.md, "Queues"; DESIGN 5 and 8.
-struct Queues: Sendable {
+package struct Queues: Sendable {
     /// An order to read entries back from disk.
-    struct Page: Hashable, Sendable {
-        let destination: Destination
-        let after: QueuePosition
+    package struct Page: Hashable, Sendable {
+        package let destination: Destination
+        package let after: QueuePosition
         let attachment: UInt64
-        let entriesMax: Int
-        let bytesMax: Int
+        package let entriesMax: Int
+        package let bytesMax: Int
     }
 
     /// One watermark's or receipt's slot in a queue: only the newest is worth sending.
-    struct Slot: Hashable, Sendable {
-        let key: ConversationKey
-        let device: DeviceID
+    package struct Slot: Hashable, Sendable {
+        package let key: ConversationKey
+        package let device: DeviceID
+
+        package init(key: ConversationKey, device: DeviceID) { (self.key, self.device) = (key, device) }
     }
 
     private struct Queue: Sendable {
@@ -46,27 +48,27 @@ struct Queues: Sendable {
 
     private var queues: [Destination: Queue] = [:]
     private var attachments: UInt64 = 0
-    private(set) var nextPosition: QueuePosition
-    private(set) var entries = 0
-    private(set) var bytes = 0
+    package private(set) var nextPosition: QueuePosition
+    package private(set) var entries = 0
+    package private(set) var bytes = 0
 
-    init(highest: QueuePosition) { nextPosition = highest.next }
+    package init(highest: QueuePosition) { nextPosition = highest.next }
 
     /// Positions follow the wall clock in microseconds, as long as it rises: so an entry tells its age, and a node restored from an old
     /// copy gives no position twice. That they rise is certain; the rest is as good as the clock.
-    mutating func clockRead(_ wall: Timestamp) {
+    package mutating func clockRead(_ wall: Timestamp) {
         let clock = min(UInt64(wall.milliseconds), counterMax / 2000) * 1000
         if clock > nextPosition.value { nextPosition = QueuePosition(unchecked: clock) }
     }
 
     /// When the entry that has waited longest came, by the wall clock.
-    var oldest: Timestamp? {
+    package var oldest: Timestamp? {
         queues.values.compactMap(\.outline.first?.position).min().map { Timestamp(milliseconds: Int64($0 / 1000)) }
     }
 
     // MARK: Filling
 
-    mutating func restore(_ destination: Destination, lines: [(position: QueuePosition, bytes: Int)]) {
+    package mutating func restore(_ destination: Destination, lines: [(position: QueuePosition, bytes: Int)]) {
         var queue = Queue()
         for line in lines {
             guard queue.outline.append(.init(position: line.position.value, bytes: UInt32(clamping: line.bytes))) else { continue }
@@ -78,7 +80,7 @@ struct Queues: Sendable {
     }
 
     /// - Returns: why nothing more may be added to this queue.
-    func refusal(for destination: Destination) -> Refusal? {
+    package func refusal(for destination: Destination) -> Refusal? {
         guard entries < Limits.queueEntriesTotalMax else { return Refusal(.queueFull, "The node's queues are full.") }
         guard let queue = queues[destination] else { return nil }
         let (entriesMax, bytesMax) =
@@ -94,7 +96,7 @@ struct Queues: Sendable {
 
     /// Adds an entry. A newer watermark takes the place of one that has not been sent yet.
     /// - Returns: the writes, and where to send the item at once: everything before it was sent and the window has room.
-    mutating func append(
+    package mutating func append(
         to destination: Destination, content: [UInt8], event: EventKey?, bytes size: Int, slot: Slot? = nil
     ) -> (writes: [StoreWrite], push: (Receiver, QueuePosition)?) {
         var queue = queues[destination] ?? Queue()
@@ -128,7 +130,7 @@ struct Queues: Sendable {
     // MARK: Emptying
 
     /// A receiver came: everything unacknowledged is sent to it, from the front.
-    mutating func attach(_ receiver: Receiver, to destination: Destination) {
+    package mutating func attach(_ receiver: Receiver, to destination: Destination) {
         var queue = queues[destination] ?? Queue()
         attachments += 1
         queue.receiver = receiver
@@ -142,7 +144,7 @@ struct Queues: Sendable {
 
     /// - Returns: false when another receiver has taken its place already.
     @discardableResult
-    mutating func detach(_ receiver: Receiver, from destination: Destination) -> Bool {
+    package mutating func detach(_ receiver: Receiver, from destination: Destination) -> Bool {
         guard queues[destination]?.receiver == receiver else { return false }
         queues[destination]?.receiver = nil
         queues[destination]?.isPaging = false
@@ -150,15 +152,15 @@ struct Queues: Sendable {
         return true
     }
 
-    func receiver(of destination: Destination) -> Receiver? { queues[destination]?.receiver }
-    func count(of destination: Destination) -> Int { queues[destination]?.outline.count ?? 0 }
-    func bytes(of destination: Destination) -> Int { queues[destination]?.outline.bytes ?? 0 }
+    package func receiver(of destination: Destination) -> Receiver? { queues[destination]?.receiver }
+    package func count(of destination: Destination) -> Int { queues[destination]?.outline.count ?? 0 }
+    package func bytes(of destination: Destination) -> Int { queues[destination]?.outline.bytes ?? 0 }
 
     /// The destinations with entries, in a fixed order.
-    var waiting: [Destination] { queues.filter { $0.value.outline.count > 0 }.keys.sorted() }
+    package var waiting: [Destination] { queues.filter { $0.value.outline.count > 0 }.keys.sorted() }
 
     /// - Returns: the writes; none when nothing new was acknowledged.
-    mutating func acknowledge(_ destination: Destination, through position: QueuePosition) -> [StoreWrite] {
+    package mutating func acknowledge(_ destination: Destination, through position: QueuePosition) -> [StoreWrite] {
         guard var queue = queues[destination], let first = queue.outline.first, first.position <= position.value else { return [] }
         while let line = queue.outline.first, line.position <= position.value {
             if line.position <= queue.pushed {
@@ -178,7 +180,7 @@ struct Queues: Sendable {
     }
 
     /// What to read back from disk next, if something waits, somebody takes it and the window has room.
-    mutating func nextPage(of destination: Destination) -> Page? {
+    package mutating func nextPage(of destination: Destination) -> Page? {
         guard var queue = queues[destination], queue.receiver != nil, !queue.isPaging, !queue.isDrained else { return nil }
         let window = Self.window(destination)
         let room = (entries: window.entries - queue.inFlight.entries, bytes: window.bytes - queue.inFlight.bytes)
@@ -195,7 +197,7 @@ struct Queues: Sendable {
 
     /// Entries came back from disk.
     /// - Returns: those to send, and to whom.
-    mutating func paged(_ page: Page, _ stored: [StoredEntry]) -> (receiver: Receiver, entries: [StoredEntry])? {
+    package mutating func paged(_ page: Page, _ stored: [StoredEntry]) -> (receiver: Receiver, entries: [StoredEntry])? {
         guard var queue = queues[page.destination], queue.attachment == page.attachment, let receiver = queue.receiver else { return nil }
         queue.isPaging = false
         let fresh = stored.filter { $0.position.value > queue.pushed }
@@ -211,7 +213,7 @@ struct Queues: Sendable {
     }
 
     /// Takes out one entry that was paged and is not to be sent.
-    mutating func withdraw(_ destination: Destination, _ position: QueuePosition) -> StoreWrite {
+    package mutating func withdraw(_ destination: Destination, _ position: QueuePosition) -> StoreWrite {
         if var queue = queues[destination] {
             (entries, bytes) = (entries - queue.outline.count, bytes - queue.outline.bytes)
             queue.outline.remove(position: position.value)
@@ -223,7 +225,7 @@ struct Queues: Sendable {
     }
 
     /// True once after `attach`, when all that waited then was sent.
-    mutating func hasCaughtUp(_ destination: Destination) -> Bool {
+    package mutating func hasCaughtUp(_ destination: Destination) -> Bool {
         guard let queue = queues[destination], let target = queue.catchUp, queue.pushed >= target || queue.isDrained else { return false }
         queues[destination]?.catchUp = nil
         return true

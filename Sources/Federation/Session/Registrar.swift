@@ -1,12 +1,12 @@
 internal import Cryptography
-internal import Vocabulary
+package import Vocabulary
 
 /// Who may register here: invitations and the handles reserved on their strength.
 /// Source: docs/protocol/client-session.md, "Registration".
-struct Registrar: Sendable {
-    static let invitationsMax = 100_000
+package struct Registrar: Sendable {
+    package static let invitationsMax = 100_000
     /// Up-time for which a handle stays reserved for a registration that was not finished.
-    static let reservationSeconds: UInt64 = 3600
+    package static let reservationSeconds: UInt64 = 3600
 
     private struct Invitation: Sendable {
         var usesLeft: UInt32
@@ -23,7 +23,7 @@ struct Registrar: Sendable {
     private var invitations: [Digest: Invitation] = [:]
     private var reservations: [Handle: Reservation] = [:]
 
-    init(invitations rows: [(key: [UInt8], value: [UInt8])], reservations reserved: [(key: [UInt8], value: [UInt8])]) {
+    package init(invitations rows: [(key: [UInt8], value: [UInt8])], reservations reserved: [(key: [UInt8], value: [UInt8])]) {
         for (key, value) in rows {
             var reader = ByteReader(value)
             guard let digest = Digest(key), let uses = try? reader.integer(UInt32.self),
@@ -41,7 +41,7 @@ struct Registrar: Sendable {
     }
 
     /// - Returns: the secret; nil when there are too many invitations.
-    mutating func invite(
+    package mutating func invite(
         uses: Int, expires: Timestamp, using random: inout some RandomNumberGenerator, writes: inout [StoreWrite]
     ) -> [UInt8]? {
         guard invitations.count < Self.invitationsMax else { return nil }
@@ -55,7 +55,7 @@ struct Registrar: Sendable {
 
     /// Reserves a handle. The same user asking again for the same handle is answered alike, so that a lost reply costs nothing.
     /// - Parameter holder: whose handle it is by the directory.
-    mutating func register(
+    package mutating func register(
         secret: [UInt8], user: UserID, handle: Handle, holder: UserID?, wall: Timestamp, upTime: UInt64,
         writes: inout [StoreWrite]
     ) -> Refusal? {
@@ -85,15 +85,15 @@ struct Registrar: Sendable {
         return nil
     }
 
-    func isReserved(_ handle: Handle, for user: UserID) -> Bool { reservations[handle]?.user == user }
+    package func isReserved(_ handle: Handle, for user: UserID) -> Bool { reservations[handle]?.user == user }
 
-    mutating func complete(_ handle: Handle, writes: inout [StoreWrite]) {
+    package mutating func complete(_ handle: Handle, writes: inout [StoreWrite]) {
         guard reservations.removeValue(forKey: handle) != nil else { return }
         writes.append(.remove(.reservation, key: Array(handle.description.utf8)))
     }
 
     /// Drops expired invitations, and reservations that were not finished: their use goes back to the invitation.
-    mutating func sweep(wall: Timestamp, upTime: UInt64, writes: inout [StoreWrite]) {
+    package mutating func sweep(wall: Timestamp, upTime: UInt64, writes: inout [StoreWrite]) {
         for handle in reservations.filter({ $0.value.expires <= upTime }).keys.sorted() {
             guard let reservation = reservations[handle] else { continue }
             complete(handle, writes: &writes)

@@ -1,20 +1,20 @@
-internal import Cryptography
-internal import Vocabulary
+package import Cryptography
+package import Vocabulary
 
 /// Client sessions from the first frame to the last: who may say what when. What an authenticated device asks for is the node's to do.
 /// Source: docs/protocol/client-session.md.
-struct Sessions: Sendable {
+package struct Sessions: Sendable {
     /// ```
     /// connected ──hello──▶ greeted ──authenticate──▶ authenticated
     /// ```
     /// In `greeted` a new user may also register and publish.
-    enum Phase: Sendable {
+    package enum Phase: Sendable {
         case connected
         case greeted(clientNonce: Bytes32, nodeNonce: Bytes32)
         case authenticated(RosterEntry)
     }
 
-    struct Session: Sendable {
+    package struct Session: Sendable {
         var phase: Phase
         let opened: Instant
         var lastHeard: Instant
@@ -24,7 +24,7 @@ struct Sessions: Sendable {
         var bucket: TokenBucket
     }
 
-    enum Verdict: Sendable {
+    package enum Verdict: Sendable {
         case authenticated(RosterEntry, replacing: SessionID?)
         case refused(Refusal)
     }
@@ -37,27 +37,27 @@ struct Sessions: Sendable {
     private var byDevice: [DeviceID: SessionID] = [:]
 
     /// - Parameter certificateHash: SHA-256 of the TLS certificate (DER) that clients are shown.
-    init(key: SigningKey, federation: FederationID, certificateHash: Bytes32) {
+    package init(key: SigningKey, federation: FederationID, certificateHash: Bytes32) {
         node = NodeID(raw: key.publicKey)
         (self.key, self.federation, self.certificateHash) = (key, federation, certificateHash)
     }
 
-    var count: Int { byID.count }
-    var authenticatedCount: Int { byDevice.count }
-    var all: [SessionID] { byID.keys.sorted() }
+    package var count: Int { byID.count }
+    package var authenticatedCount: Int { byDevice.count }
+    package var all: [SessionID] { byID.keys.sorted() }
 
-    func session(of device: DeviceID) -> SessionID? { byDevice[device] }
+    package func session(of device: DeviceID) -> SessionID? { byDevice[device] }
 
-    func device(of session: SessionID) -> RosterEntry? {
+    package func device(of session: SessionID) -> RosterEntry? {
         if case .authenticated(let entry)? = byID[session]?.phase { entry } else { nil }
     }
 
-    func phase(of session: SessionID) -> Phase? { byID[session]?.phase }
-    func registering(in session: SessionID) -> UserID? { byID[session]?.registering }
-    mutating func setRegistering(_ user: UserID, in session: SessionID) { byID[session]?.registering = user }
+    package func phase(of session: SessionID) -> Phase? { byID[session]?.phase }
+    package func registering(in session: SessionID) -> UserID? { byID[session]?.registering }
+    package mutating func setRegistering(_ user: UserID, in session: SessionID) { byID[session]?.registering = user }
 
     /// - Returns: a refusal when there are too many.
-    mutating func open(_ session: SessionID, at now: Instant) -> Refusal? {
+    package mutating func open(_ session: SessionID, at now: Instant) -> Refusal? {
         guard byID.count < Limits.sessionsMax else { return Refusal(.busy, "The node has as many sessions as it takes.") }
         byID[session] = Session(
             phase: .connected, opened: now, lastHeard: now,
@@ -66,7 +66,7 @@ struct Sessions: Sendable {
     }
 
     /// - Returns: the device whose queue nobody takes any more.
-    mutating func close(_ session: SessionID) -> DeviceID? {
+    package mutating func close(_ session: SessionID) -> DeviceID? {
         guard let removed = byID.removeValue(forKey: session), case .authenticated(let entry) = removed.phase,
             byDevice[entry.device] == session
         else { return nil }
@@ -75,7 +75,7 @@ struct Sessions: Sendable {
     }
 
     /// Counts a frame against the session's bounds.
-    mutating func admit(_ session: SessionID, at now: Instant) -> Refusal? {
+    package mutating func admit(_ session: SessionID, at now: Instant) -> Refusal? {
         guard var entry = byID[session] else { return Refusal(.badFrame, "The session is closed.") }
         entry.lastHeard = now
         defer { byID[session] = entry }
@@ -88,7 +88,7 @@ struct Sessions: Sendable {
     }
 
     /// Answers the first frame with this node's proof, bound to the client's nonce and the certificate it was shown.
-    mutating func hello(
+    package mutating func hello(
         _ session: SessionID, versions: VersionRange, nonce: Bytes32, using random: inout some RandomNumberGenerator
     ) -> Result<NodeFrame, Refusal> {
         guard case .connected? = byID[session]?.phase else { return .failure(Refusal(.badFrame, "hello was said already.")) }
@@ -106,7 +106,7 @@ struct Sessions: Sendable {
     }
 
     /// - Parameter record: the newest record of the user, if there is one.
-    mutating func authenticate(_ session: SessionID, _ proof: Authentication, record: UserRecord?) -> Verdict {
+    package mutating func authenticate(_ session: SessionID, _ proof: Authentication, record: UserRecord?) -> Verdict {
         guard case .greeted(let clientNonce, let nodeNonce)? = byID[session]?.phase else {
             return .refused(Refusal(.badFrame, "authenticate comes once, after hello."))
         }
@@ -126,7 +126,7 @@ struct Sessions: Sendable {
     }
 
     /// Sessions that did not authenticate in time or fell silent.
-    func overdue(at now: Instant) -> [(session: SessionID, refusal: Refusal)] {
+    package func overdue(at now: Instant) -> [(session: SessionID, refusal: Refusal)] {
         byID.compactMap { id, session in
             if case .authenticated = session.phase {
                 now - session.lastHeard > Limits.sessionIdleTimeout ? (id, Refusal(.busy, "The session was silent for too long.")) : nil
