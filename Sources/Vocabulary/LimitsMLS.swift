@@ -16,6 +16,8 @@ extension Limits {
     /// Extensions in one list, and values in one list of capabilities: they are compared each with each.
     public static let mlsExtensionsMax = 256
     public static let mlsCapabilitiesMax = 1024
+    /// Pending proposals tried one by one when all together make no valid commit: as many times is the tree worked on.
+    public static let mlsProposalsTriedMax = 256
     /// From a key package's `notBefore` to its `notAfter` (RFC 9420 §7.2).
     public static let mlsLifetimeMax = Duration.days(400)
 }

@@ -24,6 +24,7 @@ struct Program: AsyncParsableCommand {
             64 usage; 65 bad data, or an address that does not exist; 69 the node cannot be reached or cannot do it now; 74 I/O error;
             75 kept in the outbox, goes out with the next command that reaches the node; 77 not permitted; 78 configuration.
             """,
+        version: Software.version,
         subcommands: [Join.self, WhoAmI.self, Send.self, Receive.self, History.self, ShowOutbox.self, ContactCommand.self])
 }
 

@@ -1,5 +1,6 @@
 import ArgumentParser
 import RelayNode
+import Vocabulary
 
 @main
 struct Posthouse: ParsableCommand {

@@ -22,8 +22,10 @@ enum AdminRoutes {
         let storeBytes: Int
         let freeBytes: Int?
         let commits: CommitTimes
+        let network: NetworkCounts?
 
         init(_ writer: NodeWriter, _ network: Network?) {
+            self.network = network?.counts
             storeBytes = writer.store.fileBytes
             freeBytes = try? writer.store.freeBytes
             commits = writer.commits
@@ -117,7 +119,19 @@ enum AdminRoutes {
             oldestSeconds: status.oldestSeconds, peers: status.peersUp, members: status.members, storeBytes: context.storeBytes,
             freeBytes: context.freeBytes, commits: context.commits.count, commitMillisecondsP50: context.commits.percentile(0.5),
             commitMillisecondsP99: context.commits.percentile(0.99), upTimeSeconds: status.upTimeSeconds,
-            refusingForSpace: status.refusingForSpace, counters: status.counters)
+            refusingForSpace: status.refusingForSpace, counters: counters(status, context))
+    }
+
+    /// The core's and the network's together.
+    private static func counters(_ status: NodeStatus, _ context: Context) -> [String: Int] {
+        guard let network = context.network else { return status.counters }
+        let sockets = [
+            "connections_refused": network.connectionsRefused, "handshakes_failed": network.handshakesFailed,
+            "protocol_violations": network.violations, "slow_readers_closed": network.slowReaders,
+            "frames_received": network.framesReceived, "frames_sent": network.framesSent,
+            "frame_bytes_received": network.bytesReceived, "frame_bytes_sent": network.bytesSent,
+        ]
+        return status.counters.merging(sockets) { core, _ in core }
     }
 
     private static func bad(_ why: String) -> AdminHTTPResponse {

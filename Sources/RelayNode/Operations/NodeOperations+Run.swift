@@ -17,6 +17,7 @@ extension NodeOperations {
         let configuration = try folder.configuration()
         try folder.checkModes()
         let key = try folder.nodeKey()
+        raiseFileLimit()
         var log = Logger(label: "posthouse") { StreamLogHandler.standardError(label: $0) }
         log.logLevel = Logger.Level(rawValue: logLevel ?? configuration.logLevel) ?? .notice
         let certificate = try certificate(configuration, key)
@@ -40,6 +41,14 @@ extension NodeOperations {
         open.lock.release()
         withExtendedLifetime(signals) {}
         log.notice("stopped")
+    }
+
+    /// A connection is a file: as many as the system allows, since its usual soft limit of 1,024 is far below `Limits.sessionsMax`.
+    private static func raiseFileLimit() {
+        var limit = rlimit()
+        guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0, limit.rlim_cur < limit.rlim_max else { return }
+        limit.rlim_cur = limit.rlim_max
+        setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
     }
 
     static func nodeRows(_ store: SQLiteNodeStore) throws -> NodeRows {
