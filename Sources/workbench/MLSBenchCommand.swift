@@ -73,8 +73,10 @@ struct MLSBench {
 
     mutating func run() throws {
         try commits("cold")
-        try warm()
-        try commits("warm")
+        if !all.isEmpty {
+            try warm()
+            try commits("warm")
+        }
         try additions()
         if size > 2 { try removals() }
         try messages()
@@ -102,7 +104,6 @@ struct MLSBench {
 
     /// Members all over the tree commit once: all of a small group, some 32 of a large one.
     private mutating func warm() throws {
-        guard !all.isEmpty else { return }
         // An external commit in the place of each leaf leaves the tree as a commit of its member would.
         for index in stride(from: 1, to: size, by: max(1, size / 32)) where UInt32(index) != bob.ownLeaf {
             let join = try Group.joinExternally(
@@ -153,7 +154,7 @@ struct MLSBench {
             bytes = pending.message.count
             ann = old
         }
-        report("remove 1 (warm)", make, bytes)
+        report(all.isEmpty ? "remove 1 (cold)" : "remove 1 (warm)", make, bytes)
     }
 
     private mutating func messages() throws {

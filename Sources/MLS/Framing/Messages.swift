@@ -137,6 +137,15 @@ public struct MLSMessage: Hashable, Sendable, WireCodable {
         }
     }
 
+    /// Readable by all who see the message, and authenticated for members; nil of messages that have none.
+    public var authenticatedData: [UInt8]? {
+        switch body {
+        case .publicMessage(let message): message.content.authenticatedData
+        case .privateMessage(let message): message.authenticatedData
+        case .welcome, .groupInfo, .keyPackage: nil
+        }
+    }
+
     public var keyPackage: KeyPackage? { if case .keyPackage(let package) = body { package } else { nil } }
     public var groupInfo: GroupInfo? { if case .groupInfo(let info) = body { info } else { nil } }
     /// The references of the key packages that a Welcome is for.

@@ -10,6 +10,16 @@ extension Group.Current {
             context: state.context, extensions: all, confirmationTag: state.confirmationTag, signer: mine.leaf, key: signer, suite)
     }
 
+    func externalInfo(includesTree: Bool, extensions: [MLSExtension]) throws(MLSError) -> [UInt8] {
+        let suite = try state.suite()
+        let key = try EpochSecrets.externalKey(secrets.external, suite)
+        var writer = ByteWriter(reservingCapacity: 40)
+        writer.write(opaque: key.publicKey)
+        let external = MLSExtension(type: MLSExtension.externalPub, data: writer.bytes)
+        let info = groupInfo(extensions: extensions + [external], includesTree: includesTree, suite)
+        return MLSMessage(.groupInfo(info)).encoded
+    }
+
     func welcome(
         _ provisional: Provisional, joiner: JoinerSecrets, path: DraftPath?, plan: CommitPlan, _ suite: any SuiteProvider,
         using random: inout some RandomNumberGenerator
@@ -25,7 +35,11 @@ extension Group.Current {
         for (leaf, package) in provisional.added {
             let secrets = GroupSecrets(
                 joinerSecret: joiner.joiner, pathSecret: path?.secret(for: leaf), preSharedKeys: provisional.preSharedKeys)
-            var plaintext = secrets.encoded
+            // Reserved in one piece: a buffer that grew would leave secrets behind where it was.
+            var writer = ByteWriter(reservingCapacity: 128 + 128 * provisional.preSharedKeys.count)
+            writer.write(secrets)
+            var plaintext = writer.bytes
+            writer = ByteWriter()
             defer { wipe(&plaintext) }
             let seed = random.secret(suite.seedLength)
             let sealed = try crypto("init key") { () throws(CryptoError) in try sealer.seal(plaintext, package.initKey, seed) }
@@ -40,13 +54,7 @@ extension Group {
     /// A GroupInfo of this epoch with the external key, by which others may join on their own (§12.4.3.2); an MLSMessage.
     public func groupInfo(includesTree: Bool = true, extensions: [MLSExtension] = []) throws(MLSError) -> [UInt8] {
         try checkActive()
-        let suite = try suite()
-        let key = try EpochSecrets.externalKey(current.secrets.external, suite)
-        var writer = ByteWriter(reservingCapacity: 40)
-        writer.write(opaque: key.publicKey)
-        let external = MLSExtension(type: MLSExtension.externalPub, data: writer.bytes)
-        let info = current.groupInfo(extensions: extensions + [external], includesTree: includesTree, suite)
-        return MLSMessage(.groupInfo(info)).encoded
+        return try current.externalInfo(includesTree: includesTree, extensions: extensions)
     }
 }
 

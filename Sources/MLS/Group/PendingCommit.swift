@@ -5,7 +5,7 @@ internal import Vocabulary
 public struct CommitPlan: Sendable {
     /// Committed by value, in this order, after the referenced ones.
     public var proposals: [Proposal] = []
-    /// Which of the pending proposals to take up: nil for all of them.
+    /// Which of the pending proposals to take up: nil for all that go together and with `proposals` (§12.2 says which to prefer).
     public var references: [[UInt8]]?
     /// A path is made where it must be, and by default wherever it may be: it heals a compromise (§12.4). False leaves it out of commits that only add.
     public var refreshesPath = true
@@ -34,6 +34,12 @@ public struct PendingCommit: Equatable, Sendable {
     let base: [UInt8]
     let next: Group.Current
     let ending: ReInit?
+
+    /// The GroupInfo of the epoch that the commit begins, with the external key; an MLSMessage. For a hub that takes both in one transaction.
+    public func groupInfo(includesTree: Bool = true, extensions: [MLSExtension] = []) throws(MLSError) -> [UInt8] {
+        guard ending == nil else { throw .groupEnded }
+        return try next.externalInfo(includesTree: includesTree, extensions: extensions)
+    }
 
     public var welcomedReferences: [[UInt8]] { welcome.flatMap { try? MLSMessage($0).welcomedReferences } ?? [] }
 }
@@ -81,8 +87,18 @@ extension Group {
         using random: inout R, protect: (AuthenticatedContent, inout R) throws(MLSError) -> [UInt8]
     ) throws(MLSError) -> PendingCommit {
         try checkActive()
-        let (items, list) = try resolve(plan, linking: linking?.usage)
-        var provisional = try Provisional(list, to: current.state, host: host, sending: true, suite)
+        var (items, list) = try resolve(plan, linking: linking?.usage)
+        var provisional: Provisional
+        do {
+            provisional = try Provisional(list, to: current.state, host: host, sending: true, suite)
+        } catch {
+            // One member's odd proposal must not keep all others from committing.
+            guard plan.references == nil, !current.state.proposals.isEmpty else { throw error }
+            var lenient = plan
+            lenient.references = try sound(plan, linking: linking?.usage, host: host, suite)
+            (items, list) = try resolve(lenient, linking: linking?.usage)
+            provisional = try Provisional(list, to: current.state, host: host, sending: true, suite)
+        }
         let hasPath = list.requiresPath || (plan.refreshesPath && provisional.reInit == nil) || plan.identity != nil
         var context = current.state.context
         context.epoch = try context.nextEpoch()
@@ -124,11 +140,31 @@ extension Group {
             base: current.state.interimTranscriptHash, next: next, ending: provisional.reInit)
     }
 
+    /// Tries pending proposals one after the other, and leaves out those that make the list invalid.
+    /// - Throws: the rule that `plan.proposals` break by themselves.
+    private func sound(
+        _ plan: CommitPlan, linking: PreSharedKeyID.Usage?, host: GroupHost, _ suite: any SuiteProvider
+    ) throws(MLSError) -> [[UInt8]] {
+        var trial = plan
+        trial.references = []
+        _ = try Provisional(resolve(trial, linking: linking).list, to: current.state, host: host, sending: true, suite)
+        var sound: [[UInt8]] = []
+        for reference in current.state.compatible(with: plan.proposals, committer: ownLeaf).prefix(Limits.mlsProposalsTriedMax) {
+            trial.references = sound + [reference]
+            guard let list = try? resolve(trial, linking: linking).list,
+                (try? Provisional(list, to: current.state, host: host, sending: true, suite)) != nil
+            else { continue }
+            sound.append(reference)
+        }
+        return sound
+    }
+
     private func resolve(
         _ plan: CommitPlan, linking: PreSharedKeyID.Usage?
     ) throws(MLSError) -> (items: [Commit.Item], list: ProposalList) {
         var items: [Commit.Item] = []
-        for cached in current.state.proposals where plan.references?.contains(cached.reference) ?? true {
+        let chosen = Set(plan.references ?? current.state.compatible(with: plan.proposals, committer: ownLeaf))
+        for cached in current.state.proposals where chosen.contains(cached.reference) {
             items.append(.reference(cached.reference))
         }
         guard items.count == plan.references.map({ Set($0).count }) ?? items.count else { throw .unknownProposal }

@@ -53,15 +53,19 @@ struct History {
                 newcomers.append((name, own))
                 try submit(.add(own.package), of: proposer, committer, &plan)
             case 1:
-                guard touched.insert(proposer).inserted else { continue }
                 let message = try fleet.proposeUpdate(proposer, isPrivate: false)
                 try fleet.deliver(message, except: proposer)
                 _ = try hub.process(message, host: fleet.host)
             default:
-                guard let victim = fleet.order.filter({ !touched.contains($0) }).randomElement(using: &dice) else { continue }
-                touched.insert(victim)
-                // A member may not propose its own way out to itself; anybody else may.
-                try submit(.remove(fleet[victim].ownLeaf), of: proposer, committer, &plan)
+                // Updates, removals of one leaf, the committer's own among them: who commits has to choose.
+                let victim = fleet.order.randomElement(using: &dice)!
+                if Bool.random(using: &dice), fleet.order.count > 3 {
+                    let message = try fleet.propose(proposer, .remove(fleet[victim].ownLeaf))
+                    try fleet.deliver(message, except: proposer)
+                    _ = try hub.process(message, host: fleet.host)
+                } else if touched.insert(victim).inserted {
+                    plan.proposals.append(.remove(fleet[victim].ownLeaf))
+                }
             }
         }
         plan.refreshesPath = Bool.random(using: &dice)

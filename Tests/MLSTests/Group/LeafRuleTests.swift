@@ -77,7 +77,9 @@ import Vocabulary
         if case .proposal(let given, _, _) = try bob.process(message, host: fleet.host) { reference = given }
         var random = SeededGenerator(seed: 6)
         #expect(throws: MLSError.invalidLeaf(.encryptionKeyInUse)) {
-            try bob.commit(host: fleet.host, using: &random)
+            var plan = CommitPlan()
+            plan.references = [reference]
+            return try bob.commit(plan, host: fleet.host, using: &random)
         }
         #expect(!reference.isEmpty)
     }
