@@ -5,5 +5,5 @@ struct Workbench: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "workbench",
         abstract: "Runs parts of Posthouse against vectors, other implementations, the simulator and load.",
-        subcommands: [NegentropyCommand.self, MLSVectorsCommand.self, MLSBenchCommand.self, MLSPeerCommand.self])
+        subcommands: [NegentropyCommand.self, MLSVectorsCommand.self, MLSBenchCommand.self, MLSPeerCommand.self, MLSFuzzCommand.self, LoadCommand.self])
 }

@@ -14,6 +14,7 @@ public enum Ed25519Scheme: SignatureScheme {
     }
 
     public static func sign(_ message: [UInt8], with key: SignatureKeyPair) -> [UInt8] {
+        precondition(key.secret.count == 32 && key.publicKey.count == 32, "an Ed25519 key of other lengths: \(key.secret)")
         // libsodium's secret key is the seed and the public key, side by side.
         let expanded = Secret(count: 64) { out in
             key.secret.withPointer { out.update(from: $0, count: 32) }

@@ -33,6 +33,7 @@ public enum X25519Encapsulation: KeyEncapsulation {
     /// - Throws: `weakPublicKey` for a result of all zeros (RFC 9180 §7.1.4).
     private static func agree(_ secret: Secret, with publicKey: [UInt8]) throws(CryptoError) -> Secret {
         guard publicKey.count == 32 else { throw .keyLength(expected: 32, actual: publicKey.count) }
+        guard secret.count == 32 else { throw .keyLength(expected: 32, actual: secret.count) }
         var code: Int32 = -1
         let agreed = Secret(count: 32) { out in code = secret.withPointer { crypto_scalarmult(out, $0, publicKey) } }
         guard code == 0 else { throw .weakPublicKey }
