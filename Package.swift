@@ -65,7 +65,9 @@ let package = Package(
         module("Client", nio + ["Vocabulary", "Cryptography", "Wire", "ClientCore", "Storage", "Transport", log]),
         program("posthouse", ["Vocabulary", "Federation", "RelayNode", "Storage", log, arguments]),
         program("courier", ["Vocabulary", "Cryptography", "Client", log, arguments]),
-        program("workbench", ["Vocabulary", "Cryptography", "MLS", "MLSVectors", "Federation", "Simulation", arguments]),
+        program(
+            "workbench",
+            nio + ["Vocabulary", "Cryptography", "MLS", "MLSVectors", "Federation", "ClientCore", "Simulation", "Wire", "Transport", arguments]),
 
         tests("MLSTests", ["Vocabulary", "Cryptography", "MLS", "MLSVectors"]),
         tests("SimulationTests", ["Vocabulary", "ClientCore", "Federation", "Simulation"]),

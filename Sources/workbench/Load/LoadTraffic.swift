@@ -1,0 +1,164 @@
+internal import Glibc
+internal import NIOCore
+internal import Synchronization
+internal import Vocabulary
+
+/// Messages from one user of each pair to the other, each followed to `delivered`.
+final class LoadTraffic {
+    enum Pace {
+        /// So many undelivered of each sender.
+        case window(Int)
+        /// So many a second of all senders together.
+        case rate(Int)
+    }
+
+    struct Outcome {
+        var seconds = 0.0
+        /// In nanoseconds, one a delivered message.
+        var latencies: [Int64] = []
+        var failed = 0
+    }
+
+    private let senders: [[LoadSender]]
+    private let count: Int
+
+    /// Users 2i and 2i+1 are a pair, on different nodes; senders alternate between the nodes.
+    init(_ crowd: LoadCrowd, pairs: Int, bytes: Int) {
+        let text = String(repeating: "x", count: bytes)
+        let all = (0..<pairs).map { pair in
+            let (one, two) = (crowd.users[2 * pair], crowd.users[2 * pair + 1])
+            return pair % 2 == 0 ? LoadSender(one, to: two, text) : LoadSender(two, to: one, text)
+        }
+        senders = Array(Dictionary(grouping: all) { ObjectIdentifier($0.user.loop) }.values)
+        count = pairs
+    }
+
+    func run(messages: Int, pace: Pace) throws -> Outcome {
+        let tally = Tally()
+        let start = LoadClock.now + .milliseconds(10)
+        var rank = 0
+        for senders in senders {
+            for sender in senders {
+                sender.begin(share: messages / count + (rank < messages % count ? 1 : 0), window: pace.window, tally)
+                rank += 1
+            }
+            if case .rate(let rate) = pace {
+                // Each loop sends its share of the rate, in turn from its senders.
+                LoadMetronome(senders, interval: 1e9 * Double(count) / (Double(rate) * Double(senders.count)), start: start).begin()
+            }
+        }
+        var (last, lastChange, lastNote) = (0, start, start)
+        while last < messages {
+            usleep(2_000)
+            let done = tally.done.load(ordering: .acquiring)
+            let now = LoadClock.now
+            if done != last { (last, lastChange) = (done, now) }
+            if now - lastChange > .seconds(30) {
+                throw LoadFailure("stands still at \(done) of \(messages) messages; failed: \(tally.reason.withLock { $0 } ?? "none")")
+            }
+            if now - lastNote > .seconds(2) {
+                lastNote = now
+                note("delivered: \(done) of \(messages)")
+            }
+        }
+        var outcome = Outcome()
+        var end = start
+        for sender in senders.joined() {
+            let (latencies, failed, finished) = try sender.user.loop.submit { sender.results }.wait()
+            outcome.latencies += latencies
+            outcome.failed += failed
+            end = max(end, finished)
+        }
+        outcome.seconds = Double((end - start).nanoseconds) / 1e9
+        if let reason = tally.reason.withLock({ $0 }) { note("failed: \(outcome.failed), the first because: \(reason)") }
+        return outcome
+    }
+
+    /// What the main thread watches.
+    final class Tally: Sendable {
+        let done = Atomic(0)
+        let reason = Mutex<String?>(nil)
+    }
+}
+
+extension LoadTraffic.Pace {
+    fileprivate var window: Int? {
+        if case .window(let size) = self { size } else { nil }
+    }
+}
+
+/// Unchecked: used on its user's event loop only, apart from `init`.
+final class LoadSender: @unchecked Sendable {
+    let user: LoadUser
+    private let recipient: LoadUser
+    private let text: String
+    private var address: Address?
+    private var left = 0
+    private var inFlight: [MessageID: Instant] = [:]
+    private var tally = LoadTraffic.Tally()
+    private var isClosedLoop = true
+    private(set) var results: (latencies: [Int64], failed: Int, finished: Instant) = ([], 0, .start)
+
+    init(_ user: LoadUser, to recipient: LoadUser, _ text: String) { (self.user, self.recipient, self.text) = (user, recipient, text) }
+
+    /// - Parameter window: nil when somebody else says when to send.
+    func begin(share: Int, window: Int?, _ tally: LoadTraffic.Tally) {
+        recipient.loop.submit { [recipient] in recipient.address }.hop(to: user.loop).whenSuccess { address in
+            (self.address, self.left, self.tally, self.isClosedLoop) = (address, share, tally, window != nil)
+            self.results = ([], 0, .start)
+            self.user.onEvent = { [weak self] _, event in self?.heard(event) }
+            for _ in 0..<(window ?? 0) { self.send(due: LoadClock.now) }
+        }
+    }
+
+    /// - Returns: false when it has nothing left.
+    @discardableResult
+    func send(due: Instant) -> Bool {
+        guard left > 0, let address else { return false }
+        left -= 1
+        inFlight[user.send(text, to: address)] = due
+        return true
+    }
+
+    private func heard(_ event: LoadUser.Event) {
+        guard case .state(let message, let state, let refusal) = event, state == .delivered || state == .failed else { return }
+        guard let due = inFlight.removeValue(forKey: message) else { return }
+        let now = LoadClock.now
+        if state == .delivered {
+            results.latencies.append((now - due).nanoseconds)
+        } else {
+            results.failed += 1
+            tally.reason.withLock { if $0 == nil { $0 = refusal.map { "\($0.explanation)" } ?? "no reason given" } }
+        }
+        results.finished = now
+        tally.done.add(1, ordering: .releasing)
+        if isClosedLoop { send(due: now) }
+    }
+}
+
+/// Sends at given times; what is late is sent at once and counts from when it was due.
+///
+/// Unchecked: used on its senders' event loop only, apart from `init`.
+private final class LoadMetronome: @unchecked Sendable {
+    private let senders: [LoadSender]
+    private let interval: Double
+    private let start: Instant
+    private var sent = 0
+
+    init(_ senders: [LoadSender], interval: Double, start: Instant) {
+        (self.senders, self.interval, self.start) = (senders, interval, start)
+    }
+
+    func begin() {
+        guard let loop = senders.first?.user.loop else { return }
+        loop.scheduleRepeatedTask(initialDelay: .milliseconds(10), delay: .milliseconds(1)) { task in
+            let now = LoadClock.now
+            while true {
+                let due = self.start + .nanoseconds(Int64(Double(self.sent) * self.interval))
+                guard due <= now else { return }
+                guard self.senders[self.sent % self.senders.count].send(due: due) else { return task.cancel() }
+                self.sent += 1
+            }
+        }
+    }
+}

@@ -1,0 +1,151 @@
+internal import ClientCore
+internal import Cryptography
+internal import Glibc
+internal import NIOCore
+internal import NIOSSL
+internal import Vocabulary
+
+/// A user with one device, whose logic is the real one (`Device`) and whose store is memory: an outcome counts as stored at once.
+///
+/// Unchecked: used on its event loop only, apart from `init`.
+final class LoadUser: @unchecked Sendable {
+    enum Event {
+        case up
+        case down(SessionFailure)
+        case refused(Refusal)
+        case state(MessageID, MessageState, Refusal?)
+    }
+
+    let loop: any EventLoop
+    var onEvent: (LoadUser, Event) -> Void = { _, _ in }
+    private(set) var account: Account
+    private let source: String
+    private let tls: NIOSSLContext
+    private var random: SeededGenerator
+    private var device: Device?
+    private var connection: LoadConnection?
+    private var pending: [Device.Input] = []
+    private var isStepping = false
+    private var timer: Scheduled<Void>?
+    private var timerDue: Instant?
+
+    /// - Parameter index: chooses the handle and the source address. A node bounds what one address may have pending
+    ///   (`Limits.connectionsPendingPerAddressMax`), so users come from many.
+    init(index: Int, link: InvitationLink, tls: NIOSSLContext, loop: any EventLoop, seed: UInt64) throws {
+        (self.loop, self.tls) = (loop, tls)
+        source = "127.0.1.\(1 + index % 32)"
+        random = SeededGenerator(seed: seed &+ UInt64(index) &* 0x9e37_79b9_7f4a_7c15)
+        account = Account(link: link, handle: try Handle("user-\(index)"), using: &random)
+    }
+
+    var address: Address? { account.address }
+
+    /// Keeps a session up from now on.
+    func start() {
+        guard device == nil else { return }
+        device = Device(DeviceSnapshot(account: account))
+        take([.sessionWanted])
+    }
+
+    /// Ends the session and forgets everything but the account.
+    func stop() {
+        timer?.cancel()
+        (timer, timerDue, device) = (nil, nil, nil)
+        pending = []
+        connection?.close()
+        connection = nil
+    }
+
+    /// - Returns: the message's id, by which its states are told.
+    func send(_ text: String, to address: Address) -> MessageID {
+        let message = MessageID.random(using: &random)
+        take([.sendRequested(OutgoingText(message: message, address: address, text: text, sent: LoadClock.wall))])
+        return message
+    }
+
+    // MARK: The loop of input and effects
+
+    private func take(_ inputs: [Device.Input]) {
+        pending += inputs
+        guard !isStepping else { return }
+        isStepping = true
+        while !pending.isEmpty, var device {
+            // Moved out, so that stepping does not copy it.
+            self.device = nil
+            let batch = pending
+            pending = []
+            let now = LoadClock.now
+            var effects = device.step(.wallClockRead(LoadClock.wall), at: now, using: &random)
+            for input in batch { effects += device.step(input, at: now, using: &random) }
+            effects += device.step(.batchEnded, at: now, using: &random)
+            self.device = device
+            for effect in effects { perform(effect) }
+        }
+        isStepping = false
+        connection?.flush()
+        arm()
+    }
+
+    private func perform(_ effect: Device.Effect) {
+        switch effect {
+        case .write(.account(let account)): self.account = account
+        case .write, .messagesArrived, .contactFound, .contactRefused, .note: break
+        case .connect(let endpoint): connect(to: endpoint)
+        case .disconnect:
+            connection?.close()
+            connection = nil
+        case .send(let frame): connection?.write(frame)
+        case .stateChanged(let message, let status): onEvent(self, .state(message, status.state, status.refusal))
+        case .sendRefused(let message, let error):
+            onEvent(self, .state(message, .failed, Refusal(.unknown, error.explanation.why)))
+        case .sessionChanged(.up): onEvent(self, .up)
+        case .sessionChanged(.down(let failure)): onEvent(self, .down(failure))
+        case .sessionChanged(.joinRefused(let refusal)): onEvent(self, .refused(refusal))
+        case .sessionChanged: break
+        }
+    }
+
+    private func connect(to endpoint: Endpoint) {
+        connection?.close()
+        let connection = LoadConnection { [weak self] connection, event in
+            guard let self, self.connection === connection else { return }
+            switch event {
+            case .opened(let hash): self.take([.connected(certificateHash: hash)])
+            case .frames(let frames): self.take(frames.map { .received($0) })
+            case .closed(let reason):
+                self.connection = nil
+                self.take([.connectionLost(reason)])
+            }
+        }
+        self.connection = connection
+        let (source, tls, loop) = (source, tls, loop)
+        loop.execute { connection.open(to: endpoint, from: source, over: tls, on: loop) }
+    }
+
+    private func arm() {
+        guard let due = device?.nextDeadline else { return }
+        if let timerDue, timerDue <= due { return }
+        timer?.cancel()
+        timerDue = due
+        timer = loop.assumeIsolated().scheduleTask(in: .nanoseconds(max((due - LoadClock.now).nanoseconds, 0))) { [weak self] in
+            guard let self else { return }
+            (self.timer, self.timerDue) = (nil, nil)
+            guard let deadline = self.device?.nextDeadline else { return }
+            if deadline <= LoadClock.now { self.take([.deadlineReached]) } else { self.arm() }
+        }
+    }
+}
+
+enum LoadClock {
+    static var now: Instant {
+        var time = timespec()
+        clock_gettime(CLOCK_MONOTONIC, &time)
+        return Instant(nanoseconds: Int64(time.tv_sec) &* 1_000_000_000 &+ Int64(time.tv_nsec))
+    }
+
+    static var wall: Timestamp {
+        var time = timespec()
+        clock_gettime(CLOCK_REALTIME, &time)
+        return Timestamp(milliseconds: Int64(time.tv_sec) &* 1000 &+ Int64(time.tv_nsec) / 1_000_000)
+    }
+}
