@@ -31,6 +31,7 @@ struct History {
 
     init(seed: UInt64, membersMax: Int) throws {
         fleet = try Fleet(seed: seed, suite: seed % 2 == 0 ? .x25519ChaCha20Poly1305 : .x25519AES128GCM, creator: "m0")
+        fleet.host = .fixture(psks: [[7]: Secret([1, 2, 3])])
         hub = try PublicGroup(fleet["m0"].groupInfo(), host: fleet.host)
         dice = SeededGenerator(seed: seed &+ 1000)
         self.membersMax = membersMax
@@ -43,9 +44,10 @@ struct History {
         var plan = CommitPlan()
         var newcomers: [(String, OwnKeyPackage)] = []
         var touched: Set<String> = [committer]
+        var statesExtensions = false
         for _ in 0..<Int.random(in: 0..<5, using: &dice) {
             let proposer = fleet.order.randomElement(using: &dice)!
-            switch Int.random(in: 0..<3, using: &dice) {
+            switch Int.random(in: 0..<5, using: &dice) {
             case 0 where fleet.order.count + newcomers.count < membersMax:
                 let name = "m\(named)"
                 named += 1
@@ -53,6 +55,15 @@ struct History {
                 newcomers.append((name, own))
                 try submit(.add(own.package), of: proposer, committer, &plan)
             case 1:
+                let id = try fleet[proposer].preSharedKeyID(.external([7]), using: &fleet.random)
+                try submit(.preSharedKey(id), of: proposer, committer, &plan)
+            case 2 where !statesExtensions:
+                statesExtensions = true
+                let key = MLSExtension.externalSenders([
+                    ExternalSender(signatureKey: [UInt8(named & 0xff)], credential: .basic([1]))
+                ])
+                try submit(.groupContextExtensions([key]), of: proposer, committer, &plan)
+            case 3:
                 let message = try fleet.proposeUpdate(proposer, isPrivate: false)
                 try fleet.deliver(message, except: proposer)
                 _ = try hub.process(message, host: fleet.host)
