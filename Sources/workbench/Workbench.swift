@@ -5,5 +5,8 @@ struct Workbench: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "workbench",
         abstract: "Runs parts of Posthouse against vectors, other implementations, the simulator and load.",
-        subcommands: [NegentropyCommand.self, MLSVectorsCommand.self, MLSBenchCommand.self, MLSPeerCommand.self, MLSFuzzCommand.self, LoadCommand.self])
+        subcommands: [
+            NegentropyCommand.self, LoadCommand.self, MLSVectorsCommand.self, MLSBenchCommand.self, MLSFuzzCommand.self,
+            MLSPeerCommand.self,
+        ])
 }
