@@ -24,7 +24,8 @@ final class LoadFederation {
         self.keepsFolder = keepsFolder
         guard let own = realpath("/proc/self/exe", nil) else { throw LoadFailure("this program's place cannot be found") }
         defer { free(own) }
-        program = String(cString: own).split(separator: "/", omittingEmptySubsequences: false).dropLast().joined(separator: "/") + "/posthouse"
+        program =
+            String(cString: own).split(separator: "/", omittingEmptySubsequences: false).dropLast().joined(separator: "/") + "/posthouse"
         guard access(program, X_OK) == 0 else {
             throw LoadFailure("\(program) is not there: swift build -c release --product posthouse")
         }
@@ -37,13 +38,14 @@ final class LoadFederation {
 
     /// Founds the federation with the first name; the others join by a ticket of the first node.
     func start(_ names: [String]) throws {
+        let ports = ["--clients", "127.0.0.1:0", "--peers", "127.0.0.1:0"]
         for name in names {
             let data = "\(folder)/\(name)"
             if let first = nodes.first {
                 let ticket = try say(["federation", "invite", "--for", name, "--data", first.data])
-                _ = try say(["federation", "join", ticket, "--data", data, "--yes"])
+                _ = try say(["federation", "join", ticket, "--data", data, "--yes"] + ports)
             } else {
-                _ = try say(["init", "--data", data, "--name", name])
+                _ = try say(["init", "--data", data, "--name", name] + ports)
             }
             nodes.append(Node(name: name, data: data, process: try run(name, data)))
         }
@@ -108,7 +110,8 @@ final class LoadFederation {
         let process = try LoadProcess([program] + arguments, output: "\(folder)/command-\(commands).out", log: log)
         while process.exitStatus == nil { usleep(2_000) }
         guard process.exitStatus == 0 else {
-            throw LoadFailure("posthouse \(arguments.prefix(2).joined(separator: " ")) exits \(process.exitStatus ?? 0): \(Files.text(log))")
+            throw LoadFailure(
+                "posthouse \(arguments.prefix(2).joined(separator: " ")) exits \(process.exitStatus ?? 0): \(Files.text(log))")
         }
         var text = process.output
         while text.last?.isNewline == true { text.removeLast() }

@@ -23,7 +23,9 @@ struct LoadOnline: ParsableCommand {
     func validate() throws {
         guard (1...9_000).contains(pairs) else { throw ValidationError("--pairs is from 1 to 9000.") }
         guard messages >= pairs, messages <= 100_000_000 else { throw ValidationError("--messages is at least one a pair.") }
-        guard (1...10_000).contains(window), (0...1_000_000).contains(rate) else { throw ValidationError("--window or --rate is out of range.") }
+        guard (1...10_000).contains(window), (0...1_000_000).contains(rate) else {
+            throw ValidationError("--window or --rate is out of range.")
+        }
         guard (1...Limits.textBytesMax).contains(bytes) else { throw ValidationError("--bytes is from 1 to \(Limits.textBytesMax).") }
     }
 
