@@ -69,6 +69,7 @@ struct Conversation: Sendable {
         guard watermark.through > before, watermark.through <= head else { return nil }
         // Where the log still knows the chain, a watermark over another history is refused.
         if let line = line(watermark.through), line.chain != watermark.chain { return nil }
+        if watermark.through == head, watermark.chain != chain { return nil }
         watermarks[watermark.device] = watermark.through
         return before
     }

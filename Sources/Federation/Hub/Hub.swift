@@ -77,11 +77,12 @@ package struct Hub: Sendable {
                 return .refused(Refusal(.conversationFull, "Too many messages of this conversation wait for a device."))
             }
             if let full { return .refused(full) }
-            let timeToLive =
-                submission.timeToLive == 0 ? UInt64(Limits.timeToLiveDefault.components.seconds) : UInt64(submission.timeToLive)
+            let longest = UInt64(Limits.timeToLiveDefault.components.seconds)
+            let timeToLive = submission.timeToLive == 0 ? longest : min(UInt64(submission.timeToLive), longest)
             // Out of the table while it changes: one owner, no copy of the log.
             conversations[submission.conversation] = nil
-            let expires = upTime + timeToLive
+            // Never before one in front of it: the log is emptied from the front.
+            let expires = max(upTime + timeToLive, conversation.log.last?.expires ?? 0)
             let envelope = conversation.append(
                 message: submission.message, sender: sender, kind: .application, epoch: epoch, payload: payload, expires: expires)
             writes.append(

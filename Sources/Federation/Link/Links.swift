@@ -18,6 +18,8 @@ package struct Links: Sendable {
         package let dialled: Bool
         let opened: Instant
         package var phase: Phase = .opened
+        /// An entry was dropped for want of space: what comes after it on this link is not read, or its acknowledgement would cover the dropped.
+        package var hasSkipped = false
         var framesBeforeEstablished = 0
     }
 
@@ -67,6 +69,7 @@ package struct Links: Sendable {
             ? nil : Refusal(.notMember, "The node is not a member of this federation, as far as this one knows.")
     }
 
+    package mutating func skip(_ id: LinkID) { byID[id]?.hasSkipped = true }
     package mutating func markUnproven(_ id: LinkID, cursor: QueuePosition) { byID[id]?.phase = .unproven(cursor) }
 
     /// Links whose peer said hello before its admission was known here.

@@ -81,7 +81,10 @@ extension Node {
     }
 
     mutating func refreshMembers() {
-        peers = membership.evaluation.active.map(\.id).filter { $0 != id }.sorted()
+        let others = membership.evaluation.active.filter { $0.id != id }
+        peers = others.map(\.id).sorted()
+        endpoints = [:]
+        for member in others { if let told = member.descriptor?.contents.peers, !told.isEmpty { endpoints[member.id] = told } }
     }
 
     /// Tells directory and liveness who belongs.

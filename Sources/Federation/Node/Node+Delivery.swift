@@ -86,6 +86,8 @@ extension Node {
     }
 
     mutating func enqueue(_ item: NodeItem, for node: NodeID, slot: Queues.Slot? = nil) {
+        // Nobody would ever take it.
+        if membership.evaluation[node]?.isExpelled == true { return }
         let stored = item.stored
         let size = stored.content.count + item.eventBytes
         let (writes, push) = queues.append(to: .node(node), content: stored.content, event: stored.event, bytes: size, slot: slot)

@@ -5,16 +5,17 @@ internal import Vocabulary
 extension Node {
     // MARK: Coming and going
 
-    /// Whom this node keeps a link to: everybody in a small federation; in a large one a few, and whoever something waits for.
+    /// Whom this node keeps a link to: everybody in a small federation; in a large one a few, and whoever something waits for. Of those that
+    /// have told where they can be dialled: the others have to call.
     var wantedPeers: [NodeID] {
-        guard peers.count > Self.fullMeshMax else { return peers }
+        guard peers.count > Self.fullMeshMax else { return peers.filter { endpoints[$0] != nil } }
         // Neighbours on the ring of ids: a connected graph, the same few peers at every start.
         let start = peers.firstIndex { $0 > id } ?? 0
         var wanted = Set((0..<Self.neighbours).map { peers[(start + $0 * $0) % peers.count] })
         for destination in queues.waiting {
             if case .node(let node) = destination, membership.evaluation.isMember(node) { wanted.insert(node) }
         }
-        return wanted.sorted()
+        return wanted.filter { endpoints[$0] != nil }.sorted()
     }
 
     static let fullMeshMax = 32
@@ -26,10 +27,8 @@ extension Node {
     }
 
     mutating func dial(_ peer: NodeID) {
-        guard !isStopping, peer != id, let endpoints = membership.evaluation[peer]?.descriptor?.contents.peers, !endpoints.isEmpty,
-            links.startDialling(peer, at: now)
-        else { return }
-        out.append(.dial(peer, endpoints))
+        guard !isStopping, let told = endpoints[peer], links.startDialling(peer, at: now) else { return }
+        out.append(.dial(peer, told))
     }
 
     mutating func open(_ link: LinkID, peer: NodeID, dialled: Bool) {
@@ -98,7 +97,7 @@ extension Node {
         case (.opened, .join(let request)): join(link, peer, request, using: &random)
         case (.unproven, .statements(let statements)), (.established, .statements(let statements)):
             perform(membership.step(.received(statements, from: peer), at: now, using: &random), using: &random)
-        case (.established, .entry(let position, let item)): receive(item, at: position, from: peer, using: &random)
+        case (.established, .entry(let position, let item)): receive(item, at: position, on: link, from: peer, using: &random)
         case (.established, .acknowledge(let position)):
             out.append(contentsOf: queues.acknowledge(.node(peer), through: position).map(NodeEffect.write))
             goOn(.node(peer))
@@ -143,11 +142,11 @@ extension Node {
     // MARK: The peer's queue for us
 
     private mutating func receive(
-        _ item: NodeItem, at position: QueuePosition, from peer: NodeID, using random: inout some RandomNumberGenerator
+        _ item: NodeItem, at position: QueuePosition, on link: LinkID, from peer: NodeID, using random: inout some RandomNumberGenerator
     ) {
-        // Not acknowledged: the peer keeps it until there is room.
-        if isSpaceLow { return }
-        guard links.advance(peer, to: position) else { return }
+        // Not acknowledged: the peer keeps it until there is room, and sends it again over the next link.
+        if isSpaceLow { return links.skip(link) }
+        guard links[link]?.hasSkipped == false, links.advance(peer, to: position) else { return }
         switch item {
         case .submission(let submission, let sender): receive(submission, from: sender, of: peer)
         case .event(let envelope, let recipients): receive(envelope, for: recipients, from: peer)
@@ -157,7 +156,9 @@ extension Node {
         case .failed(let failure, let device):
             if failure.key.hub == peer, isLocal(device) {
                 enqueue(.failed(failure), for: device)
-            } else if failure.key.hub == id, let user = hub.user(of: device, in: failure.key.conversation) {
+            } else if failure.key.hub == id, let user = hub.user(of: device, in: failure.key.conversation),
+                hub.roster(of: failure.key.conversation).contains(where: { directory.home(of: $0.user) == peer })
+            {
                 // A recipient's home could not keep it: the hub passes that on to the sender.
                 notify(RosterEntry(user: user, device: device), of: failure)
             }
@@ -193,7 +194,10 @@ extension Node {
         let local = recipients.filter(isLocal)
         guard !local.isEmpty else { return }
         let stored = StoredEvent(expires: upTime + UInt64(Limits.timeToLiveDefault.components.seconds), envelope: envelope)
-        out.append(.write(.storeEvent(envelope.eventKey, bytes: stored.encoded(), held: false)))
+        // Bytes that no entry refers to would stay for ever.
+        if local.contains(where: { queues.refusal(for: .device($0)) == nil }) {
+            out.append(.write(.storeEvent(envelope.eventKey, bytes: stored.encoded(), held: false)))
+        }
         for device in local {
             if let refusal = queues.refusal(for: .device(device)) {
                 let failure = Failure(key: envelope.key, message: envelope.message, refusal: refusal)

@@ -113,6 +113,10 @@ extension Node {
         if let known = directory.signedRecord(of: record.user), known.body == signed.body {
             return out.append(.sendSession(session, .published(request, known)))
         }
+        // The home has the newest: a version that skips some would be the highest for good.
+        guard record.version == (directory.record(of: record.user)?.version ?? 0) + 1 else {
+            return refuse(Refusal(.recordStale, "The record's version is not the next one."))
+        }
         if record.version == 1, record.issuer == id, !registrar.isReserved(record.handle, for: record.user) {
             return refuse(Refusal(.recordInvalid, "The handle is not reserved for this user; register first."))
         }

@@ -39,8 +39,9 @@ public struct Node: Core {
     var out: [NodeEffect] = []
     var now: Instant
 
-    /// Every other active member, rising.
+    /// Every other active member, rising; and where those that have said so can be dialled.
     var peers: [NodeID] = []
+    var endpoints: [NodeID: [Endpoint]] = [:]
     let incarnation: UInt64
     /// The cores were told who belongs.
     var hasStarted = false
@@ -52,7 +53,7 @@ public struct Node: Core {
     public var nextDeadline: Instant? {
         [
             nextSweep, membership.nextDeadline, liveness.nextDeadline, directory.nextDeadline,
-            isStopping ? nil : links.nextDial(of: wantedPeers),
+            isStopping || listening == nil ? nil : links.nextDial(of: wantedPeers),
         ].compactMap { $0 }.min()
     }
 

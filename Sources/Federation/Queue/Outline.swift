@@ -42,6 +42,11 @@ struct Outline: Sendable {
         lines.remove(at: index)
     }
 
+    func contains(position: UInt64) -> Bool {
+        let index = firstIndex(above: position) - 1
+        return index >= front && lines[index].position == position
+    }
+
     /// How many lines lie above a position.
     func count(above position: UInt64) -> Int { lines.count - firstIndex(above: position) }
 

@@ -37,6 +37,8 @@ package struct Queues: Sendable {
         var pushed: UInt64 = 0
         var inFlight = (entries: 0, bytes: 0)
         var isPaging = false
+        /// What stood last in the queue when the page under way was ordered.
+        var pagedFrom: UInt64 = 0
         /// The receiver is told once everything through here was sent.
         var catchUp: UInt64?
         var slots: [Slot: UInt64] = [:]
@@ -44,6 +46,12 @@ package struct Queues: Sendable {
         var acknowledged: UInt64 = 0
 
         var isDrained: Bool { outline.last.map { $0.position <= pushed } ?? true }
+
+        /// What disk and memory call an entry's size can differ a little: an empty window is empty.
+        mutating func tidyWindow() {
+            let isEmpty = outline.first.map { $0.position > pushed } ?? true
+            if isEmpty { inFlight = (0, 0) } else { inFlight = (max(1, inFlight.entries), max(0, inFlight.bytes)) }
+        }
     }
 
     private var queues: [Destination: Queue] = [:]
@@ -170,8 +178,7 @@ package struct Queues: Sendable {
             bytes -= Int(line.bytes)
             queue.outline.removeFirst()
         }
-        // What disk and memory call an entry's size can differ a little: an empty window is empty.
-        if queue.inFlight.entries <= 0 || queue.inFlight.bytes < 0 { queue.inFlight = (max(0, queue.inFlight.entries), 0) }
+        queue.tidyWindow()
         queue.acknowledged = max(queue.acknowledged, position.value)
         if queue.outline.count == 0 { queue.slots = [:] }
         queues[destination] = queue
@@ -189,6 +196,7 @@ package struct Queues: Sendable {
             return nil
         }
         queue.isPaging = true
+        queue.pagedFrom = queue.outline.last?.position ?? 0
         queues[destination] = queue
         return Page(
             destination: destination, after: QueuePosition(unchecked: queue.pushed), attachment: queue.attachment,
@@ -200,14 +208,15 @@ package struct Queues: Sendable {
     package mutating func paged(_ page: Page, _ stored: [StoredEntry]) -> (receiver: Receiver, entries: [StoredEntry])? {
         guard var queue = queues[page.destination], queue.attachment == page.attachment, let receiver = queue.receiver else { return nil }
         queue.isPaging = false
-        let fresh = stored.filter { $0.position.value > queue.pushed }
+        // What was withdrawn or acknowledged while the page was under way is not sent.
+        let fresh = stored.filter { $0.position.value > queue.pushed && queue.outline.contains(position: $0.position.value) }
         for entry in fresh {
-            queue.pushed = entry.position.value
             queue.inFlight.entries += 1
             queue.inFlight.bytes += entry.content.count + (entry.event?.count ?? 0)
         }
-        // Memory says that something waits and the disk has none of it: believe the disk, or this would be asked for ever.
-        if stored.isEmpty, let last = queue.outline.last { queue.pushed = max(queue.pushed, last.position) }
+        // Memory says that something waited and the disk has none of it: believe the disk, or this would be asked for ever. What came
+        // after the page was ordered is not meant.
+        queue.pushed = max(queue.pushed, stored.last?.position.value ?? queue.pagedFrom)
         queues[page.destination] = queue
         return (receiver, fresh)
     }
@@ -215,10 +224,12 @@ package struct Queues: Sendable {
     /// Takes out one entry that was paged and is not to be sent.
     package mutating func withdraw(_ destination: Destination, _ position: QueuePosition) -> StoreWrite {
         if var queue = queues[destination] {
-            (entries, bytes) = (entries - queue.outline.count, bytes - queue.outline.bytes)
+            let before = (entries: queue.outline.count, bytes: queue.outline.bytes)
             queue.outline.remove(position: position.value)
-            (entries, bytes) = (entries + queue.outline.count, bytes + queue.outline.bytes)
-            queue.inFlight.entries = max(0, queue.inFlight.entries - 1)
+            let gone = (entries: before.entries - queue.outline.count, bytes: before.bytes - queue.outline.bytes)
+            (entries, bytes) = (entries - gone.entries, bytes - gone.bytes)
+            queue.inFlight = (queue.inFlight.entries - gone.entries, queue.inFlight.bytes - gone.bytes)
+            queue.tidyWindow()
             queues[destination] = queue
         }
         return .withdraw(destination, position)

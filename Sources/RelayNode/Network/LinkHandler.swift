@@ -53,7 +53,10 @@ final class LinkHandler: ChannelDuplexHandler, StarvedReader {
     private func handshakeCompleted(_ context: ChannelHandlerContext) {
         guard id == nil, let deadline else { return }
         deadline.cancel()
-        self.deadline = nil
+        // Any key may do a handshake, so the time goes on until it has said something that is a frame.
+        self.deadline = context.eventLoop.assumeIsolated().scheduleTask(in: .init(state.shared.configuration.handshakeTimeout)) { [weak self] in
+            self?.close(after: Refusal(.badFrame, "No frame came in time after the handshake."))
+        }
         handshake = nil
         guard let peer = PeerIdentity.node(of: context.channel) else { return context.channel.abort() }
         let id = state.opened(self)
@@ -105,6 +108,8 @@ final class LinkHandler: ChannelDuplexHandler, StarvedReader {
             state.shared.counters.violations.add()
             return close(after: error.refusal)
         }
+        deadline?.cancel()
+        deadline = nil
         let cost = credit.take(frameBytes: bytes.count)
         state.shared.inflow.add(cost)
         state.shared.counters.framesReceived.add()

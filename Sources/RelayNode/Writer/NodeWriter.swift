@@ -90,7 +90,8 @@ package final class NodeWriter: NetworkDelegate, @unchecked Sendable {
         while true {
             if backlog.isEmpty {
                 let now = Clock.now
-                let wait = node.nextDeadline.map { $0 - now }
+                // Never less: a deadline that fails to move must not become a loop without pause.
+                let wait = node.nextDeadline.map { max($0 - now, .milliseconds(1)) }
                 guard let items = inbox.take(until: wait) else { return }
                 backlog = items
             }
