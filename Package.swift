@@ -12,8 +12,8 @@ func program(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
     .executableTarget(name: name, dependencies: dependencies, swiftSettings: settings)
 }
 
-func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
-    .testTarget(name: name, dependencies: dependencies, swiftSettings: settings)
+func tests(_ name: String, _ dependencies: [Target.Dependency], exclude: [String] = []) -> Target {
+    .testTarget(name: name, dependencies: dependencies, exclude: exclude, swiftSettings: settings)
 }
 
 let nio: [Target.Dependency] = [
@@ -67,14 +67,18 @@ let package = Package(
         program("courier", ["Vocabulary", "Cryptography", "Client", log, arguments]),
         program(
             "workbench",
-            nio + ["Vocabulary", "Cryptography", "MLS", "MLSVectors", "Federation", "ClientCore", "Simulation", "Wire", "Transport", arguments]),
+            nio + [
+                "Vocabulary", "Cryptography", "MLS", "MLSVectors", "Federation", "ClientCore", "Simulation", "Wire", "Transport",
+                arguments,
+            ]),
 
         tests("MLSTests", ["Vocabulary", "Cryptography", "MLS", "MLSVectors"]),
         tests("SimulationTests", ["Vocabulary", "ClientCore", "Federation", "Simulation"]),
         tests("WireTests", ["Vocabulary", "Cryptography", "Wire"]),
         tests("RelayNodeTests", nio + ["Vocabulary", "Cryptography", "Wire", "Transport", "RelayNode"]),
         tests("StorageTests", ["Vocabulary", "Cryptography", "Storage"]),
-        tests("FederationTests", ["Vocabulary", "Cryptography", "Federation"]),
+        tests("FederationTests", ["Vocabulary", "Cryptography", "Federation", "Simulation"]),
+        tests("EndToEndTests", [], exclude: ["Hostile"]),
         tests("ClientCoreTests", ["Vocabulary", "Cryptography", "ClientCore"]),
     ],
     swiftLanguageModes: [.v6]
