@@ -1,5 +1,6 @@
 internal import ArgumentParser
 internal import Cryptography
+internal import Dispatch
 internal import Glibc
 internal import MLS
 
@@ -118,6 +119,9 @@ struct MLSBench {
 
     private mutating func additions() throws {
         var (make, take, join, bytes, joinBytes) = ([Double](), [Double](), [Double](), 0, 0)
+        var joinSpread: [Double] = []
+        var spreading = host
+        spreading.spread = { pieces, work in DispatchQueue.concurrentPerform(iterations: pieces, execute: work) }
         for _ in 0..<runs {
             let own = try Self.package(named, suite, &random)
             named += 1
@@ -133,11 +137,13 @@ struct MLSBench {
             (bytes, joinBytes) = (pending.message.count, pending.welcome?.count ?? 0)
             _ = try measure(&take) { try bob.process(pending.message, host: host) }
             _ = try measure(&join) { try Group.join(pending.welcome ?? [], with: own, host: host) }
+            if size >= 100 { _ = try measure(&joinSpread) { try Group.join(pending.welcome ?? [], with: own, host: spreading) } }
             (ann, bob) = (oldAnn, oldBob)
         }
         report("add 1 member (no path)", make, bytes)
         report("process that add", take, bytes)
         report("join by Welcome", join, joinBytes)
+        if size >= 100 { report("join by Welcome, all cores", joinSpread, joinBytes) }
     }
 
     private mutating func removals() throws {

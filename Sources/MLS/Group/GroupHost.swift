@@ -13,6 +13,9 @@ public struct GroupHost: Sendable {
     /// Whether we are in a group of this id already (§12.4.3.1).
     public var knows: @Sendable (_ groupID: [UInt8]) -> Bool
     public var bounds: Bounds
+    /// Runs so many independent pieces of work and returns when all are done, on more than one core if it likes; for the signatures of a
+    /// joined tree. Nil: one after the other.
+    public var spread: (@Sendable (_ pieces: Int, _ work: @escaping @Sendable (_ piece: Int) -> Void) -> Void)?
 
     public init(
         now: UInt64, refusal: @escaping @Sendable (IdentityClaim) -> String?,

@@ -90,7 +90,11 @@ extension GroupInfo {
         let rules = try LeafRules(suite, groupID: context.groupID, extensions: context.extensions, host: host)
         try rules.checkExternalSenders()
         try tree.checkFit(of: tree.members.map(\.index))
-        for (index, leaf) in tree.members { try rules.check(leaf, at: index, .join) }
+        let members = tree.members
+        let groupID = context.groupID
+        let signed = host.all(members.count) { members[$0].leaf.isSigned(group: groupID, leaf: members[$0].index, suite) }
+        guard signed.allSatisfy({ $0 }) else { throw .invalidLeaf(.signature) }
+        for (index, leaf) in members { try rules.check(leaf, at: index, .join, signatureChecked: true) }
         return tree
     }
 }

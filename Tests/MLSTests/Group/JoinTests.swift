@@ -1,4 +1,5 @@
 import Cryptography
+import Dispatch
 import MLS
 import Testing
 import Vocabulary
@@ -91,6 +92,26 @@ import Vocabulary
         #expect(throws: MLSError.groupAlreadyKnown) {
             try Group.joinExternally(info, as: .fixture("bob"), host: known, using: &fleet.random)
         }
+    }
+
+    @Test func `signatures checked on several cores are checked as well`() throws {
+        var fleet = try Fleet(seed: 66)
+        try fleet.add((0..<130).map { "m\($0)" }, by: "ann", refreshesPath: false, joining: [])
+        var host = fleet.host
+        host.spread = { pieces, work in DispatchQueue.concurrentPerform(iterations: pieces, execute: work) }
+        let info = try fleet["ann"].groupInfo()
+        #expect(try PublicGroup(info, host: host) == PublicGroup(info, host: fleet.host))
+        for spoiled: UInt32 in [1, 70, 130] {
+            var tree = fleet["ann"].tree
+            var bytes = try #require(tree.leaf(spoiled)).encoded
+            bytes[bytes.count - 1] ^= 1
+            tree.set(leaf: spoiled, try LeafNode(exactly: bytes))
+            let bad = try fleet["ann"].forgedInfo(tree)
+            #expect(throws: MLSError.invalidLeaf(.signature)) { try PublicGroup(bad, host: host) }
+        }
+        // A helper that does nothing makes no signature good.
+        host.spread = { _, _ in }
+        #expect(throws: MLSError.invalidLeaf(.signature)) { try PublicGroup(info, host: host) }
     }
 
     @Test func `epochs end before arithmetic does`() throws {
