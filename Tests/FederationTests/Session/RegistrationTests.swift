@@ -1,0 +1,250 @@
+import Cryptography
+import Federation
+import Testing
+import Vocabulary
+
+private let wall = Timestamp(milliseconds: 1_000_000_000)
+
+/// A registrar with the rows it wrote.
+private struct Office {
+    var registrar = Registrar(invitations: [], reservations: [])
+    var rows: [StoreTable: [[UInt8]: [UInt8]]] = [:]
+    var random = SeededGenerator(seed: 2)
+
+    mutating func perform(_ writes: [StoreWrite]) {
+        for write in writes {
+            switch write {
+            case .put(let table, let key, let value): rows[table, default: [:]][key] = value
+            case .remove(let table, let key): rows[table]?[key] = nil
+            default: break
+            }
+        }
+    }
+
+    mutating func invite(uses: Int = 1, expires: Timestamp = wall + .days(1)) throws -> [UInt8] {
+        var writes: [StoreWrite] = []
+        let secret = registrar.invite(uses: uses, expires: expires, using: &random, writes: &writes)
+        perform(writes)
+        return try #require(secret)
+    }
+
+    mutating func register(
+        _ handle: String, _ user: UInt8, _ secret: [UInt8], holder: UserID? = nil, at time: Timestamp = wall
+    ) throws -> Refusal.Code? {
+        var writes: [StoreWrite] = []
+        let refusal = registrar.register(
+            secret: secret, user: Self.user(user), handle: try Handle(handle), holder: holder, wall: time, upTime: 0, writes: &writes)
+        perform(writes)
+        return refusal?.code
+    }
+
+    mutating func sweep(wall time: Timestamp = wall, upTime: UInt64) {
+        var writes: [StoreWrite] = []
+        registrar.sweep(wall: time, upTime: upTime, writes: &writes)
+        perform(writes)
+    }
+
+    mutating func restart() {
+        func all(_ table: StoreTable) -> [(key: [UInt8], value: [UInt8])] { (rows[table] ?? [:]).map { (key: $0.key, value: $0.value) } }
+        registrar = Registrar(invitations: all(.invitation), reservations: all(.reservation))
+    }
+
+    static func user(_ number: UInt8) -> UserID { UserID(raw: Bytes32([UInt8](repeating: number, count: 32)) ?? .zero) }
+}
+
+@Suite struct RegistrarTests {
+    @Test func `an invitation that was never made is refused`() throws {
+        var office = Office()
+        _ = try office.invite()
+        try #expect(office.register("alice", 1, [1, 2, 3]) == .invitationInvalid)
+        try #expect(office.register("alice", 1, []) == .invitationInvalid)
+    }
+
+    @Test func `an invitation is good for so many uses`() throws {
+        var office = Office()
+        let secret = try office.invite(uses: 2)
+        try #expect(office.register("alice", 1, secret) == nil)
+        try #expect(office.register("bob", 2, secret) == nil)
+        try #expect(office.register("carol", 3, secret) == .invitationUsed)
+    }
+
+    @Test func `an expired invitation is refused, and called so for a month`() throws {
+        var office = Office()
+        let secret = try office.invite()
+        let late = wall + .days(2)
+        try #expect(office.register("alice", 1, secret, at: late) == .invitationExpired)
+        office.sweep(wall: late, upTime: 1)
+        try #expect(office.register("alice", 1, secret, at: late) == .invitationExpired)
+        office.sweep(wall: wall + .days(40), upTime: 1)
+        try #expect(office.register("alice", 1, secret, at: late) == .invitationInvalid)
+        #expect(office.rows[.invitation]?.isEmpty == true)
+    }
+
+    @Test func `the same request again is answered alike and takes no second use`() throws {
+        var office = Office()
+        let secret = try office.invite()
+        for _ in 0..<3 { try #expect(office.register("alice", 1, secret) == nil) }
+        office.restart()
+        try #expect(office.register("alice", 1, secret) == nil)
+        try #expect(office.registrar.isReserved(Handle("alice"), for: Office.user(1)))
+        try #expect(!office.registrar.isReserved(Handle("alice"), for: Office.user(2)))
+    }
+
+    @Test func `a handle that is reserved or held by somebody else is taken, and costs no use`() throws {
+        var office = Office()
+        let secret = try office.invite(uses: 2)
+        try #expect(office.register("alice", 1, secret) == nil)
+        try #expect(office.register("alice", 2, secret) == .handleTaken)
+        try #expect(office.register("bob", 2, secret, holder: Office.user(9)) == .handleTaken)
+        try #expect(office.register("carol", 3, secret) == nil)
+    }
+
+    @Test func `the holder of a handle is answered alike and uses nothing`() throws {
+        var office = Office()
+        let secret = try office.invite()
+        try #expect(office.register("alice", 1, secret) == nil)
+        var writes: [StoreWrite] = []
+        office.registrar.complete(try Handle("alice"), writes: &writes)
+        office.perform(writes)
+        try #expect(office.register("alice", 1, secret, holder: Office.user(1)) == nil)
+        #expect(office.rows[.reservation]?.isEmpty == true)
+    }
+
+    @Test func `a reservation that is not finished within an hour gives its use back`() throws {
+        var office = Office()
+        let secret = try office.invite()
+        try #expect(office.register("alice", 1, secret) == nil)
+        office.sweep(upTime: Registrar.reservationSeconds - 1)
+        try #expect(office.register("bob", 2, secret) == .invitationUsed)
+        office.restart()
+        office.sweep(upTime: Registrar.reservationSeconds)
+        try #expect(office.register("bob", 2, secret) == nil)
+        try #expect(office.register("alice", 1, secret) == .invitationUsed)
+    }
+
+    @Test func `who reads the disk finds no secret`() throws {
+        var office = Office()
+        let secret = try office.invite()
+        #expect(office.rows[.invitation]?.keys.contains(secret) == false && office.rows[.invitation]?.count == 1)
+    }
+}
+
+@Suite struct RegistrationTests {
+    private func invitation(_ relay: inout Relay, uses: Int = 1) throws -> [UInt8] {
+        for case .answer(_, .success(.invitation(let text))) in try relay.step(
+            .admin(RequestID(1), .createInvitation(uses: uses, expires: relay.wall + .days(1))))
+        {
+            return try #require(InvitationLink(text)).secret
+        }
+        return []
+    }
+
+    private func greet(_ relay: inout Relay, _ session: UInt64) throws {
+        try relay.step(
+            .sessionOpened(SessionID(session)), .sessionFrame(SessionID(session), .hello(versions: .current, nonce: Relay.nonce)))
+    }
+
+    private func newcomer(_ name: String) throws -> (Person, SignedUserRecord) {
+        var random = SeededGenerator(seed: 5)
+        let person = try Person(name, at: Coast.site(0), using: &random)
+        let full = try person.record(federation: Coast.fixture.federation)
+        return (person, SignedUserRecord(body: full.body, userSignature: full.userSignature, homeSignature: nil))
+    }
+
+    private func register(_ person: Person, _ secret: [UInt8]) -> ClientFrame {
+        .register(RequestID(1), secret: secret, user: person.id, handle: person.handle)
+    }
+
+    @Test func `an invited user registers, publishes and signs in, all in one session`() throws {
+        var relay = try Coast(nodes: 1).relay(0)
+        let secret = try invitation(&relay)
+        let (person, record) = try newcomer("alice")
+        let effects = try relay.step(
+            .sessionOpened(SessionID(1)), .sessionFrame(SessionID(1), .hello(versions: .current, nonce: Relay.nonce)))
+        let nonce = try #require(effects.nonce(to: SessionID(1)))
+        guard
+            case .granted(_, _, let issuer, _, let certificate)? = try relay.step(.sessionFrame(SessionID(1), register(person, secret)))
+                .frames(to: 1).first
+        else { return #expect(Bool(false), "not granted") }
+        let body = HandleCertificate.body(federation: Coast.fixture.federation, handle: person.handle, user: person.id)
+        #expect(issuer == relay.id && certificate.isValid(over: body, for: .handleCertificate, by: issuer))
+        for _ in 0..<2 {
+            let published = try relay.step(.sessionFrame(SessionID(1), .publish(RequestID(2), record))).frames(to: 1)
+            guard case .published(_, let complete)? = published.first else { return #expect(Bool(false), "not published") }
+            #expect(throws: Never.self) { try complete.verified(in: Coast.fixture.federation) }
+        }
+        let proof = person.proof(node: relay.id, nodeNonce: nonce)
+        try #expect(relay.step(.sessionFrame(SessionID(1), .authenticate(proof))).frames(to: 1).first == .ready(waiting: 0))
+        try relay.restart()
+        try #expect(relay.signIn(person, as: 2).frames(to: 2).contains(.ready(waiting: 0)))
+    }
+
+    @Test func `a first record without a reservation is refused`() throws {
+        var relay = try Coast(nodes: 1).relay(0)
+        let secret = try invitation(&relay)
+        let (person, record) = try newcomer("alice")
+        try greet(&relay, 1)
+        try #expect(relay.step(.sessionFrame(SessionID(1), .publish(RequestID(2), record))).refusals(to: 1) == [.recordInvalid])
+        // A reservation for another handle is none for this.
+        let other = ClientFrame.register(RequestID(1), secret: secret, user: person.id, handle: try Handle("other"))
+        try relay.step(.sessionFrame(SessionID(1), other))
+        try #expect(relay.step(.sessionFrame(SessionID(1), .publish(RequestID(2), record))).refusals(to: 1) == [.recordInvalid])
+    }
+
+    @Test func `a session publishes for its own user alone, and only valid records of this home`() throws {
+        var relay = try Coast(nodes: 2).relay(0)
+        let secret = try invitation(&relay, uses: 9)
+        let (person, record) = try newcomer("alice")
+        var random = SeededGenerator(seed: 6)
+        let other = try Person("bob", at: Coast.site(0), using: &random)
+        try greet(&relay, 1)
+        try relay.step(.sessionFrame(SessionID(1), register(person, secret)))
+        func publish(_ record: SignedUserRecord, _ relay: inout Relay) throws -> [Refusal.Code] {
+            try relay.step(.sessionFrame(SessionID(1), .publish(RequestID(2), record))).refusals(to: 1)
+        }
+        try #expect(publish(other.record(federation: Coast.fixture.federation), &relay) == [.recordInvalid])
+        try #expect(publish(person.record(), &relay) == [.recordInvalid], "of another federation")
+        try #expect(publish(person.record(home: Coast.site(1), federation: Coast.fixture.federation), &relay) == [.recordInvalid])
+        let forged = SignedUserRecord(body: record.body, userSignature: other.key.sign(record.body, for: .userRecord), homeSignature: nil)
+        try #expect(publish(forged, &relay) == [.recordInvalid])
+        try #expect(publish(record, &relay) == [])
+    }
+
+    @Test func `a record that does not follow the last is stale, and the next one is taken`() throws {
+        var coast = Coast(nodes: 1)
+        let alice = try coast.person("alice", at: 0)
+        var relay = try coast.relay(0)
+        try relay.signIn(alice, as: 1)
+        let first = try alice.record(federation: coast.federation)
+        let other = try alice.record(published: 5, federation: coast.federation)
+        try #expect(relay.step(.sessionFrame(SessionID(1), .publish(RequestID(2), other))).refusals(to: 1) == [.recordStale])
+        let astray = try alice.record(version: 2, after: other, federation: coast.federation)
+        try #expect(relay.step(.sessionFrame(SessionID(1), .publish(RequestID(2), astray))).refusals(to: 1) == [.recordStale])
+        let skipped = try alice.record(version: 3, after: first, federation: coast.federation)
+        try #expect(relay.step(.sessionFrame(SessionID(1), .publish(RequestID(2), skipped))).refusals(to: 1) == [.recordStale])
+        let next = try alice.record(version: 2, after: first, federation: coast.federation)
+        try #expect(relay.step(.sessionFrame(SessionID(1), .publish(RequestID(3), next))).frames(to: 1) == [.published(RequestID(3), next)])
+        try #expect(relay.step(.sessionFrame(SessionID(1), .publish(RequestID(4), first))).refusals(to: 1) == [.recordStale])
+    }
+
+    @Test func `a user who has a handle gets no other`() throws {
+        var coast = Coast(nodes: 1)
+        let alice = try coast.person("alice", at: 0)
+        var relay = try coast.relay(0)
+        let secret = try invitation(&relay)
+        try greet(&relay, 1)
+        let other = ClientFrame.register(RequestID(1), secret: secret, user: alice.id, handle: try Handle("other"))
+        try #expect(relay.step(.sessionFrame(SessionID(1), other)).refusals(to: 1) == [.handleTaken])
+    }
+
+    @Test func `a node whose disk is nearly full registers nobody`() throws {
+        var relay = try Coast(nodes: 1).relay(0)
+        let secret = try invitation(&relay)
+        let (person, _) = try newcomer("alice")
+        try relay.step(.spaceChanged(isLow: true))
+        try greet(&relay, 1)
+        try #expect(relay.step(.sessionFrame(SessionID(1), register(person, secret))).refusals(to: 1) == [.diskFull])
+        try relay.step(.spaceChanged(isLow: false))
+        try #expect(relay.step(.sessionFrame(SessionID(1), register(person, secret))).refusals(to: 1) == [])
+    }
+}
