@@ -138,6 +138,11 @@ package struct Hub: Sendable {
 
     package func roster(of conversation: ConversationID) -> [RosterEntry] { conversations[conversation]?.roster ?? [] }
 
+    /// Whether the log has this message of this device: some other device may still lack it.
+    package func isWaiting(_ message: MessageID, of device: DeviceID, in conversation: ConversationID) -> Bool {
+        conversations[conversation]?.line(for: message)?.sender.device == device
+    }
+
     /// Whose device it is, by the roster.
     func user(of device: DeviceID, in conversation: ConversationID) -> UserID? {
         conversations[conversation]?.entry(of: device)?.user

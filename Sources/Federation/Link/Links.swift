@@ -16,11 +16,14 @@ package struct Links: Sendable {
     package struct Link: Sendable {
         package let peer: NodeID
         package let dialled: Bool
+        let isStranger: Bool
         let opened: Instant
         package var phase: Phase = .opened
         /// An entry was dropped for want of space: what comes after it on this link is not read, or its acknowledgement would cover the dropped.
         package var hasSkipped = false
         var framesBeforeEstablished = 0
+
+        var isEstablished: Bool { if case .established = phase { true } else { false } }
     }
 
     private struct Peer: Sendable {
@@ -34,6 +37,9 @@ package struct Links: Sendable {
 
     /// A peer is a stranger until its admission is known; so much it may say before.
     package static let framesBeforeEstablishedMax = 64
+
+    /// One in use, one that replaces it, some that are closing.
+    package static let linksPerMemberMax = 8
 
     private let node: NodeID
     private var byID: [LinkID: Link] = [:]
@@ -52,12 +58,21 @@ package struct Links: Sendable {
     package func links(of peer: NodeID) -> [LinkID] { byID.filter { $0.value.peer == peer }.keys.sorted() }
     package var all: [LinkID] { byID.keys.sorted() }
 
-    package mutating func open(_ id: LinkID, peer: NodeID, dialled: Bool, at now: Instant) -> Refusal? {
-        peers[peer]?.isDialling = false
-        let pending = byID.values.count { if case .established = $0.phase { false } else { true } }
-        guard dialled || pending < Limits.linksPendingMax else { return Refusal(.busy, "Too many links are being set up.") }
-        byID[id] = Link(peer: peer, dialled: dialled, opened: now)
+    /// - Parameter isMember: strangers share a few places; members, known by their keys, are never kept out by them.
+    package mutating func open(_ id: LinkID, peer: NodeID, dialled: Bool, isMember: Bool = false, at now: Instant) -> Refusal? {
+        if dialled { peers[peer]?.isDialling = false }
+        let isFull =
+            isMember
+            ? byID.values.count { $0.peer == peer } >= Self.linksPerMemberMax
+            : byID.values.count { $0.isStranger && !$0.isEstablished } >= Limits.linksPendingMax
+        guard dialled || !isFull else { return Refusal(.busy, "Too many links are being set up.") }
+        byID[id] = Link(peer: peer, dialled: dialled, isStranger: !isMember && !dialled, opened: now)
         return nil
+    }
+
+    /// Links that were not established in time: whoever only sits there gives the place back.
+    package func overdue(at now: Instant) -> [LinkID] {
+        byID.filter { !$0.value.isEstablished && now - $0.value.opened > Limits.authenticationTimeout }.keys.sorted()
     }
 
     package mutating func countFrame(_ id: LinkID) -> Refusal? {

@@ -77,6 +77,7 @@ extension Node {
     // MARK: Into the queues
 
     mutating func enqueue(_ item: DeviceItem, for device: DeviceID, slot: Queues.Slot? = nil) {
+        guard !queues.isOverfull(.device(device)) else { return count("entries_dropped_overfull") }
         let stored = item.stored
         let size = stored.content.count + item.eventBytes
         let (writes, push) = queues.append(
@@ -88,6 +89,7 @@ extension Node {
     mutating func enqueue(_ item: NodeItem, for node: NodeID, slot: Queues.Slot? = nil) {
         // Nobody would ever take it.
         if membership.evaluation[node]?.isExpelled == true { return }
+        guard !queues.isOverfull(.node(node)) else { return count("entries_dropped_overfull") }
         let stored = item.stored
         let size = stored.content.count + item.eventBytes
         let (writes, push) = queues.append(to: .node(node), content: stored.content, event: stored.event, bytes: size, slot: slot)

@@ -32,12 +32,13 @@ extension Node {
     }
 
     mutating func open(_ link: LinkID, peer: NodeID, dialled: Bool) {
-        if let refusal = links.open(link, peer: peer, dialled: dialled, at: now) { return close(link, refusal) }
+        let isMember = membership.evaluation.isMember(peer)
+        if let refusal = links.open(link, peer: peer, dialled: dialled, isMember: isMember, at: now) { return close(link, refusal) }
         if membership.evaluation[peer]?.isExpelled == true {
             return close(link, Refusal(.nodeExpelled, "This key was expelled from the federation."))
         }
         // A stranger speaks first: it may only want to join.
-        if membership.evaluation.isMember(peer) { sayHello(link, peer) }
+        if isMember { sayHello(link, peer) }
     }
 
     mutating func sayHello(_ link: LinkID, _ peer: NodeID) {
@@ -157,6 +158,7 @@ extension Node {
             if failure.key.hub == peer, isLocal(device) {
                 enqueue(.failed(failure), for: device)
             } else if failure.key.hub == id, let user = hub.user(of: device, in: failure.key.conversation),
+                hub.isWaiting(failure.message, of: device, in: failure.key.conversation),
                 hub.roster(of: failure.key.conversation).contains(where: { directory.home(of: $0.user) == peer })
             {
                 // A recipient's home could not keep it: the hub passes that on to the sender.
@@ -175,14 +177,11 @@ extension Node {
     }
 
     private mutating func receive(_ submission: Submission, from sender: RosterEntry, of peer: NodeID) {
-        let refusal: Refusal?
-        if submission.hub != id {
-            refusal = Refusal(.unknownHub, "This node is not the conversation's hub.")
-        } else if directory.home(of: sender.user) != peer {
-            refusal = Refusal(.notHome, "By the directory the sender lives elsewhere.")
-        } else {
-            refusal = order(submission, from: sender)
-        }
+        let home = directory.home(of: sender.user)
+        // An honest home forwards for its own users alone, and to the hub alone. What else comes is dropped, or a member could fill our
+        // queues with answers.
+        guard submission.hub == id, home == nil || home == peer else { return count("foreign_submissions_dropped") }
+        let refusal = home == nil ? Refusal(.unknownUser, "The hub does not know the sender yet.") : order(submission, from: sender)
         guard let refusal else { return }
         // Its home said `sent`: the refusal must reach the sender.
         let key = ConversationKey(hub: submission.hub, conversation: submission.conversation)

@@ -102,6 +102,17 @@ package struct Queues: Sendable {
         return nil
     }
 
+    /// Far beyond the bound that `refusal` keeps new messages to: not even what follows from messages is added any more.
+    package func isOverfull(_ destination: Destination) -> Bool {
+        let bound =
+            switch destination {
+            case .device: Limits.queueEntriesPerDeviceMax
+            case .node: Limits.queueEntriesPerNodeMax
+            }
+        return entries >= Limits.queueEntriesTotalMax + Limits.queueEntriesPerNodeMax
+            || (queues[destination]?.outline.count ?? 0) >= bound * 2
+    }
+
     /// Adds an entry. A newer watermark takes the place of one that has not been sent yet.
     /// - Returns: the writes, and where to send the item at once: everything before it was sent and the window has room.
     package mutating func append(

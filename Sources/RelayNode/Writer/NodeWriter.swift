@@ -14,6 +14,8 @@ package final class NodeWriter: NetworkDelegate, @unchecked Sendable {
     /// Inputs of one commit at most: bounds how long the first waits for the last.
     private static let batchMax = 1024
     private static let clockInterval = Duration.seconds(1)
+    /// From a commit to emptying the log, when nothing else waits: what was deleted is then gone from the disk. Shorter costs syncs.
+    private static let wipeDelay = Duration.milliseconds(500)
 
     let store: SQLiteNodeStore
     private let log: Logger
@@ -25,6 +27,7 @@ package final class NodeWriter: NetworkDelegate, @unchecked Sendable {
     private var random = SystemRandom()
     private var network: Network?
     private var lastClock: Instant?
+    private var wipeAt: Instant?
     private(set) var commits = CommitTimes()
     private var isRefusingForSpace = false
 
@@ -91,7 +94,7 @@ package final class NodeWriter: NetworkDelegate, @unchecked Sendable {
             if backlog.isEmpty {
                 let now = Clock.now
                 // Never less: a deadline that fails to move must not become a loop without pause.
-                let wait = node.nextDeadline.map { max($0 - now, .milliseconds(1)) }
+                let wait = [node.nextDeadline, wipeAt].compactMap { $0 }.min().map { max($0 - now, .milliseconds(1)) }
                 guard let items = inbox.take(until: wait) else { return }
                 backlog = items
             }
@@ -120,12 +123,15 @@ package final class NodeWriter: NetworkDelegate, @unchecked Sendable {
             do {
                 try store.commit(writes)
                 commits.add(Clock.now - now)
+                if wipeAt == nil { wipeAt = now + Self.wipeDelay }
             } catch .full {
                 return try startAnew(batch)
             }
         }
         try release(effects, batch)
-        try store.maintain(idle: isLast && inbox.isEmpty)
+        let wipes = isLast && inbox.isEmpty && wipeAt.map { $0 <= now } == true
+        try store.maintain(idle: wipes)
+        if wipes { wipeAt = nil }
     }
 
     /// The disk is full: the core is ahead of it, so the core is made anew from what is on it. Connections come back by themselves.
@@ -206,7 +212,7 @@ package final class NodeWriter: NetworkDelegate, @unchecked Sendable {
         case .linkUp(let node): log.info("link up", metadata: ["node": "\(node)"])
         case .linkDown(let node): log.info("link down", metadata: ["node": "\(node)"])
         case .linkRefused(let node, let refusal):
-            log.notice(
+            log.info(
                 "link refused", metadata: ["node": "\(node)", "code": "\(refusal.code)", "why": "\(Printable.line(refusal.detail))"])
         case .memberStateChanged(let node, let state): log.info("a node is \(state)", metadata: ["node": "\(node)"])
         case .membershipChanged: log.info("the federation's members changed")
@@ -215,9 +221,9 @@ package final class NodeWriter: NetworkDelegate, @unchecked Sendable {
         case .sessionRefused(let code): log.debug("session refused", metadata: ["code": "\(code)"])
         case .messageRefused(let code): log.debug("message refused", metadata: ["code": "\(code)"])
         case .badRecords(let count, let kind, let node):
-            log.notice("bad user records", metadata: ["count": "\(count)", "kind": "\(kind)", "from": "\(node?.short ?? "-")"])
+            log.info("bad user records", metadata: ["count": "\(count)", "kind": "\(kind)", "from": "\(node?.short ?? "-")"])
         case .badStatements(let count, let node):
-            log.notice("bad statements", metadata: ["count": "\(count)", "from": "\(node?.short ?? "-")"])
+            log.info("bad statements", metadata: ["count": "\(count)", "from": "\(node?.short ?? "-")"])
         case .corruptRow(let table): log.error("a stored row cannot be read", metadata: ["table": "\(table)"])
         case .spaceLow(let isLow):
             if isLow { log.error("the disk is nearly full: new messages are refused") } else { log.notice("the disk has room again") }
