@@ -40,6 +40,7 @@ extension World {
     public mutating func kill(node index: Int, for down: Duration) {
         guard nodes[index].core != nil else { return }
         nodes[index].core = nil
+        nodes[index].store.crash()
         nodes[index].life += 1
         nodes[index].wireOfLink = [:]
         nodes[index].wireOfSession = [:]
