@@ -19,7 +19,7 @@ package struct Links: Sendable {
         let isStranger: Bool
         let opened: Instant
         package var phase: Phase = .opened
-        /// An entry was dropped for want of space: what comes after it on this link is not read, or its acknowledgement would cover the dropped.
+        /// An entry was dropped for want of space: what follows on this link is not read, or its acknowledgement would cover the dropped.
         package var hasSkipped = false
         var framesBeforeEstablished = 0
 

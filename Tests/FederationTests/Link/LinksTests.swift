@@ -116,6 +116,25 @@ import Vocabulary
         #expect(links.open(LinkID(1_002), peer: peer, dialled: false, at: .start) == nil, "what is up is not being set up")
     }
 
+    @Test func `a member finds a place among strangers, but not for any number of links`() {
+        var links = Links(node: Coast.id(0), cursors: [:])
+        for index in 0..<UInt64(Limits.linksPendingMax) {
+            _ = links.open(LinkID(index), peer: MembershipFixture.id(50), dialled: false, at: .start)
+        }
+        for index in 0..<UInt64(Links.linksPerMemberMax) {
+            #expect(links.open(LinkID(1_000 + index), peer: peer, dialled: false, isMember: true, at: .start) == nil)
+        }
+        #expect(links.open(LinkID(2_000), peer: peer, dialled: false, isMember: true, at: .start)?.code == .busy)
+    }
+
+    @Test func `a link that is not established in time is overdue, one that is up is not`() {
+        var links = Links(node: Coast.id(0), cursors: [:])
+        for id in UInt64(1)...2 { _ = links.open(LinkID(id), peer: peer, dialled: false, at: .start) }
+        _ = links.establish(LinkID(2), at: .start)
+        #expect(links.overdue(at: .start + Limits.authenticationTimeout).isEmpty)
+        #expect(links.overdue(at: .start + Limits.authenticationTimeout + .seconds(1)) == [LinkID(1)])
+    }
+
     @Test func `unproven peers are taken up when they are admitted, with the cursor they said`() {
         var links = Links(node: Coast.id(0), cursors: [:])
         _ = links.open(LinkID(1), peer: peer, dialled: false, at: .start)

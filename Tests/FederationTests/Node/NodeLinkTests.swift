@@ -206,12 +206,14 @@ extension [LinkFrame] {
             for case .failed(let failure, _) in items { return failure.refusal.code }
             return nil
         }
-        let forged = try station.relay.receive(.submission(submission, sender: station.dora.entry), at: 1, on: 2)
-        #expect(code(forged.items(on: 2)) == .notHome && forged.events(to: 5).isEmpty)
-        let stolen = try station.relay.receive(.submission(submission, sender: station.alice.entry), at: 2, on: 2)
-        #expect(code(stolen.items(on: 2)) == .notHome && stolen.events(to: 5).isEmpty)
-        let astray = Submission.say("hi", 4, hub: Coast.id(2))
-        try #expect(code(station.relay.receive(.submission(astray, sender: station.dora.entry), at: 1, on: 1).items(on: 1)) == .unknownHub)
+        func isDropped(_ submission: Submission, of sender: Person, at position: UInt64, on link: UInt64) throws -> Bool {
+            let effects = try station.relay.receive(.submission(submission, sender: sender.entry), at: position, on: link)
+            return effects.events(to: 5).isEmpty && effects.storedEvents == 0 && effects.items(on: link).isEmpty
+                && effects.acknowledgements(on: link) == [QueuePosition(unchecked: position)]
+        }
+        try #expect(isDropped(submission, of: station.dora, at: 1, on: 2) == true, "not from dora's home")
+        try #expect(isDropped(submission, of: station.alice, at: 2, on: 2) == true, "alice lives here")
+        try #expect(isDropped(.say("hi", 4, hub: Coast.id(2)), of: station.dora, at: 1, on: 1) == true, "another hub's")
         let unknown = Submission.say("hi", 4, in: 77, hub: station.relay.id)
         try #expect(
             code(station.relay.receive(.submission(unknown, sender: station.dora.entry), at: 2, on: 1).items(on: 1)) == .unknownConversation
@@ -226,9 +228,12 @@ extension [LinkFrame] {
         try station.relay.submit(.create(1, hub: station.relay.id, [station.alice, station.dora]), in: 5)
         try station.relay.link(1, to: station.peer)
         try station.relay.link(2, to: Coast.id(2))
+        try station.relay.submit(.say("hi", 1, hub: station.relay.id), in: 5)
         let failure = Failure(key: station.relay.key(1), message: .numbered(1), refusal: Refusal(.queueFull, ""))
         try #expect(station.relay.receive(.failed(failure, device: station.alice.deviceID), at: 1, on: 2).failures(to: 5).isEmpty)
         try #expect(station.relay.receive(.failed(failure, device: station.alice.deviceID), at: 1, on: 1).failures(to: 5) == [failure])
+        let unknown = Failure(key: station.relay.key(1), message: .numbered(77), refusal: Refusal(.queueFull, ""))
+        try #expect(station.relay.receive(.failed(unknown, device: station.alice.deviceID), at: 2, on: 1).failures(to: 5).isEmpty)
     }
 
     @Test func `one copy of an event goes to a node, with the devices that live there`() throws {
