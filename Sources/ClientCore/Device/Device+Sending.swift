@@ -8,6 +8,8 @@ extension Device {
             return emit(.stateChanged(text.message, MessageStatus(item.state, refusal: item.refusal)))
         }
         if let error = obstacle(to: text) { return emit(.sendRefused(text.message, error)) }
+        // Behind an earlier text that waits for the contact's record this one waits too: what is written first is numbered first.
+        let isFirst = outbox.unresolved(for: text.address).isEmpty
         let item = outbox.add(text.message, to: text.address, stage: .unresolved(text: text.text, sent: text.sent))
         let peer = contacts[text.address].map { Peer.user($0.user) } ?? .address(text.address)
         let status = MessageStatus(.queued)
@@ -16,7 +18,7 @@ extension Device {
                 MessageRecord(
                     message: text.message, peer: peer, conversation: nil, body: .outgoing(text.text), sent: text.sent, status: status)))
         emit(.stateChanged(text.message, status))
-        if let contact = contacts[text.address], contact.record != nil, isFresh(contact, at: now) || !isLive {
+        if isFirst, let contact = contacts[text.address], contact.record != nil, isFresh(contact, at: now) || !isLive {
             seal(item, to: contact, using: &random)
             submit()
         } else {

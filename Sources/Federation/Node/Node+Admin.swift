@@ -56,7 +56,7 @@ extension Node {
             let health = snapshot[member.id]
             return MemberReport(
                 name: name(of: member), id: member.id, role: member.role == .admin ? "admin" : "member",
-                state: state(of: member, health: health?.state),
+                state: state(of: member, health: health?.lastSeen == nil && health?.state == .alive ? nil : health?.state),
                 seenSecondsAgo: health?.lastSeen.map { Double((now - $0).milliseconds) / 1000 },
                 rttMilliseconds: health?.roundTrip.map { Double($0.nanoseconds) / 1e6 },
                 queued: queues.count(of: .node(member.id)), software: member.descriptor?.contents.software,

@@ -186,6 +186,8 @@ extension Node {
     /// A device's watermark for a conversation of ours: prunes the log and tells the senders it newly covers.
     mutating func cover(_ watermark: Watermark, of user: UserID?) {
         var writes: [StoreWrite] = []
+        // The newest counts alone: one that its readers would drop must not stand in the place of a true one.
+        guard watermark.isSigned else { return count("unsigned_watermarks_dropped") }
         guard let coverage = hub.receive(watermark, of: user, writes: &writes) else { return }
         out.append(contentsOf: writes.map(NodeEffect.write))
         var remote: [NodeID: [DeviceID]] = [:]

@@ -188,6 +188,9 @@ extension Node {
                 return found(session, request, signed)
             }
             guard issuer != id else { return notFound(session, request) }
+            guard lookups.values.count(where: { $0.session == session }) < Self.lookupsPerSessionMax else {
+                return out.append(.sendSession(session, .refusedRequest(request, Refusal(.rateLimited, "Too many look-ups are under way."))))
+            }
             let mine = RequestID(nextLookup)
             nextLookup += 1
             lookups[mine] = (session, request)

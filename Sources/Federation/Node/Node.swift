@@ -47,6 +47,8 @@ public struct Node: Core {
     var hasStarted = false
 
     static let sweepInterval = Duration.seconds(5)
+    /// Look-ups of one session that wait for other nodes.
+    static let lookupsPerSessionMax = 32
     /// Sleeping conversations looked at for expiry in each sweep: a million take four days, and they may stay for thirty.
     static let visitsPerSweep = 16
 

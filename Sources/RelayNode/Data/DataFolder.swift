@@ -76,6 +76,10 @@ package struct DataFolder: Sendable {
         }
         _ = try KeyFile.read(.node, at: nodeKeyFile)
         _ = try KeyFile.read(.storage, at: storageKeyFile)
+        // Who can write the folder can put other keys into it.
+        guard stat(path, &status) == 0, status.st_mode & 0o022 == 0 else {
+            throw .looseMode(path: path, mode: String(status.st_mode & 0o777, radix: 8), wanted: "700")
+        }
     }
 
     private func makeFolder(_ folder: String) throws(DataFolderError) {

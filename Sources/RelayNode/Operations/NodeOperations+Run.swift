@@ -26,6 +26,10 @@ extension NodeOperations {
         let writer = try NodeWriter(store: open.store, log: log) {
             try restore(open.store, key: key, certificateHash: certificate.hash)
         }
+        if let name = writer.nodeName, name != configuration.name {
+            throw DataFolderError.badSetting(
+                path: folder.configurationFile, key: "name", reason: "The federation knows this node as \(name); a name cannot be changed here.")
+        }
         let (network, addresses) = try listen(folder, configuration, key, certificate, writer, last: Node.lastListening(rows))
         writer.attach(network)
         let advertised = NetworkAddresses(

@@ -13,6 +13,7 @@ package import Vocabulary
 package final class NodeWriter: NetworkDelegate, @unchecked Sendable {
     /// Inputs of one commit at most: bounds how long the first waits for the last.
     private static let batchMax = 1024
+    private static let turnMax = Duration.milliseconds(20)
     private static let clockInterval = Duration.seconds(1)
     /// From a commit to emptying the log, when nothing else waits: what was deleted is then gone from the disk. Shorter costs syncs.
     private static let wipeDelay = Duration.milliseconds(500)
@@ -38,6 +39,9 @@ package final class NodeWriter: NetworkDelegate, @unchecked Sendable {
         expelled.withLock { [node] in $0 = Set(node.expelledNodes) }
         admins = AdminDesk()
     }
+
+    /// The node's name by the federation's statements; nil while it has none. Before `run` alone.
+    var nodeName: NodeName? { node.name }
 
     func attach(_ network: Network) { self.network = network }
 
@@ -98,17 +102,20 @@ package final class NodeWriter: NetworkDelegate, @unchecked Sendable {
                 guard let items = inbox.take(until: wait) else { return }
                 backlog = items
             }
-            let batch = backlog.prefix(Self.batchMax)
-            try turn(batch, isLast: batch.count == backlog.count)
-            backlog.removeFirst(batch.count)
+            let done = try turn(backlog.prefix(Self.batchMax), isLast: backlog.count <= Self.batchMax)
+            backlog.removeFirst(done)
         }
     }
 
-    private func turn(_ batch: ArraySlice<Inbox.Item>, isLast: Bool) throws(StoreError) {
+    /// - Returns: how many of the inputs it dealt with: fewer than all when some were dear, so that nobody's answers wait long for them.
+    private func turn(_ all: ArraySlice<Inbox.Item>, isLast: Bool) throws(StoreError) -> Int {
         let now = Clock.now
         var effects: [NodeEffect] = []
         readClocks(now, &effects)
-        for item in batch {
+        var batch = all.prefix(0)
+        for item in all {
+            if !batch.isEmpty, Clock.now - now > Self.turnMax { break }
+            batch = all.prefix(batch.count + 1)
             for conversation in node.conversationNeeded(for: item.input) {
                 guard let rows = try store.conversationRows(hub: node.id, conversation) else { continue }
                 effects += node.step(.loaded(conversation, rows), at: now, using: &random)
@@ -125,13 +132,15 @@ package final class NodeWriter: NetworkDelegate, @unchecked Sendable {
                 commits.add(Clock.now - now)
                 if wipeAt == nil { wipeAt = now + Self.wipeDelay }
             } catch .full {
-                return try startAnew(batch)
+                try startAnew(batch)
+                return batch.count
             }
         }
         try release(effects, batch)
-        let wipes = isLast && inbox.isEmpty && wipeAt.map { $0 <= now } == true
+        let wipes = isLast && batch.count == all.count && inbox.isEmpty && wipeAt.map { $0 <= now } == true
         try store.maintain(idle: wipes)
         if wipes { wipeAt = nil }
+        return batch.count
     }
 
     /// The disk is full: the core is ahead of it, so the core is made anew from what is on it. Connections come back by themselves.
