@@ -5,9 +5,11 @@ extension EndToEnd {
     /// What scripts build on: exit codes, fields, order.
     @Suite struct CommandContract {
         @Test(arguments: [
-            ["posthouse"], ["posthouse", "init"], ["posthouse", "run"], ["posthouse", "federation", "invite"], ["posthouse", "federation", "join"],
+            ["posthouse"], ["posthouse", "init"], ["posthouse", "run"], ["posthouse", "federation", "invite"],
+            ["posthouse", "federation", "join"],
             ["posthouse", "federation", "members"], ["posthouse", "federation", "expel"], ["posthouse", "invite", "create"],
-            ["posthouse", "user", "list"], ["posthouse", "user", "show"], ["posthouse", "status"], ["posthouse", "check"], ["posthouse", "demo"],
+            ["posthouse", "user", "list"], ["posthouse", "user", "show"], ["posthouse", "status"], ["posthouse", "check"],
+            ["posthouse", "demo"],
             ["courier"], ["courier", "join"], ["courier", "whoami"], ["courier", "send"], ["courier", "receive"], ["courier", "history"],
             ["courier", "outbox"], ["courier", "contact"], ["courier", "contact", "list"], ["courier", "contact", "show"],
             ["courier", "contact", "verify"], ["courier", "contact", "trust"], ["courier", "contact", "block"],
@@ -17,7 +19,8 @@ extension EndToEnd {
                 let outcome = try world.run(command[0], command.dropFirst() + ["--help"])
                 #expect(outcome.code == 0)
                 let text = outcome.lines.joined(separator: "\n")
-                let example = text.range(of: "Example"), usage = text.range(of: "USAGE")
+                let example = text.range(of: "Example")
+                let usage = text.range(of: "USAGE")
                 #expect(example != nil && usage != nil, "\(text)")
                 if let example, let usage { #expect(example.lowerBound < usage.lowerBound, "\(text)") }
                 let words = command.joined(separator: " ")
@@ -45,7 +48,9 @@ extension EndToEnd {
                     let outcome = try world.run("posthouse", arguments + ["--data", world.folder + "/none"])
                     #expect(outcome.code == 78, "\(outcome)")
                 }
-                for arguments in [["whoami"], ["send", "bob@tower", "x"], ["receive"], ["history", "bob@tower"], ["outbox"], ["contact", "list"]] {
+                for arguments in [
+                    ["whoami"], ["send", "bob@tower", "x"], ["receive"], ["history", "bob@tower"], ["outbox"], ["contact", "list"],
+                ] {
                     let outcome = try world.run("courier", arguments + ["--profile", world.folder + "/none"])
                     #expect(outcome.code == 78, "\(outcome)")
                     #expect(outcome.errors.contains("courier join"), "\(outcome)")
@@ -72,12 +77,14 @@ extension EndToEnd {
                     if let time = outcome.json.last?.milliseconds("ms") { times.append(time) }
                 }
                 times.sort()
-                measured("delivered across two nodes: median \(times[times.count / 2]) ms, worst \(times[times.count - 1]) ms of \(times.count)")
+                measured(
+                    "delivered across two nodes: median \(times[times.count / 2]) ms, worst \(times[times.count - 1]) ms of \(times.count)")
 
                 try eventually("all are shown") { receiver.messages.count == 20 }
                 for (index, line) in receiver.messages.enumerated() {
                     #expect(
-                        line.keys.isSuperset(of: ["v", "type", "id", "conversation", "from", "number", "sent", "text", "verified"]), "\(line)")
+                        line.keys.isSuperset(of: ["v", "type", "id", "conversation", "from", "number", "sent", "text", "verified"]),
+                        "\(line)")
                     #expect(line.number("v") == 1 && line.text("from") == "alice@harbor" && line.number("number") == index + 1)
                     #expect(line.text("text") == "message \(index + 1)" && line.bool("verified") == false)
                     #expect(line.text("sent")?.wholeMatch(of: /\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z/) != nil, "\(line)")
@@ -92,7 +99,9 @@ extension EndToEnd {
                 for address in ["nobody@harbor", "bob@nowhere"] {
                     let outcome = try alice.command(["send", address, "hello", "--json", "--timeout", "20s"])
                     #expect(outcome.code == 65, "\(outcome)")
-                    #expect(outcome.json.map { $0.text("state") } == ["failed"] && outcome.json.last?.text("reason")?.isEmpty == false, "\(outcome)")
+                    #expect(
+                        outcome.json.map { $0.text("state") } == ["failed"] && outcome.json.last?.text("reason")?.isEmpty == false,
+                        "\(outcome)")
                 }
                 #expect(try alice.command(["send", "nobody", "hello"]).code == 65)
                 #expect(try alice.command(["send", alice.address, "hello"]).code == 65)
@@ -175,7 +184,8 @@ extension EndToEnd {
                 #expect(code == theirs?.text("safetyNumber"))
                 let wrong = String(code.reversed())
                 #expect(try alice.command(["contact", "verify", bob.address, "--code", wrong]).code == 65)
-                #expect(try alice.command(["contact", "verify", bob.address, "--code", code, "--json"]).json.first?.bool("verified") == true)
+                #expect(
+                    try alice.command(["contact", "verify", bob.address, "--code", code, "--json"]).json.first?.bool("verified") == true)
                 try alice.command(["contact", "block", bob.address])
                 #expect(try alice.send("no", to: bob).code == 77)
                 try alice.command(["contact", "block", bob.address, "--undo"])

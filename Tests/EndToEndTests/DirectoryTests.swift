@@ -37,7 +37,9 @@ extension EndToEnd {
                 }
                 try sleeper.start()
                 let start = ContinuousClock.now
-                for user in meanwhile { try eventually("\(sleeper.name) catches up with \(user.address)") { try sleeper.knows(user.address) } }
+                for user in meanwhile {
+                    try eventually("\(sleeper.name) catches up with \(user.address)") { try sleeper.knows(user.address) }
+                }
                 measured("a node that was down caught up after \(ContinuousClock.now - start)")
                 for node in nodes { #expect(try node.status.number("usersKnown") == 7, "\(node.name)") }
             }

@@ -21,7 +21,9 @@ extension EndToEnd {
         @Test func `a full disk refuses the new, delivers the old, and needs no restart once there is room`() throws {
             try World.run { world in
                 let disk = world.folder + "/disk"
-                guard Self.smallDisk(at: disk) else { return skipped("a full disk", "mounting a tmpfs is not permitted here (\(String(cString: strerror(errno))))") }
+                guard Self.smallDisk(at: disk) else {
+                    return skipped("a full disk", "mounting a tmpfs is not permitted here (\(String(cString: strerror(errno))))")
+                }
                 var node: Node?
                 defer {
                     node?.crash()
@@ -40,7 +42,9 @@ extension EndToEnd {
                     // Room that the node had set aside may take one more; what says `sent` must arrive too.
                     guard outcome.code != 0 else { continue }
                     #expect(outcome.code == 75, "\(outcome)")
-                    #expect(outcome.json.last?.text("state") == "queued" && outcome.json.last?.text("reason")?.contains("disk") == true, "\(outcome)")
+                    #expect(
+                        outcome.json.last?.text("state") == "queued" && outcome.json.last?.text("reason")?.contains("disk") == true,
+                        "\(outcome)")
                     kept.append(text)
                 }
                 #expect(!kept.isEmpty)

@@ -25,7 +25,10 @@ extension EndToEnd {
                 let (certificate, key) = (world.folder + "/stranger.pem", world.folder + "/stranger.key")
                 try world.must(
                     "/usr/bin/env",
-                    ["openssl", "req", "-x509", "-newkey", "ed25519", "-nodes", "-keyout", key, "-out", certificate, "-subj", "/CN=x", "-days", "2"])
+                    [
+                        "openssl", "req", "-x509", "-newkey", "ed25519", "-nodes", "-keyout", key, "-out", certificate, "-subj", "/CN=x",
+                        "-days", "2",
+                    ])
                 stranger = [certificate, key]
             }
 
@@ -109,7 +112,8 @@ extension EndToEnd {
                     let fifo = "\(world.folder)/hold-\(place)"
                     mkfifo(fifo, 0o600)
                     // Held until the process is stopped: a pipe that nobody writes to has no end.
-                    let command = "exec 3<>'\(fifo)'; exec python3 '\(Self.script)' slow \(place) 1 200 \(identity.joined(separator: " ")) <&3"
+                    let command =
+                        "exec 3<>'\(fifo)'; exec python3 '\(Self.script)' slow \(place) 1 200 \(identity.joined(separator: " ")) <&3"
                     slow.append(try world.start("/bin/sh", ["-c", command]))
                 }
                 try eventually("the slow ones are there") { slow.allSatisfy { !$0.lines.isEmpty } }

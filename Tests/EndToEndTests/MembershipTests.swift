@@ -86,7 +86,9 @@ extension EndToEnd {
             try World.run { world in
                 let harbor = try Node.found("harbor", in: world)
                 let tower = try harbor.invite("tower")
-                for arguments in [["federation", "invite", "--for", "mill"], ["federation", "expel", "harbor", "--reason", "x", "--confirm", "harbor"]] {
+                for arguments in [
+                    ["federation", "invite", "--for", "mill"], ["federation", "expel", "harbor", "--reason", "x", "--confirm", "harbor"],
+                ] {
                     let outcome = try tower.command(arguments)
                     #expect(outcome.code == 77 || outcome.code == 65, "\(outcome)")
                     #expect(outcome.errors.contains("admin"), "\(outcome)")
@@ -141,7 +143,8 @@ extension EndToEnd {
                 let link = try harbor.invitation(["--uses", "3"])
                 let alice = try User("alice", at: harbor, link: link)
                 for handle in ["alice", "ALICE"] {
-                    let outcome = try world.run("courier", ["join", link, "--handle", handle, "--profile", "\(world.folder)/profiles/second"])
+                    let outcome = try world.run(
+                        "courier", ["join", link, "--handle", handle, "--profile", "\(world.folder)/profiles/second"])
                     #expect(outcome.code == 77 || (handle == "ALICE" && outcome.code == 65), "\(outcome)")
                 }
                 let other = try User("alice", at: tower)

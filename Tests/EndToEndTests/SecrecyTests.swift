@@ -94,7 +94,9 @@ extension EndToEnd {
                 _ = try bob.receive()
                 _ = try alice.receive()
                 try harbor.stop()
-                func size() -> Int { Self.files(harbor.folder).filter { $0.contains("/store.db") }.map { Self.bytes($0).count }.reduce(0, +) }
+                func size() -> Int {
+                    Self.files(harbor.folder).filter { $0.contains("/store.db") }.map { Self.bytes($0).count }.reduce(0, +)
+                }
                 let before = size()
                 try harbor.start()
                 for _ in 0..<20 { try alice.deliver(String(repeating: "long ", count: 3000), to: bob, wait: "accepted") }
@@ -137,10 +139,12 @@ extension EndToEnd {
                 // The characters that depend on what stands before and after are left out.
                 let padded = Data([UInt8](repeating: 0, count: alignment) + bytes)
                 let whole = padded.base64EncodedString().replacingOccurrences(of: "=", with: "")
-                let first = (alignment * 8 + 5) / 6, last = padded.count * 8 / 6
+                let first = (alignment * 8 + 5) / 6
+                let last = padded.count * 8 / 6
                 let core = String(Array(whole)[first..<last])
                 forms.append(("base64", Array(core.utf8)))
-                forms.append(("base64url", Array(core.replacingOccurrences(of: "+", with: "-").replacingOccurrences(of: "/", with: "_").utf8)))
+                forms.append(
+                    ("base64url", Array(core.replacingOccurrences(of: "+", with: "-").replacingOccurrences(of: "/", with: "_").utf8)))
             }
             self.forms = forms
         }

@@ -89,8 +89,10 @@ extension EndToEnd {
                 let file = world.folder + "/file"
                 try "".write(toFile: file, atomically: true, encoding: .utf8)
                 for program in ["init", "join"] {
-                    let arguments = program == "init" ? ["init", "--name", "x"] : ["federation", "join", try other.ticket(for: "x"), "--yes"]
-                    let outcome = try world.run("posthouse", arguments + ["--data", file + "/x", "--clients", "127.0.0.1:0", "--peers", "127.0.0.1:0"])
+                    let arguments =
+                        program == "init" ? ["init", "--name", "x"] : ["federation", "join", try other.ticket(for: "x"), "--yes"]
+                    let outcome = try world.run(
+                        "posthouse", arguments + ["--data", file + "/x", "--clients", "127.0.0.1:0", "--peers", "127.0.0.1:0"])
                     #expect(outcome.code == 74 && outcome.explains, "\(outcome)")
                 }
             }

@@ -117,7 +117,9 @@ package struct Links: Sendable {
     }
 
     /// - Returns: the peer, and whether this was the link in use.
-    package mutating func close(_ id: LinkID, at now: Instant, using random: inout some RandomNumberGenerator) -> (peer: NodeID, wasInUse: Bool)? {
+    package mutating func close(_ id: LinkID, at now: Instant, using random: inout some RandomNumberGenerator) -> (
+        peer: NodeID, wasInUse: Bool
+    )? {
         guard let link = byID.removeValue(forKey: id) else { return nil }
         let wasInUse = peers[link.peer]?.link == id
         if wasInUse { peers[link.peer]?.link = nil }

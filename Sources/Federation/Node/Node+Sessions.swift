@@ -189,7 +189,8 @@ extension Node {
             }
             guard issuer != id else { return notFound(session, request) }
             guard lookups.values.count(where: { $0.session == session }) < Self.lookupsPerSessionMax else {
-                return out.append(.sendSession(session, .refusedRequest(request, Refusal(.rateLimited, "Too many look-ups are under way."))))
+                return out.append(
+                    .sendSession(session, .refusedRequest(request, Refusal(.rateLimited, "Too many look-ups are under way."))))
             }
             let mine = RequestID(nextLookup)
             nextLookup += 1

@@ -54,7 +54,8 @@ final class LinkHandler: ChannelDuplexHandler, StarvedReader {
         guard id == nil, let deadline else { return }
         deadline.cancel()
         // Any key may do a handshake, so the time goes on until it has said something that is a frame.
-        self.deadline = context.eventLoop.assumeIsolated().scheduleTask(in: .init(state.shared.configuration.handshakeTimeout)) { [weak self] in
+        self.deadline = context.eventLoop.assumeIsolated().scheduleTask(in: .init(state.shared.configuration.handshakeTimeout)) {
+            [weak self] in
             self?.close(after: Refusal(.badFrame, "No frame came in time after the handshake."))
         }
         handshake = nil

@@ -28,7 +28,8 @@ extension NodeOperations {
         }
         if let name = writer.nodeName, name != configuration.name {
             throw DataFolderError.badSetting(
-                path: folder.configurationFile, key: "name", reason: "The federation knows this node as \(name); a name cannot be changed here.")
+                path: folder.configurationFile, key: "name",
+                reason: "The federation knows this node as \(name); a name cannot be changed here.")
         }
         let (network, addresses) = try listen(folder, configuration, key, certificate, writer, last: Node.lastListening(rows))
         writer.attach(network)

@@ -10,7 +10,8 @@ extension EndToEnd {
 
         /// What befalls them. A node's end is a crash or a stop; then it stays away for a while, or comes back at once.
         private enum Mishap: CaseIterable {
-            case senderNodeBack, recipientNodeBack, senderNodeAway, recipientNodeAway, bothAway, stopped, recipientAway, recipientAndNodeAway
+            case senderNodeBack, recipientNodeBack, senderNodeAway, recipientNodeAway, bothAway, stopped, recipientAway,
+                recipientAndNodeAway
         }
 
         @Test func `every message that was sent arrives once and in order, and its sender learns it, whatever crashes`() throws {
@@ -50,7 +51,9 @@ extension EndToEnd {
                     var told = (delivered: 0, all: 0)
                     do {
                         try eventually("all of \(traffic.users[user].handle) is delivered", within: .seconds(120), every: 200) {
-                            let outgoing = try traffic.users[user].history(with: traffic.users[1 - user]).filter { $0.text("direction") == "out" }
+                            let outgoing = try traffic.users[user].history(with: traffic.users[1 - user]).filter {
+                                $0.text("direction") == "out"
+                            }
                             told = (outgoing.count { $0.text("state") == "delivered" }, outgoing.count)
                             return told.delivered == told.all && told.all == Self.messages / 2
                         }
@@ -60,7 +63,8 @@ extension EndToEnd {
                 measured("all known to be delivered after \(ContinuousClock.now - start)")
                 // Delivered is committed at the recipient's device; showing follows.
                 _ = try? eventually("all is shown", within: .seconds(30)) {
-                    Set(traffic.events.compactMap { if case .shown(let text, _, _, _) = $0 { text } else { nil } }).count >= Self.messages / 2 * 2
+                    Set(traffic.events.compactMap { if case .shown(let text, _, _, _) = $0 { text } else { nil } }).count >= Self.messages
+                        / 2 * 2
                 }
                 for user in [0, 1] { try traffic.stopReceiver(user) }
                 #expect(traffic.complaints == [], "seed \(Self.seed)")

@@ -2,7 +2,9 @@ import Testing
 
 /// The checker must find each fault: a judge that never finds any proves nothing.
 @Suite struct HistoryCheckerTests {
-    private static func place(_ number: Int, _ conversation: String = "c") -> HistoryEvent.Place { .init(conversation: conversation, number: number) }
+    private static func place(_ number: Int, _ conversation: String = "c") -> HistoryEvent.Place {
+        .init(conversation: conversation, number: number)
+    }
     private static func sent(_ text: String) -> [HistoryEvent] {
         [.submitted(text: text, by: "alice", to: "bob"), .reported(.sent, text: text)]
     }
@@ -11,7 +13,9 @@ import Testing
 
     @Test func `a history in which all went well has no violation`() {
         let history =
-            Self.sent("one") + Self.sent("two") + [Self.shown("one", 1), Self.shown("two", 2), Self.delivered("one"), Self.delivered("two")]
+            Self.sent("one") + Self.sent("two") + [
+                Self.shown("one", 1), Self.shown("two", 2), Self.delivered("one"), Self.delivered("two"),
+            ]
             + [.submitted(text: "answer", by: "bob", to: "alice"), .reported(.kept, text: "answer")]
             + [.shown(text: "answer", from: "bob", at: "alice", Self.place(3)), .reported(.delivered, text: "answer")]
             + [.numbered(text: "answer", Self.place(3))]
@@ -39,7 +43,10 @@ import Testing
     }
 
     @Test func `a later number before an earlier one is out of order`() {
-        let history = Self.sent("one") + Self.sent("two") + [Self.shown("two", 2), Self.shown("one", 1), Self.delivered("one"), Self.delivered("two")]
+        let history =
+            Self.sent("one") + Self.sent("two") + [
+                Self.shown("two", 2), Self.shown("one", 1), Self.delivered("one"), Self.delivered("two"),
+            ]
         #expect(HistoryChecker.check(history) == [.outOfOrder("one", at: "bob")])
     }
 
@@ -75,7 +82,10 @@ import Testing
     }
 
     @Test func `two messages with one number are a fork`() {
-        let history = Self.sent("one") + Self.sent("two") + [Self.shown("one", 1), Self.shown("two", 1), Self.delivered("one"), Self.delivered("two")]
+        let history =
+            Self.sent("one") + Self.sent("two") + [
+                Self.shown("one", 1), Self.shown("two", 1), Self.delivered("one"), Self.delivered("two"),
+            ]
         #expect(HistoryChecker.check(history) == [.twoMessagesWithOneNumber(Self.place(1))])
     }
 
@@ -92,7 +102,10 @@ import Testing
     }
 
     @Test func `a number that no message has is a gap`() {
-        let history = Self.sent("one") + Self.sent("two") + [Self.shown("one", 1), Self.shown("two", 3), Self.delivered("one"), Self.delivered("two")]
+        let history =
+            Self.sent("one") + Self.sent("two") + [
+                Self.shown("one", 1), Self.shown("two", 3), Self.delivered("one"), Self.delivered("two"),
+            ]
         #expect(HistoryChecker.check(history) == [.numberMissing(Self.place(2))])
         #expect(HistoryChecker.check(history, isGapless: false).isEmpty)
     }
