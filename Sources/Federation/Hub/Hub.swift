@@ -51,15 +51,15 @@ package struct Hub: Sendable {
 
     /// - Parameters:
     ///   - upTime: seconds this node has run in all; expiry counts by it.
-    ///   - full: set when a queue that the event would enter has no room. A repeat is answered all the same.
+    ///   - obstacle: why nothing new is taken now. A repeat is answered all the same.
     package mutating func submit(
-        _ submission: Submission, from sender: RosterEntry, upTime: UInt64, full: Refusal?, writes: inout [StoreWrite]
+        _ submission: Submission, from sender: RosterEntry, upTime: UInt64, obstacle: Refusal?, writes: inout [StoreWrite]
     ) -> Outcome {
         uses += 1
         conversations[submission.conversation]?.lastUsed = uses
         switch submission.kind {
         case .create(let roster):
-            return create(submission.conversation, roster: roster, by: sender, writes: &writes)
+            return create(submission.conversation, roster: roster, by: sender, obstacle: obstacle, writes: &writes)
         case .application(let epoch, let payload):
             guard var conversation = conversations[submission.conversation] else {
                 return .refused(Refusal(.unknownConversation, "This hub does not know the conversation."))
@@ -76,7 +76,7 @@ package struct Hub: Sendable {
             guard conversation.log.count < Limits.logEventsPerConversationMax else {
                 return .refused(Refusal(.conversationFull, "Too many messages of this conversation wait for a device."))
             }
-            if let full { return .refused(full) }
+            if let obstacle { return .refused(obstacle) }
             let longest = UInt64(Limits.timeToLiveDefault.components.seconds)
             let timeToLive = submission.timeToLive == 0 ? longest : min(UInt64(submission.timeToLive), longest)
             // Out of the table while it changes: one owner, no copy of the log.
@@ -97,7 +97,7 @@ package struct Hub: Sendable {
     }
 
     private mutating func create(
-        _ id: ConversationID, roster stated: [RosterEntry], by sender: RosterEntry, writes: inout [StoreWrite]
+        _ id: ConversationID, roster stated: [RosterEntry], by sender: RosterEntry, obstacle: Refusal?, writes: inout [StoreWrite]
     ) -> Outcome {
         let roster = stated.sorted()
         guard Set(roster.map(\.device)).count == roster.count, roster.contains(sender), roster.count <= Limits.rosterDevicesMax else {
@@ -107,6 +107,7 @@ package struct Hub: Sendable {
             return known.creator == sender.user && known.roster == roster
                 ? .created : .refused(Refusal(.conversationExists, "Another conversation has this id."))
         }
+        if let obstacle { return .refused(obstacle) }
         uses += 1
         var conversation = Conversation(key: ConversationKey(hub: node, conversation: id), roster: roster, creator: sender.user)
         conversation.lastUsed = uses

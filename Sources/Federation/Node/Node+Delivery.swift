@@ -6,16 +6,9 @@ extension Node {
     /// A submission for a conversation that this node is hub of.
     /// - Returns: the refusal, if it was refused; its answer travels to whoever submitted.
     mutating func order(_ submission: Submission, from sender: RosterEntry) -> Refusal? {
-        if isSpaceLow { return Refusal(.diskFull, "The hub's disk is full.") }
-        if !membership.isSelfMember { return Refusal(.nodeExpelled, "This node was expelled from the federation.") }
-        if case .create(let roster) = submission.kind, let refusal = refusal(ofRoster: roster) { return refusal }
         var writes: [StoreWrite] = []
-        let roster = hub.roster(of: submission.conversation)
-        if roster.contains(where: { $0.user != sender.user }), !isReachable(roster, for: sender) {
-            return Refusal(.nodeExpelled, "The recipient's node was expelled from the federation.")
-        }
-        let full = roomRefusal(for: roster)
-        let outcome = hub.submit(submission, from: sender, upTime: upTime, full: full, writes: &writes)
+        let obstacle = obstacle(to: submission, from: sender)
+        let outcome = hub.submit(submission, from: sender, upTime: upTime, obstacle: obstacle, writes: &writes)
         out.append(contentsOf: writes.map(NodeEffect.write))
         switch outcome {
         case .refused(let refusal):
@@ -28,6 +21,18 @@ extension Node {
             fanOut(envelope, acceptance, roster: roster)
             return nil
         }
+    }
+
+    /// Why the hub takes nothing new of this now; what it took before stays taken, so a repeat is answered all the same.
+    private func obstacle(to submission: Submission, from sender: RosterEntry) -> Refusal? {
+        if isSpaceLow { return Refusal(.diskFull, "The hub's disk is full.") }
+        if !membership.isSelfMember { return Refusal(.nodeExpelled, "This node was expelled from the federation.") }
+        if case .create(let roster) = submission.kind { return refusal(ofRoster: roster) }
+        let roster = hub.roster(of: submission.conversation)
+        if roster.contains(where: { $0.user != sender.user }), !isReachable(roster, for: sender) {
+            return Refusal(.nodeExpelled, "The recipient's node was expelled from the federation.")
+        }
+        return roomRefusal(for: roster)
     }
 
     /// One copy to each other node, one entry to each local device; the sender's own device gets the acceptance in its place.
