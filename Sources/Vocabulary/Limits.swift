@@ -85,6 +85,8 @@ public enum Limits {
 
     // Links
     public static let linksPendingMax = 256
+    /// Of these, the ones from one address whose TLS handshake is not done.
+    public static let linksPendingPerAddressMax = 64
     public static let reconnectDelayMin = Duration.milliseconds(100)
     public static let reconnectDelayMax = Duration.seconds(5)
 }

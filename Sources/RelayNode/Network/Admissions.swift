@@ -1,7 +1,7 @@
 internal import Synchronization
 internal import Vocabulary
 
-/// Counts client connections: all of them, those that have not authenticated yet, and of these the ones from each address.
+/// Counts a listener's connections: all of them, those that have not authenticated yet, and of these the ones from each address.
 /// A connection over a bound is closed before anything is spent on it.
 final class Admissions: Sendable {
     private struct State {

@@ -1,7 +1,6 @@
 internal import NIOCore
 internal import NIOSSL
 internal import NIOTLS
-internal import Synchronization
 internal import Transport
 internal import Vocabulary
 internal import Wire
@@ -18,7 +17,7 @@ final class LinkHandler: ChannelDuplexHandler, StarvedReader {
     /// Succeeds once the link is open; only for the side that dialled.
     private var dialled: EventLoopPromise<Void>?
     /// Held while this is an unfinished handshake of the listener.
-    private var handshake: PeerHandshake?
+    private var handshake: Admission?
     private let isDialled: Bool
     private var context: ChannelHandlerContext?
     private var deadline: Scheduled<Void>?
@@ -29,7 +28,7 @@ final class LinkHandler: ChannelDuplexHandler, StarvedReader {
     private var isCounted = false
     private var outbound: ByteBuffer?
 
-    init(_ state: LoopState, accepted handshake: PeerHandshake) {
+    init(_ state: LoopState, accepted handshake: Admission) {
         (self.state, self.handshake, isDialled) = (state, handshake, false)
     }
 
@@ -211,30 +210,4 @@ final class LinkHandler: ChannelDuplexHandler, StarvedReader {
         ended()
         context?.channel.abort()
     }
-}
-
-/// Bounds the connections on the peers' listener whose TLS handshake is not done.
-final class PeerHandshakes: Sendable {
-    private let count = Atomic<Int>(0)
-    private let max: Int
-
-    init(max: Int) { self.max = max }
-
-    /// - Returns: nil when it is one too many.
-    func begin() -> PeerHandshake? {
-        guard count.wrappingAdd(1, ordering: .relaxed).newValue <= max else {
-            finish()
-            return nil
-        }
-        return PeerHandshake(self)
-    }
-
-    fileprivate func finish() { count.wrappingSubtract(1, ordering: .relaxed) }
-}
-
-/// One of them; gives its place back when it goes.
-final class PeerHandshake {
-    private let handshakes: PeerHandshakes
-    fileprivate init(_ handshakes: PeerHandshakes) { self.handshakes = handshakes }
-    deinit { handshakes.finish() }
 }

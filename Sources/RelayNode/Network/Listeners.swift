@@ -37,7 +37,8 @@ struct Listeners {
         let shared = shared
         let states = states
         return try bind(shared.configuration.peers, outboundBytesMax: shared.configuration.outboundBytesPerLinkMax) { channel in
-            guard let state = states[ObjectIdentifier(channel.eventLoop)], let handshake = shared.handshakes.begin()
+            let address = channel.remoteAddress?.ipAddress ?? "unknown"
+            guard let state = states[ObjectIdentifier(channel.eventLoop)], let handshake = shared.handshakes.enter(from: address)
             else {
                 shared.counters.connectionsRefused.add()
                 throw TooManyConnections()

@@ -11,7 +11,8 @@ final class NetworkShared: Sendable {
     let inflow: Inflow
     let admissions: Admissions
     let counters = NetworkCounters()
-    let handshakes: PeerHandshakes
+    /// Connections on the peers' listener whose TLS handshake is not done.
+    let handshakes: Admissions
     let clientTLS, peerTLS, dialTLS: NIOSSLContext
 
     init(_ configuration: NetworkConfiguration, delegate: any NetworkDelegate) throws {
@@ -21,7 +22,8 @@ final class NetworkShared: Sendable {
         admissions = Admissions(
             totalMax: configuration.sessionsMax, pendingMax: configuration.pendingMax,
             pendingPerAddressMax: configuration.pendingPerAddressMax)
-        handshakes = PeerHandshakes(max: Limits.linksPendingMax)
+        handshakes = Admissions(
+            totalMax: .max, pendingMax: Limits.linksPendingMax, pendingPerAddressMax: Limits.linksPendingPerAddressMax)
         clientTLS = try TLSContexts.clientListener(configuration.certificate)
         let own = try ServedCertificate(selfSigned: configuration.key)
         peerTLS = try TLSContexts.peerListener(own)
