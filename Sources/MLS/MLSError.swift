@@ -56,7 +56,6 @@ public enum MLSError: Explained, Equatable {
 }
 
 public enum TreeRule: Equatable, Sendable {
-    case tooLarge
     case unmergedUnsorted, unmergedOutside, unmergedBlank, unmergedNotUpward
     case parentHash(node: UInt32)
     case duplicateEncryptionKey

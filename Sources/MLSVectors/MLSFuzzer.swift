@@ -76,22 +76,35 @@ public struct MLSFuzzer {
     public mutating func run(_ count: Int) {
         for _ in 0..<count {
             switch Int.random(in: 0..<16, using: &random) {
-            case 0..<8: feed(mutated(pick(messages)))
-            case 8..<11:
-                if let commit = try? Commit(exactly: mutated(pick(commits))), let forged = try? ann.forged(.commit(commit)) {
-                    feed(forged)
-                }
-            case 11..<13:
-                if let proposal = try? Proposal(exactly: mutated(pick(proposals))),
-                    let forged = try? ann.forged(.proposal(proposal))
-                {
-                    feed(forged)
-                }
-            case 13..<15:
-                if let tree = try? RatchetTree(exactly: mutated(tree)), let info = try? ann.forgedInfo(tree) { feed(info) }
-            default:
-                if let store = try? StoredGroup(blob: mutated(stored)) { _ = try? Group(restoring: store) }
+            case 0..<8: take(mutated(pick(messages)), as: .message)
+            case 8..<11: take(mutated(pick(commits)), as: .commit)
+            case 11..<13: take(mutated(pick(proposals)), as: .proposal)
+            case 13..<15: take(mutated(tree), as: .tree)
+            default: take(mutated(stored), as: .store)
             }
+        }
+    }
+
+    /// How bytes come to the group: as they are, or signed by a member who means ill.
+    public enum Way: UInt8, CaseIterable, Sendable { case message, commit, proposal, tree, store }
+
+    /// What a run begins with: one honest input, with its way in.
+    public var seeds: [(way: Way, bytes: [UInt8])] {
+        messages.map { (.message, $0) } + commits.map { (.commit, $0) } + proposals.map { (.proposal, $0) } + [
+            (.tree, tree), (.store, stored),
+        ]
+    }
+
+    /// One input, from `run` or from a fuzzer that watches which branches it takes.
+    public mutating func take(_ bytes: [UInt8], as way: Way) {
+        switch way {
+        case .message: feed(bytes)
+        case .commit:
+            if let commit = try? Commit(exactly: bytes), let forged = try? ann.forged(.commit(commit)) { feed(forged) }
+        case .proposal:
+            if let proposal = try? Proposal(exactly: bytes), let forged = try? ann.forged(.proposal(proposal)) { feed(forged) }
+        case .tree: if let tree = try? RatchetTree(exactly: bytes), let info = try? ann.forgedInfo(tree) { feed(info) }
+        case .store: if let store = try? StoredGroup(blob: bytes) { _ = try? Group(restoring: store) }
         }
     }
 

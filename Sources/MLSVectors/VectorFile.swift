@@ -129,6 +129,6 @@ extension GroupHost {
         GroupHost(
             now: 1_700_000_000, refusal: { _ in nil },
             preSharedKey: { kind in if case .external(let id) = kind { keys[id] } else { nil } },
-            bounds: Bounds(resumptionEpochs: 1 << 20))
+            bounds: Bounds(resumptionEpochs: 1 << 20, lifetimeSeconds: .max))
     }
 }

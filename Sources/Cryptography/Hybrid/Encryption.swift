@@ -68,8 +68,10 @@ public enum AES128GCM: AuthenticatedEncryption {
         guard ciphertext.count >= tagLength, let nonce = try? AES.GCM.Nonce(data: nonce) else { throw .authenticationFailed }
         let split = ciphertext.count - tagLength
         guard let box = try? AES.GCM.SealedBox(nonce: nonce, ciphertext: ciphertext[..<split], tag: ciphertext[split...]),
-            let plaintext = try? AES.GCM.open(box, using: symmetric(key), authenticating: data)
+            var plaintext = try? AES.GCM.open(box, using: symmetric(key), authenticating: data)
         else { throw .authenticationFailed }
+        // It may be a path secret: the one copy that is left is ours, which its taker wipes.
+        defer { plaintext.withUnsafeMutableBytes { sodium_memzero($0.baseAddress, $0.count) } }
         return [UInt8](plaintext)
     }
 

@@ -15,6 +15,8 @@ public protocol KeyEncapsulation: Sendable {
     /// - Parameter seed: `seedLength` fresh random bytes.
     static func encapsulate(to publicKey: [UInt8], seed: Secret) throws(CryptoError) -> (shared: Secret, output: [UInt8])
     static func decapsulate(_ output: [UInt8], with key: EncapsulationKey) throws(CryptoError) -> Secret
+    /// Whether encapsulating to the key can succeed: known without doing it.
+    static func isUsable(_ publicKey: [UInt8]) -> Bool
 }
 
 /// A KEM key pair; the public half is kept because decapsulation hashes it.

@@ -46,6 +46,7 @@ package protocol SuiteProvider: Sendable {
     func open(_ ciphertext: [UInt8], key: Secret, nonce: [UInt8], authenticating data: [UInt8]) throws(CryptoError) -> [UInt8]
     func deriveKeyPair(from material: Secret) throws(CryptoError) -> EncapsulationKey
     func encapsulationKey(_ secret: Secret) throws(CryptoError) -> EncapsulationKey
+    func isUsable(_ publicKey: [UInt8]) -> Bool
     func sealer(info: [UInt8]) -> HybridSealer
     func openHybrid(_ sealed: HPKECiphertext, with key: EncapsulationKey, info: [UInt8]) throws(CryptoError) -> [UInt8]
     func exportSending(
@@ -94,6 +95,8 @@ package struct Suite<K: KeyEncapsulation, D: KeyDerivation, A: AuthenticatedEncr
     }
 
     package func encapsulationKey(_ secret: Secret) throws(CryptoError) -> EncapsulationKey { try K.keyPair(privateKey: secret) }
+
+    package func isUsable(_ publicKey: [UInt8]) -> Bool { K.isUsable(publicKey) }
 
     package func sealer(info: [UInt8]) -> HybridSealer {
         let info = HPKE<K, D, A>.Info(info)

@@ -18,10 +18,11 @@ extension Group {
 
     /// Our GroupInfo with another tree in it, and its hash.
     package func forgedInfo(
-        _ tree: RatchetTree, extensions: [MLSExtension] = [], epoch: UInt64? = nil
+        _ tree: RatchetTree, extensions: [MLSExtension] = [], contextExtensions: [MLSExtension]? = nil, epoch: UInt64? = nil
     ) throws(MLSError) -> [UInt8] {
         let suite = try suite()
         var (copy, tree) = (current, tree)
+        copy.state.context.extensions = contextExtensions ?? copy.state.context.extensions
         copy.state.context.treeHash = tree.treeHash(suite)
         copy.state.tree = tree
         copy.state.context.epoch = epoch ?? copy.state.context.epoch

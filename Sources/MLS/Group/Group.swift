@@ -93,6 +93,7 @@ public struct Group: Equatable, Sendable {
         extensions: [MLSExtension] = [], host: GroupHost, using random: inout some RandomNumberGenerator
     ) throws(MLSError) -> Group {
         let suite = try cipherSuite.provider()
+        guard !host.knows(id) else { throw .groupAlreadyKnown }
         try extensions.checkUnique()
         let rules = try LeafRules(suite, groupID: id, extensions: extensions, host: host)
         let key = try random.encapsulationKey(suite)

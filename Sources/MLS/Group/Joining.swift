@@ -30,10 +30,8 @@ extension Group {
         } catch let error as MLSError { throw error } catch { throw .decryptionFailed("group info") }
         guard !host.knows(info.context.groupID) else { throw .groupAlreadyKnown }
         var tree = try info.checked(given, host: host, suite)
+        // Ours is among the leaves that were checked: so we support all that the group uses (§13.4).
         guard let place = tree.members.first(where: { $0.leaf == own.package.leaf }) else { throw .noMatchingKeyPackage }
-        for item in info.context.extensions where !own.package.leaf.capabilities.supports(extension: item.type) {
-            throw .invalidGroupInfo(.extensionUnsupported(item.type))
-        }
         var mine = PrivateTree(leaf: place.index, key: own.leafKey)
         if let pathSecret = secrets.pathSecret {
             try mine.derive(pathSecret, signer: info.signer, in: tree, suite)

@@ -33,6 +33,8 @@ struct LeafRules {
         guard capabilities.cipherSuites.contains(suite.cipherSuite.rawValue) else { throw .invalidLeaf(.cipherSuiteNotListed) }
         guard capabilities.credentials.contains(leaf.credential.type) else { throw .invalidLeaf(.credentialNotListed) }
         guard leaf.encryptionKey.count == suite.kemPublicKeyLength else { throw .invalidLeaf(.keyLength) }
+        // Every path after would be sealed to it, and could not be.
+        guard suite.isUsable(leaf.encryptionKey) else { throw .badKey("encryption key") }
         try leaf.extensions.checkUnique()
         for item in leaf.extensions where !capabilities.supports(extension: item.type) {
             throw .invalidLeaf(.extensionNotListed(item.type))
@@ -61,9 +63,11 @@ struct LeafRules {
 
     private func checkLifetime(_ leaf: LeafNode, _ occasion: IdentityClaim.Occasion) throws(MLSError) {
         guard case .keyPackage(let lifetime) = leaf.source else { return }
+        // How long it lasts in all is asked of every leaf (§7.2): that answer does not change while a member idles.
+        guard lifetime.notBefore <= lifetime.notAfter else { throw .invalidLeaf(.lifetime) }
+        guard lifetime.notAfter - lifetime.notBefore <= host.bounds.lifetimeSeconds else { throw .invalidLeaf(.lifetimeTooLong) }
         guard occasion == .keyPackage || host.bounds.checksReceivedLifetimes else { return }
         guard lifetime.contains(host.now) else { throw .invalidLeaf(.lifetime) }
-        guard lifetime.notAfter - lifetime.notBefore <= host.bounds.lifetimeSeconds else { throw .invalidLeaf(.lifetimeTooLong) }
     }
 
     func checkIdentity(_ leaf: LeafNode, _ occasion: IdentityClaim.Occasion) throws(MLSError) {
@@ -108,6 +112,18 @@ extension RatchetTree {
             for type in types where !leaf.capabilities.credentials.contains(type) {
                 throw .invalidLeaf(.credentialUnsupportedByMember(UInt32(index)))
             }
+        }
+    }
+
+    /// No fresh leaf has the key of an inner node: a joiner would refuse such a tree (§12.4.3.1), and so all joins would be barred.
+    func checkApart(_ fresh: [UInt32]) throws(MLSError) {
+        let keys = fresh.compactMap { leaf($0)?.encryptionKey }
+        guard !keys.isEmpty else { return }
+        // A few keys are compared faster than hashed.
+        let known: Set<[UInt8]> = keys.count > 8 ? Set(keys) : []
+        for parent in parents {
+            guard let key = parent?.encryptionKey else { continue }
+            guard known.isEmpty ? !keys.contains(key) : !known.contains(key) else { throw .invalidLeaf(.encryptionKeyInUse) }
         }
     }
 

@@ -77,6 +77,7 @@ struct ProposalList {
             case .reInit(let reInit):
                 guard items.count == 1 else { throw .invalidProposals(.reInitWithOthers) }
                 guard reInit.version >= 1 else { throw .invalidProposals(.reInitVersion) }
+                try reInit.extensions.checkUnique()
             case .externalInit: throw .invalidProposals(.externalInitInside)
             case .add, .preSharedKey: break
             }
@@ -157,6 +158,7 @@ struct Provisional {
             }
         }
         try tree.checkFit(of: updated + added.map(\.leaf))
+        try tree.checkApart(updated + added.map(\.leaf))
         if extensionsChange {
             for (index, leaf) in tree.members {
                 do { try rules.checkRequired(leaf) } catch { throw .invalidProposals(.requiredCapabilityUnsupported(member: index)) }

@@ -72,7 +72,7 @@ public struct PublicGroup: Equatable, Sendable {
         guard info.context == state.context else {
             throw .wrongEpoch(sent: info.context.epoch, current: state.context.epoch)
         }
-        guard info.confirmationTag == state.confirmationTag else { throw .invalidConfirmationTag }
+        guard constantTimeEqual(info.confirmationTag, state.confirmationTag) else { throw .invalidConfirmationTag }
         guard let signer = state.tree.leaf(info.signer) else { throw .invalidGroupInfo(.signerBlank) }
         guard info.isSigned(by: signer.signatureKey, suite) else { throw .invalidGroupInfo(.signature) }
         _ = try info.externalKey()

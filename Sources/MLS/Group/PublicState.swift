@@ -82,7 +82,9 @@ package struct PublicState: Equatable, Sendable {
             try Self.checkUpdate(leaf, at: index, previous: previous, rules)
         case .remove(let index): guard tree.leaf(index) != nil else { throw .invalidProposals(.notAMember(index)) }
         case .preSharedKey(let id): try Self.check(id, linking: nil, suite)
-        case .reInit(let reInit): guard reInit.version >= 1 else { throw .invalidProposals(.reInitVersion) }
+        case .reInit(let reInit):
+            guard reInit.version >= 1 else { throw .invalidProposals(.reInitVersion) }
+            try reInit.extensions.checkUnique()
         case .externalInit: throw .invalidProposals(.externalInitInside)
         case .groupContextExtensions(let extensions):
             try extensions.checkUnique()

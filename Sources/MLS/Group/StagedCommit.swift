@@ -46,7 +46,7 @@ struct StagedCommit {
                 if let old, !isExternal { .commit(previous: old) } else { .externalCommit(previous: old) }
             try rules.check(path.leaf, at: committer, occasion)
             try provisional.tree.checkUnused([path.leaf.encryptionKey] + path.nodes.map(\.encryptionKey))
-            for node in path.nodes where node.encryptionKey.count != suite.kemPublicKeyLength { throw .badKey("path node") }
+            for node in path.nodes where !suite.isUsable(node.encryptionKey) { throw .badKey("path node") }
             try provisional.tree.checkCounts(path, sender: committer, excluding: provisional.addedLeaves)
             try provisional.tree.merge(path, sender: committer, suite)
             try provisional.tree.checkFit(of: [committer])

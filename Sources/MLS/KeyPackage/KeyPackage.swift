@@ -51,6 +51,8 @@ public struct KeyPackage: Hashable, Sendable, WireCodable {
         guard version == 1 else { throw .invalidKeyPackage(.version) }
         guard cipherSuite == suite.cipherSuite else { throw .invalidKeyPackage(.cipherSuite) }
         guard case .keyPackage = leaf.source else { throw .invalidLeaf(.wrongSource) }
+        // Or nobody could commit the Add.
+        guard suite.isUsable(initKey) else { throw .badKey("init key") }
         guard initKey != leaf.encryptionKey else { throw .invalidKeyPackage(.initKeyReused) }
         try extensions.checkUnique()
         var reader = ByteReader(encoded[signedCount...])

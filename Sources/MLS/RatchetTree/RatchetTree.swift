@@ -249,7 +249,7 @@ extension RatchetTree: WireCodable {
     package init(leaves: [LeafNode?], parents: [ParentNode?]) throws(MLSError) {
         guard let count = UInt32(exactly: leaves.count), count > 0, count <= TreeMath.leavesMax, count.nonzeroBitCount == 1,
             parents.count == leaves.count - 1
-        else { throw .invalidTree(.tooLarge) }
+        else { throw .invalidState("a number of leaves") }
         (self.leaves, self.parents) = (leaves, parents)
         hashes = HashCache(nodes: leaves.count * 2 - 1)
     }

@@ -88,7 +88,7 @@ import Vocabulary
         let suite = try #require(CipherSuite.x25519ChaCha20Poly1305.implementation)
         let other = try #require(CipherSuite.x25519AES128GCM.implementation)
         let eve = try MemberIdentity.fixture("eve")
-        let lifetime = Lifetime(notBefore: 0, notAfter: .max)
+        let lifetime = Lifetime(notBefore: noon - 3600, notAfter: noon + 3600)
         let good = try ProposalRuleTests.leaf("eve", fleet["ann"], source: .keyPackage(lifetime))
         func package(
             _ leaf: LeafNode, initKey: [UInt8] = Array(repeating: 9, count: 32), by signer: SignatureKeyPair? = nil,

@@ -178,7 +178,7 @@ import Vocabulary
             #expect(throws: error) { try ann.commit(CommitPlan(proposals), host: fleet.host, using: &fleet.random) }
         }
         let expired = try OwnKeyPackage.make(
-            member: .fixture("eve", lifetime: Lifetime(notBefore: 1, notAfter: noon - 1)), using: &fleet.random)
+            member: .fixture("eve", lifetime: Lifetime(notBefore: noon - 3600, notAfter: noon - 1)), using: &fleet.random)
         #expect(throws: MLSError.invalidLeaf(.lifetime)) {
             try ann.commit(CommitPlan([.add(expired.package)]), host: fleet.host, using: &fleet.random)
         }
