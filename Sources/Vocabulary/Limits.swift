@@ -13,11 +13,37 @@ public enum Limits {
     public static let watermarksPerFrameMax = pushWindowEntries
     public static let claimsPerFrameMax = 256
     /// Roster entries of one creation: 70 bytes each; forwarded to the hub it must still fit a frame.
-    public static let rosterPerCreationMax = 1_024
+    public static let rosterPerCreationMax = 1_000
     /// Recipients of one event in one link entry: 34 bytes each beside the largest payload. More go into further entries.
-    public static let recipientsPerEntryMax = 512
+    public static let recipientsPerEntryMax = 256
     /// An invitation's or a ticket's.
     public static let secretBytesMax = 64
+
+    /// Bytes of a commit, proposal or Welcome: a commit of 1,000 members over a tree without parents is 84 KiB (RFC 9420 §7.6: one
+    /// ciphertext of 84 bytes for each). With its recipients it still fits a frame.
+    public static let handshakeBytesMax = 86 * 1024
+    public static let groupInfoBytesMax = 32 * 1024
+    /// Bytes of a commit, its Welcome and its GroupInfo together: forwarded to the hub they must still fit a frame.
+    public static let bundleBytesMax = 94 * 1024
+    /// Bytes of one part of a Welcome or of an answer too long for a frame, and parts of one: trees of some ten thousand leaves.
+    public static let partBytesMax = 80 * 1024
+    public static let partsMax: UInt16 = 64
+    public static let sealedMarkBytesMax = 512
+    /// Devices of one read receipt.
+    public static let markedDevicesMax = 64
+    /// Signals are passed on in conversations of so many devices at most.
+    public static let signalledDevicesMax = 64
+    public static let keyPackageBytesMax = 4 * 1024
+    /// One-time KeyPackages that a home keeps for one device.
+    public static let keyPackagesPerDeviceMax: Int = 100
+    /// One-time KeyPackages of one publication: with the last resort they fit a frame, each at its largest.
+    public static let keyPackagesPerFrameMax = 20
+    public static let claimedUsersMax = 64
+    public static let blockedMax = 1_000
+    /// Wishes of one session, and of one frame between nodes.
+    public static let presenceWishesMax = 500
+    /// News of one frame, or users no longer wanted: some 50 bytes each.
+    public static let presenceNewsPerFrameMax = 1_000
 
     // Records
     public static let userRecordBytesMax = 16 * 1024
@@ -47,11 +73,17 @@ public enum Limits {
     public static let livenessRelaysMax = 64
 
     // Conversations
-    public static let rosterDevicesMax = 2_048
+    /// Raising it past 1,000 needs larger frames: see `handshakeBytesMax`.
+    public static let rosterDevicesMax = 1_000
     /// Events that a hub keeps for one conversation until all devices have them; then new ones are refused.
     public static let logEventsPerConversationMax = 20_000
-    /// Conversations a hub keeps in memory; others wait on disk.
+    /// Room above it for commits and proposals alone, so that a device that fills the log can still be removed.
+    public static let logHandshakesReserve = 1_024
+    /// Events that a device may ask for once more at a time.
+    public static let refetchedMax = 256
+    /// Conversations a hub keeps in memory; others wait on disk. And bytes of them, roughly: a group of 1,000 devices takes two million or so.
     public static let conversationsResidentMax = 50_000
+    public static let conversationBytesResidentMax = 512 * 1024 * 1024
     /// Conversations one device may create per hour.
     public static let timeToLiveDefault = Duration.days(30)
 

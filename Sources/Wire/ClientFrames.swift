@@ -50,6 +50,45 @@ extension ClientFrame {
             var ping = ProtoPing()
             ping.value = value
             frame.ping = ping
+        case .publishKeyPackages(let request, let supply):
+            frame.publishKeyPackages = ProtoPublishKeyPackages(request, supply)
+        case .claimKeyPackages(let request, let users):
+            var claim = ProtoClaimKeyPackages()
+            claim.request = request.value
+            claim.users = users.map { Data($0) }
+            frame.claimKeyPackages = claim
+        case .fetchGroup(let request, let key):
+            var fetch = ProtoFetchGroup()
+            fetch.request = request.value
+            fetch.hub = Data(key.hub)
+            fetch.conversation = Data(key.conversation)
+            frame.fetchGroup = fetch
+        case .refetch(let key, let from, let through):
+            var refetch = ProtoRefetch()
+            refetch.hub = Data(key.hub)
+            refetch.conversation = Data(key.conversation)
+            refetch.from = from.value
+            refetch.through = through.value
+            frame.refetch = refetch
+        case .mark(let sealed, let devices):
+            var mark = ProtoMark()
+            mark.mark = ProtoSealedMark(sealed)
+            mark.devices = devices.map { Data($0) }
+            frame.mark = mark
+        case .signal(let signal):
+            frame.signal = ProtoSignal(signal)
+        case .setBlocked(let request, let users, let conversations):
+            var blocked = ProtoSetBlocked()
+            blocked.request = request.value
+            blocked.users = users.map { Data($0) }
+            blocked.conversations = conversations.map { ProtoConversationKey($0) }
+            frame.setBlocked = blocked
+        case .presence(let settings):
+            frame.presence = ProtoPresenceSettings(settings)
+        case .subscribe(let wishes):
+            var subscribe = ProtoSubscribe()
+            subscribe.wishes = wishes.map { ProtoPresenceWish($0) }
+            frame.subscribe = subscribe
         }
         return frame.written()
     }
@@ -66,6 +105,24 @@ extension ClientFrame {
         case .lookup(let lookup):
             self = .lookup(RequestID(lookup.request), try present(lookup.key, lookup.hasKey, "lookup.key").value())
         case .ping(let ping): self = .ping(ping.value)
+        case .publishKeyPackages(let publish): self = .publishKeyPackages(RequestID(publish.request), try publish.value())
+        case .claimKeyPackages(let claim):
+            self = .claimKeyPackages(
+                RequestID(claim.request), try claim.users.ids("claim_key_packages.users", max: Limits.claimedUsersMax))
+        case .fetchGroup(let fetch):
+            self = .fetchGroup(RequestID(fetch.request), try conversationKey(fetch.hub, fetch.conversation, of: "fetch_group"))
+        case .refetch(let refetch):
+            let range = try refetchRange(refetch.from, refetch.through)
+            self = .refetch(
+                try conversationKey(refetch.hub, refetch.conversation, of: "refetch"), from: range.from, through: range.through)
+        case .mark(let mark):
+            self = .mark(
+                try present(mark.mark, mark.hasMark, "mark.mark").value(),
+                devices: try mark.devices.ids("mark.devices", max: Limits.recipientsPerEntryMax))
+        case .signal(let signal): self = .signal(try signal.value())
+        case .setBlocked(let blocked): self = try blocked.value()
+        case .presence(let settings): self = .presence(try settings.value())
+        case .subscribe(let subscribe): self = .subscribe(try subscribe.wishes.wishes())
         case nil: throw .unknownFrame
         }
     }
@@ -102,6 +159,16 @@ extension ProtoAcknowledge {
             through: try through.counter("acknowledge.through"),
             watermarks: try watermarks.values("acknowledge.watermarks", max: Limits.watermarksPerFrameMax) { watermark throws(WireError) in
                 try watermark.value()
+            })
+    }
+}
+
+extension ProtoSetBlocked {
+    fileprivate func value() throws(WireError) -> ClientFrame {
+        .setBlocked(
+            RequestID(request), users: try users.ids("set_blocked.users", max: Limits.blockedMax),
+            conversations: try conversations.values("set_blocked.conversations", max: Limits.blockedMax) { key throws(WireError) in
+                try conversationKey(key.hub, key.conversation, of: "set_blocked.conversations")
             })
     }
 }

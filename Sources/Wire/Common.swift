@@ -6,7 +6,7 @@ internal import Vocabulary
     internal import Foundation
 #endif
 
-// common.proto, except for messages: Messages.swift. Each type has `init(value)` and `value()`, which checks every field.
+// common.proto, except for what conversations are made of: Messages.swift, Handshakes.swift, KeyPackages.swift, Presence.swift. Each type has `init(value)` and `value()`, which checks every field.
 
 extension ProtoVersionRange {
     init(_ range: VersionRange) {
@@ -24,11 +24,14 @@ extension ProtoRefusal {
     init(_ refusal: Refusal) {
         code = ProtoRefusalCode(rawValue: Int(refusal.code.rawValue)) ?? .unknown
         detail = refusal.detail
+        if let epoch = refusal.epoch { self.epoch = epoch.value }
     }
 
     /// A code that is not known is `unknown`, a detail that is too long is cut: a refusal must arrive.
-    func value() -> Refusal {
-        Refusal(UInt32(exactly: code.rawValue).flatMap(Refusal.Code.init) ?? .unknown, detail)
+    func value() throws(WireError) -> Refusal {
+        Refusal(
+            UInt32(exactly: code.rawValue).flatMap(Refusal.Code.init) ?? .unknown, detail,
+            epoch: hasEpoch ? try epoch.counter("refusal.epoch") : nil)
     }
 }
 

@@ -60,6 +60,12 @@ extension Data {
         return Array(self)
     }
 
+    /// What is nothing without content.
+    func content(_ field: String, max: Int) throws(WireError) -> [UInt8] {
+        guard count != 0 else { throw .missing(field) }
+        return try opaque(field, max: max)
+    }
+
     init(_ id: some Identifier32) { self.init(id.raw) }
     init(_ raw: Bytes32) { self = raw.withMemory { Data($0) } }
     init(_ id: some Identifier16) { self = id.raw.withMemory { Data($0) } }
@@ -88,6 +94,23 @@ extension Array {
         for element in self { values.append(try each(element)) }
         return values
     }
+}
+
+extension Array<Data> {
+    /// Ids, at most `max` of them.
+    func ids<T: Identifier32>(_ field: String, max: Int) throws(WireError) -> [T] {
+        try values(field, max: max) { id throws(WireError) in try id.id(field) }
+    }
+
+    /// - Parameter each: bytes of one, which is not empty.
+    func contents(_ field: String, max: Int, each: Int) throws(WireError) -> [[UInt8]] {
+        try values(field, max: max) { bytes throws(WireError) in try bytes.content(field, max: each) }
+    }
+}
+
+/// Which conversation, from the two fields that every message of one has.
+func conversationKey(_ hub: Data, _ conversation: Data, of message: String) throws(WireError) -> ConversationKey {
+    ConversationKey(hub: try hub.id("\(message).hub"), conversation: try conversation.id("\(message).conversation"))
 }
 
 /// The value of a message field, or `missing`.

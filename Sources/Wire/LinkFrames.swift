@@ -72,6 +72,48 @@ extension LinkFrame {
             frame.found = found
         case .goodbye(let refusal):
             frame.goodbye = ProtoRefusal(refusal)
+        case .claimKeyPackages(let request, let asker, let users):
+            var claim = ProtoLinkClaimKeyPackages()
+            claim.request = request.value
+            claim.by = Data(asker)
+            claim.users = users.map { Data($0) }
+            frame.claimKeyPackages = claim
+        case .keyPackages(let request, let answers):
+            var packages = ProtoLinkKeyPackages()
+            packages.request = request.value
+            packages.users = Array(answers)
+            frame.keyPackages = packages
+        case .fetchGroup(let request, let key, let asker):
+            frame.fetchGroup = ProtoLinkFetchGroup(request, key, asker)
+        case .group(let request, let part):
+            var group = ProtoLinkGroup()
+            group.request = request.value
+            group.part = ProtoAnswerPart(part)
+            frame.group = group
+        case .refusedRequest(let request, let refusal):
+            var refused = ProtoLinkRefusedRequest()
+            refused.request = request.value
+            refused.refusal = ProtoRefusal(refusal)
+            frame.refusedRequest = refused
+        case .refetch(let key, let device, let from, let through):
+            frame.refetch = ProtoLinkRefetch(key, device, from, through)
+        case .signal(let signal, let recipients):
+            var forwarded = ProtoForwardedSignal()
+            forwarded.signal = ProtoSignal(signal)
+            forwarded.recipients = recipients.map { Data($0) }
+            frame.signal = forwarded
+        case .presenceWanted(let wishes):
+            var wanted = ProtoPresenceWanted()
+            wanted.wishes = wishes.map { ProtoPresenceWish($0) }
+            frame.presenceWanted = wanted
+        case .presenceUnwanted(let users):
+            var unwanted = ProtoPresenceUnwanted()
+            unwanted.users = users.map { Data($0) }
+            frame.presenceUnwanted = unwanted
+        case .presence(let news):
+            var presence = ProtoLinkPresence()
+            presence.news = news.map { ProtoPresenceNews($0) }
+            frame.presence = presence
         }
         return frame.written()
     }
@@ -105,7 +147,27 @@ extension LinkFrame {
         case .lookup(let lookup):
             self = .lookup(RequestID(lookup.request), try present(lookup.key, lookup.hasKey, "lookup.key").value())
         case .found(let found): self = .found(RequestID(found.request), found.hasRecord ? try found.record.value() : nil)
-        case .goodbye(let refusal): self = .goodbye(refusal.value())
+        case .goodbye(let refusal): self = .goodbye(try refusal.value())
+        case .claimKeyPackages(let claim):
+            self = .claimKeyPackages(
+                RequestID(claim.request), by: try claim.by.id("claim_key_packages.by"),
+                try claim.users.ids("claim_key_packages.users", max: Limits.claimedUsersMax))
+        case .keyPackages(let packages): self = .keyPackages(RequestID(packages.request), try packages.users.answers())
+        case .fetchGroup(let fetch): self = try fetch.value()
+        case .group(let group):
+            self = .group(RequestID(group.request), try present(group.part, group.hasPart, "group.part").value())
+        case .refusedRequest(let refused):
+            self = .refusedRequest(
+                RequestID(refused.request), try present(refused.refusal, refused.hasRefusal, "refused_request.refusal").value())
+        case .refetch(let refetch): self = try refetch.value()
+        case .signal(let forwarded):
+            self = .signal(
+                try present(forwarded.signal, forwarded.hasSignal, "signal.signal").value(),
+                recipients: try forwarded.recipients.ids("signal.recipients", max: Limits.recipientsPerEntryMax))
+        case .presenceWanted(let wanted): self = .presenceWanted(try wanted.wishes.wishes())
+        case .presenceUnwanted(let unwanted):
+            self = .presenceUnwanted(try unwanted.users.ids("presence_unwanted.users", max: Limits.presenceNewsPerFrameMax))
+        case .presence(let presence): self = .presence(try presence.news.news())
         case nil: throw .unknownFrame
         }
     }
@@ -126,5 +188,38 @@ extension ProtoJoin {
         return JoinRequest(
             versions: try present(versions, hasVersions, "join.versions").value(), federation: try federation.id("join.federation"),
             secret: try secret.opaque("join.secret", max: Limits.secretBytesMax), name: try name.nodeName("join.name"))
+    }
+}
+
+extension ProtoLinkFetchGroup {
+    fileprivate init(_ request: RequestID, _ key: ConversationKey, _ asker: RosterEntry) {
+        self.request = request.value
+        hub = Data(key.hub)
+        conversation = Data(key.conversation)
+        user = Data(asker.user)
+        device = Data(asker.device)
+    }
+
+    fileprivate func value() throws(WireError) -> LinkFrame {
+        .fetchGroup(
+            RequestID(request), try conversationKey(hub, conversation, of: "fetch_group"),
+            by: RosterEntry(user: try user.id("fetch_group.user"), device: try device.id("fetch_group.device")))
+    }
+}
+
+extension ProtoLinkRefetch {
+    fileprivate init(_ key: ConversationKey, _ device: DeviceID, _ from: SequenceNumber, _ through: SequenceNumber) {
+        hub = Data(key.hub)
+        conversation = Data(key.conversation)
+        self.device = Data(device)
+        self.from = from.value
+        self.through = through.value
+    }
+
+    fileprivate func value() throws(WireError) -> LinkFrame {
+        let range = try refetchRange(from, through)
+        return .refetch(
+            try conversationKey(hub, conversation, of: "refetch"), by: try device.id("refetch.device"), from: range.from,
+            through: range.through)
     }
 }

@@ -40,6 +40,15 @@ extension ProtoNodeEntry {
             receipt.watermark = ProtoWatermark(watermark)
             receipt.devices = devices.map { Data($0) }
             self.receipt = receipt
+        case .welcome(let part, let recipients):
+            var forwarded = ProtoForwardedWelcome()
+            forwarded.part = ProtoWelcomePart(part)
+            forwarded.recipients = recipients.map { Data($0) }
+            welcome = forwarded
+        case .mark(let mark, let devices):
+            self.mark = ProtoForwardedMark(mark, devices)
+        case .marked(let mark, let devices):
+            marked = ProtoForwardedMark(mark, devices)
         }
     }
 
@@ -55,7 +64,7 @@ extension ProtoNodeEntry {
         case .event(let forwarded):
             .event(
                 try present(forwarded.event, forwarded.hasEvent, "entry.event.event").value(),
-                recipients: try devices(forwarded.recipients, "entry.event.recipients"))
+                recipients: try forwarded.recipients.ids("entry.event.recipients", max: Limits.recipientsPerEntryMax))
         case .accepted(let forwarded):
             .accepted(
                 try present(forwarded.acceptance, forwarded.hasAcceptance, "entry.accepted.acceptance").value(),
@@ -69,13 +78,32 @@ extension ProtoNodeEntry {
         case .receipt(let receipt):
             .receipt(
                 try present(receipt.watermark, receipt.hasWatermark, "entry.receipt.watermark").value(),
-                devices: try devices(receipt.devices, "entry.receipt.devices"))
+                devices: try receipt.devices.ids("entry.receipt.devices", max: Limits.rosterDevicesMax))
+        case .welcome(let forwarded):
+            .welcome(
+                try present(forwarded.part, forwarded.hasPart, "entry.welcome.part").value(),
+                recipients: try forwarded.recipients.ids("entry.welcome.recipients", max: Limits.recipientsPerEntryMax))
+        case .mark(let forwarded):
+            .mark(try forwarded.sealed("entry.mark"), devices: try forwarded.list("entry.mark"))
+        case .marked(let forwarded):
+            .marked(try forwarded.sealed("entry.marked"), devices: try forwarded.list("entry.marked"))
         case nil: throw .missing("entry.item")
         }
     }
+}
 
-    private func devices(_ list: [Data], _ field: String) throws(WireError) -> [DeviceID] {
-        try list.values(field, max: Limits.rosterDevicesMax) { device throws(WireError) in try device.id(field) }
+extension ProtoForwardedMark {
+    fileprivate init(_ mark: SealedMark, _ devices: [DeviceID]) {
+        self.mark = ProtoSealedMark(mark)
+        self.devices = devices.map { Data($0) }
+    }
+
+    fileprivate func sealed(_ item: String) throws(WireError) -> SealedMark {
+        try present(mark, hasMark, "\(item).mark").value()
+    }
+
+    fileprivate func list(_ item: String) throws(WireError) -> [DeviceID] {
+        try devices.ids("\(item).devices", max: Limits.recipientsPerEntryMax)
     }
 }
 

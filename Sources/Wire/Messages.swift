@@ -25,6 +25,7 @@ extension ProtoSubmission {
         conversation = Data(submission.conversation)
         hub = Data(submission.hub)
         timeToLive = submission.timeToLive
+        order = submission.order
         switch submission.kind {
         case .create(let roster):
             var create = Create()
@@ -35,6 +36,17 @@ extension ProtoSubmission {
             application.epoch = epoch.value
             application.payload = Data(payload)
             kind = .application(application)
+        case .found(let groupInfo):
+            var found = FoundGroup()
+            found.groupInfo = Data(groupInfo)
+            kind = .found(found)
+        case .commit(let bundle):
+            kind = .commit(Commit(bundle))
+        case .proposal(let epoch, let message):
+            var proposal = Proposal()
+            proposal.epoch = epoch.value
+            proposal.message = Data(message)
+            kind = .proposal(proposal)
         }
     }
 
@@ -50,11 +62,19 @@ extension ProtoSubmission {
             kind = .application(
                 epoch: try application.epoch.counter("submission.application.epoch"),
                 payload: try application.payload.opaque("submission.application.payload", max: Limits.payloadBytesMax))
+        case .found(let found):
+            kind = .found(groupInfo: try found.groupInfo.content("submission.found.group_info", max: Limits.groupInfoBytesMax))
+        case .commit(let commit):
+            kind = .commit(try commit.value())
+        case .proposal(let proposal):
+            kind = .proposal(
+                epoch: try proposal.epoch.counter("submission.proposal.epoch"),
+                message: try proposal.message.content("submission.proposal.message", max: Limits.handshakeBytesMax))
         case nil: throw .missing("submission.kind")
         }
         return Submission(
             message: try message.id("submission.message"), conversation: try conversation.id("submission.conversation"),
-            hub: try hub.id("submission.hub"), kind: kind, timeToLive: timeToLive)
+            hub: try hub.id("submission.hub"), kind: kind, timeToLive: timeToLive, order: try order.bounded("submission.order"))
     }
 }
 
@@ -76,11 +96,11 @@ extension ProtoEvent {
         guard kind != .unspecified else { throw .missing("event.kind") }
         guard let raw = UInt8(exactly: kind.rawValue), let eventKind = EventKind(rawValue: raw) else { throw .badValue("event.kind") }
         return Envelope(
-            key: ConversationKey(hub: try hub.id("event.hub"), conversation: try conversation.id("event.conversation")),
+            key: try conversationKey(hub, conversation, of: "event"),
             number: try number.counter("event.number"),
             sender: RosterEntry(user: try senderUser.id("event.sender_user"), device: try senderDevice.id("event.sender_device")),
             message: try message.id("event.message"), kind: eventKind, epoch: try epoch.counter("event.epoch"),
-            payload: try payload.opaque("event.payload", max: Limits.payloadBytesMax), chain: try chain.id("event.chain"))
+            payload: try payload.opaque("event.payload", max: eventKind.payloadBytesMax), chain: try chain.id("event.chain"))
     }
 }
 
@@ -95,7 +115,7 @@ extension ProtoAcceptance {
 
     func value() throws(WireError) -> Acceptance {
         Acceptance(
-            key: ConversationKey(hub: try hub.id("acceptance.hub"), conversation: try conversation.id("acceptance.conversation")),
+            key: try conversationKey(hub, conversation, of: "acceptance"),
             number: try number.counter("acceptance.number"), message: try message.id("acceptance.message"),
             chain: try chain.id("acceptance.chain"))
     }
@@ -111,7 +131,7 @@ extension ProtoFailure {
 
     func value() throws(WireError) -> Failure {
         Failure(
-            key: ConversationKey(hub: try hub.id("failure.hub"), conversation: try conversation.id("failure.conversation")),
+            key: try conversationKey(hub, conversation, of: "failure"),
             message: try message.id("failure.message"), refusal: try present(refusal, hasRefusal, "failure.refusal").value())
     }
 }
@@ -128,7 +148,7 @@ extension ProtoWatermark {
 
     func value() throws(WireError) -> Watermark {
         Watermark(
-            key: ConversationKey(hub: try hub.id("watermark.hub"), conversation: try conversation.id("watermark.conversation")),
+            key: try conversationKey(hub, conversation, of: "watermark"),
             device: try device.id("watermark.device"), through: try through.counter("watermark.through"),
             chain: try chain.id("watermark.chain"), signature: try signature.signature("watermark.signature"))
     }

@@ -20,9 +20,10 @@ extension NodeFrame {
             welcome.certificateHash = Data(certificateHash)
             welcome.signature = Data(signature)
             frame.welcome = welcome
-        case .ready(let waiting):
+        case .ready(let waiting, let order):
             var ready = ProtoReady()
             ready.waiting = waiting
+            ready.order = order
             frame.ready = ready
         case .granted(let request, let federation, let issuer, let issuerName, let certificate):
             var granted = ProtoGranted()
@@ -67,6 +68,30 @@ extension NodeFrame {
             frame.pong = pong
         case .goodbye(let refusal):
             frame.goodbye = ProtoRefusal(refusal)
+        case .done(let request):
+            var done = ProtoDone()
+            done.request = request.value
+            frame.done = done
+        case .keyPackages(let request, let answers):
+            var packages = ProtoKeyPackages()
+            packages.request = request.value
+            packages.users = Array(answers)
+            frame.keyPackages = packages
+        case .keyPackagesLeft(let count):
+            var left = ProtoKeyPackagesLeft()
+            left.count = count
+            frame.keyPackagesLeft = left
+        case .group(let request, let part):
+            var group = ProtoGroup()
+            group.request = request.value
+            group.part = ProtoAnswerPart(part)
+            frame.group = group
+        case .signal(let signal):
+            frame.signal = ProtoSignal(signal)
+        case .presence(let news):
+            var presence = ProtoPresence()
+            presence.news = news.map { ProtoPresenceNews($0) }
+            frame.presence = presence
         }
         return frame.written()
     }
@@ -74,7 +99,8 @@ extension NodeFrame {
     public init(serialized bytes: [UInt8]) throws(WireError) {
         switch try ProtoNodeFrame.read(bytes).frame {
         case .welcome(let welcome): self = try welcome.value()
-        case .ready(let ready): self = .ready(waiting: try ready.waiting.bounded("ready.waiting"))
+        case .ready(let ready):
+            self = .ready(waiting: try ready.waiting.bounded("ready.waiting"), order: try ready.order.bounded("ready.order"))
         case .granted(let granted): self = try granted.value()
         case .published(let published):
             self = .published(
@@ -94,7 +120,14 @@ extension NodeFrame {
                 try refused.message.id("refused_message.message"),
                 try present(refused.refusal, refused.hasRefusal, "refused_message.refusal").value())
         case .pong(let pong): self = .pong(pong.value)
-        case .goodbye(let refusal): self = .goodbye(refusal.value())
+        case .goodbye(let refusal): self = .goodbye(try refusal.value())
+        case .done(let done): self = .done(RequestID(done.request))
+        case .keyPackages(let packages): self = .keyPackages(RequestID(packages.request), try packages.users.answers())
+        case .keyPackagesLeft(let left): self = .keyPackagesLeft(left.count)
+        case .group(let group):
+            self = .group(RequestID(group.request), try present(group.part, group.hasPart, "group.part").value())
+        case .signal(let signal): self = .signal(try signal.value())
+        case .presence(let presence): self = .presence(try presence.news.news())
         case nil: throw .unknownFrame
         }
     }
@@ -127,6 +160,8 @@ extension ProtoDeviceEntry {
         case .accepted(let acceptance): accepted = ProtoAcceptance(acceptance)
         case .failed(let failure): failed = ProtoFailure(failure)
         case .watermark(let watermark): self.watermark = ProtoWatermark(watermark)
+        case .welcome(let part): welcome = ProtoWelcomePart(part)
+        case .mark(let mark): self.mark = ProtoSealedMark(mark)
         }
     }
 
@@ -137,6 +172,8 @@ extension ProtoDeviceEntry {
         case .accepted(let acceptance): .accepted(try acceptance.value())
         case .failed(let failure): .failed(try failure.value())
         case .watermark(let watermark): .watermark(try watermark.value())
+        case .welcome(let part): .welcome(try part.value())
+        case .mark(let mark): .mark(try mark.value())
         case nil: throw .missing("entry.item")
         }
     }

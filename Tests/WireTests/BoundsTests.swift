@@ -49,14 +49,14 @@ struct BoundsTests {
     /// For each field that must be there, the frame without it.
     private func needsFields<F: Frame>(_: F.Type) throws {
         let schema = try Schema()
-        let optional: Set<String> = ["SignedUserRecord.home_signature", "LinkFound.record"]
+        let optional: Set<String> = ["SignedUserRecord.home_signature", "LinkFound.record", "PresenceSettings.token"]
         for frame in try F.fixtures() {
             let tree = try #require(Tree(F.message, frame.serialized(), schema))
             let without = tree.altered { message, number, value in
                 guard let field = schema.messages[message]?[number], !field.isRepeated, message != F.message,
                     !optional.contains("\(message).\(field.name)")
                 else { return [] }
-                return field.exactLength != nil || schema.messages[field.type] != nil || field.type == "LivenessKind"
+                return field.exactLength != nil || field.isNeeded || schema.messages[field.type] != nil || field.type == "LivenessKind"
                     || field.type == "EventKind"
                     ? [[]] : []
             }

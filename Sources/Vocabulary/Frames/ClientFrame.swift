@@ -74,14 +74,31 @@ public enum ClientFrame: Hashable, Sendable {
     case acknowledge(through: QueuePosition, watermarks: [Watermark])
     case lookup(RequestID, LookupKey)
     case ping(UInt64)
+    case publishKeyPackages(RequestID, KeyPackageSupply)
+    /// One KeyPackage of each device of these users, each handed out once.
+    case claimKeyPackages(RequestID, [UserID])
+    /// What is needed to rejoin: answered by `group`.
+    case fetchGroup(RequestID, ConversationKey)
+    /// Events that are missing here, from the hub's log: they come as entries.
+    case refetch(ConversationKey, from: SequenceNumber, through: SequenceNumber)
+    /// Read receipts, each for the devices whose messages it newly covers.
+    case mark(SealedMark, devices: [DeviceID])
+    case signal(Signal)
+    /// The whole list: nothing of these users' direct conversations, nor of these conversations, is taken for this user any more, and its
+    /// KeyPackages are not handed to them.
+    case setBlocked(RequestID, users: [UserID], conversations: [ConversationKey])
+    case presence(PresenceSettings)
+    /// The whole list of this session.
+    case subscribe([PresenceWish])
 }
 
 /// What a node sends to a client.
 public enum NodeFrame: Hashable, Sendable {
     /// `signature` is the node's over `SessionProof.node`.
     case welcome(version: UInt32, node: NodeID, federation: FederationID, nonce: Bytes32, certificateHash: Bytes32, signature: Signature)
-    /// Authenticated. `waiting`: entries in the device's queue now; they follow in order, then `caughtUp`.
-    case ready(waiting: UInt64)
+    /// Authenticated. `waiting`: entries in the device's queue now; they follow in order, then `caughtUp`. `order`: the highest that this device's
+    /// submissions had: a device that knows of less is an old copy of itself, and must not send before it has rejoined its conversations.
+    case ready(waiting: UInt64, order: UInt64)
     case granted(RequestID, federation: FederationID, issuer: NodeID, issuerName: NodeName, certificate: Signature)
     case published(RequestID, SignedUserRecord)
     /// The submission is on this node's disk; its fate comes as an entry.
@@ -95,6 +112,15 @@ public enum NodeFrame: Hashable, Sendable {
     /// Nothing was kept. Transient: send the same bytes later; else it will never appear.
     case refusedMessage(MessageID, Refusal)
     case pong(UInt64)
+    /// What was asked is on the node's disk.
+    case done(RequestID)
+    case keyPackages(RequestID, [ClaimedKeyPackages])
+    /// How many one-time KeyPackages of this device are left: after `ready`, and when few are.
+    case keyPackagesLeft(UInt32)
+    /// A part of a `GroupParcel`.
+    case group(RequestID, AnswerPart)
+    case signal(Signal)
+    case presence([PresenceNews])
     /// The node closes the session after this.
     case goodbye(Refusal)
 }

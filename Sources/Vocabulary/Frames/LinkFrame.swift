@@ -29,6 +29,22 @@ public enum LinkFrame: Hashable, Sendable {
     case lookup(RequestID, LookupKey)
     case found(RequestID, SignedUserRecord?)
 
+    /// For a user of ours: KeyPackages of users of the receiver's.
+    case claimKeyPackages(RequestID, by: UserID, [UserID])
+    case keyPackages(RequestID, [ClaimedKeyPackages])
+    /// For a device of ours: what it needs to rejoin a conversation that the receiver is hub of.
+    case fetchGroup(RequestID, ConversationKey, by: RosterEntry)
+    case group(RequestID, AnswerPart)
+    case refusedRequest(RequestID, Refusal)
+    /// For a device of ours: events of the receiver's log, to be queued once more.
+    case refetch(ConversationKey, by: DeviceID, from: SequenceNumber, through: SequenceNumber)
+    /// To the hub with no recipients; from the hub for these devices of the receiver's.
+    case signal(Signal, recipients: [DeviceID])
+    /// The sender's users want to know of the receiver's; in place of what it said of the same users before.
+    case presenceWanted([PresenceWish])
+    case presenceUnwanted([UserID])
+    case presence([PresenceNews])
+
     case goodbye(Refusal)
 }
 

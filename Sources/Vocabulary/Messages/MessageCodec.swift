@@ -37,11 +37,27 @@ extension ByteWriter {
         write(fixed: watermark.signature.bytes)
     }
 
+    public mutating func write(_ part: WelcomePart) {
+        write(part.key)
+        write(part.number)
+        write(part.index)
+        write(part.count)
+        write(opaque: part.bytes)
+    }
+
+    public mutating func write(_ mark: SealedMark) {
+        write(mark.key)
+        write(mark.device)
+        write(mark.epoch)
+        write(opaque: mark.sealed)
+    }
+
     public mutating func write(_ failure: Failure) {
         write(failure.key)
         write(failure.message)
         write(failure.refusal.code.rawValue)
         write(text: failure.refusal.detail)
+        write(optional: failure.refusal.epoch) { $0.write($1) }
     }
 
     public mutating func write(_ submission: Submission) {
@@ -49,6 +65,7 @@ extension ByteWriter {
         write(submission.conversation)
         write(submission.hub)
         write(submission.timeToLive)
+        write(submission.order)
         switch submission.kind {
         case .create(let roster):
             write(UInt8(1))
@@ -57,6 +74,19 @@ extension ByteWriter {
             write(UInt8(2))
             write(epoch)
             write(opaque: payload)
+        case .found(let groupInfo):
+            write(UInt8(3))
+            write(opaque: groupInfo)
+        case .commit(let bundle):
+            write(UInt8(4))
+            write(bundle.epoch)
+            write(opaque: bundle.commit)
+            write(optional: bundle.welcome) { $0.write(opaque: $1) }
+            write(opaque: bundle.groupInfo)
+        case .proposal(let epoch, let message):
+            write(UInt8(5))
+            write(epoch)
+            write(opaque: message)
         }
     }
 }
@@ -76,7 +106,18 @@ extension ByteReader {
         guard let kind = EventKind(rawValue: try integer()) else { throw .badValue("the kind of an event") }
         return Envelope(
             key: key, number: number, sender: sender, message: message, kind: kind, epoch: try counter(),
-            payload: Array(try opaque(max: Limits.payloadBytesMax)), chain: try id())
+            payload: Array(try opaque(max: kind.payloadBytesMax)), chain: try id())
+    }
+
+    public mutating func welcomePart() throws(CodecError) -> WelcomePart {
+        let (key, number): (ConversationKey, SequenceNumber) = (try conversationKey(), try counter())
+        let (index, count): (UInt16, UInt16) = (try integer(), try integer())
+        guard index < count, count <= Limits.partsMax else { throw .badValue("the place of a part") }
+        return WelcomePart(key: key, number: number, index: index, count: count, bytes: Array(try opaque(max: Limits.partBytesMax)))
+    }
+
+    public mutating func sealedMark() throws(CodecError) -> SealedMark {
+        SealedMark(key: try conversationKey(), device: try id(), epoch: try counter(), sealed: Array(try opaque(max: Limits.sealedMarkBytesMax)))
     }
 
     public mutating func acceptance() throws(CodecError) -> Acceptance {
@@ -90,19 +131,29 @@ extension ByteReader {
     public mutating func failure() throws(CodecError) -> Failure {
         let (key, message): (ConversationKey, MessageID) = (try conversationKey(), try id())
         let code = Refusal.Code(rawValue: try integer()) ?? .unknown
-        return Failure(key: key, message: message, refusal: Refusal(code, try text(max: Limits.reasonBytesMax)))
+        let detail = try text(max: Limits.reasonBytesMax)
+        let epoch = try optional { reader throws(CodecError) in try reader.counter(Epoch.self) }
+        return Failure(key: key, message: message, refusal: Refusal(code, detail, epoch: epoch))
     }
 
     public mutating func submission() throws(CodecError) -> Submission {
         let (message, conversation, hub): (MessageID, ConversationID, NodeID) = (try id(), try id(), try id())
-        let timeToLive = try integer(UInt32.self)
+        let (timeToLive, order) = (try integer(UInt32.self), try counter(SequenceNumber.self).value)
         let kind: SubmissionKind
         switch try integer(UInt8.self) {
         case 1: kind = .create(roster: try vector(max: Limits.rosterDevicesMax) { reader throws(CodecError) in try reader.rosterEntry() })
         case 2: kind = .application(epoch: try counter(), payload: Array(try opaque(max: Limits.payloadBytesMax)))
+        case 3: kind = .found(groupInfo: Array(try opaque(max: Limits.groupInfoBytesMax)))
+        case 4:
+            kind = .commit(
+                CommitBundle(
+                    epoch: try counter(), commit: Array(try opaque(max: Limits.handshakeBytesMax)),
+                    welcome: try optional { reader throws(CodecError) in Array(try reader.opaque(max: Limits.handshakeBytesMax)) },
+                    groupInfo: Array(try opaque(max: Limits.groupInfoBytesMax))))
+        case 5: kind = .proposal(epoch: try counter(), message: Array(try opaque(max: Limits.handshakeBytesMax)))
         default: throw .badValue("the kind of a submission")
         }
-        return Submission(message: message, conversation: conversation, hub: hub, kind: kind, timeToLive: timeToLive)
+        return Submission(message: message, conversation: conversation, hub: hub, kind: kind, timeToLive: timeToLive, order: order)
     }
 }
 
@@ -123,6 +174,12 @@ extension DeviceItem {
         case .watermark(let watermark):
             writer.write(UInt8(4))
             writer.write(watermark)
+        case .welcome(let part):
+            writer.write(UInt8(5))
+            return (writer.bytes, part.eventKey)
+        case .mark(let mark):
+            writer.write(UInt8(6))
+            writer.write(mark)
         }
         return (writer.bytes, nil)
     }
@@ -135,6 +192,8 @@ extension DeviceItem {
         case 2: self = .accepted(try reader.acceptance())
         case 3: self = .failed(try reader.failure())
         case 4: self = .watermark(try reader.watermark())
+        case 5: self = .welcome(try StoredWelcome(decoding: event).part)
+        case 6: self = .mark(try reader.sealedMark())
         default: throw .badValue("the kind of a queue entry")
         }
         try reader.finish()
@@ -169,6 +228,18 @@ extension NodeItem {
             writer.write(UInt8(6))
             writer.write(watermark)
             writer.write(vector: devices) { $0.write($1) }
+        case .welcome(let part, let recipients):
+            writer.write(UInt8(7))
+            writer.write(vector: recipients) { $0.write($1) }
+            return (writer.bytes, part.eventKey)
+        case .mark(let mark, let devices):
+            writer.write(UInt8(8))
+            writer.write(mark)
+            writer.write(vector: devices) { $0.write($1) }
+        case .marked(let mark, let devices):
+            writer.write(UInt8(9))
+            writer.write(mark)
+            writer.write(vector: devices) { $0.write($1) }
         }
         return (writer.bytes, nil)
     }
@@ -182,6 +253,9 @@ extension NodeItem {
         case 4: self = .failed(try reader.failure(), device: try reader.id())
         case 5: self = .watermark(try reader.watermark())
         case 6: self = .receipt(try reader.watermark(), devices: try reader.devices())
+        case 7: self = .welcome(try StoredWelcome(decoding: event).part, recipients: try reader.devices())
+        case 8: self = .mark(try reader.sealedMark(), devices: try reader.devices())
+        case 9: self = .marked(try reader.sealedMark(), devices: try reader.devices())
         default: throw .badValue("the kind of a queue entry")
         }
         try reader.finish()
@@ -215,6 +289,39 @@ public struct StoredEvent: Hashable, Sendable {
         expires = try reader.counter(SequenceNumber.self).value
         envelope = try reader.envelope()
         try reader.finish()
+    }
+}
+
+/// A Welcome's part as a node keeps it; `expires` as in `StoredEvent`, and in the same place.
+public struct StoredWelcome: Hashable, Sendable {
+    public let expires: UInt64
+    public let part: WelcomePart
+
+    public init(expires: UInt64, part: WelcomePart) { (self.expires, self.part) = (expires, part) }
+
+    public func encoded() -> [UInt8] {
+        var writer = ByteWriter(reservingCapacity: part.bytes.count + 96)
+        writer.write(expires)
+        writer.write(part)
+        return writer.bytes
+    }
+
+    public init(decoding bytes: [UInt8]?) throws(CodecError) {
+        guard let bytes else { throw .badValue("an entry whose Welcome is missing") }
+        var reader = ByteReader(bytes)
+        expires = try reader.counter(SequenceNumber.self).value
+        part = try reader.welcomePart()
+        try reader.finish()
+    }
+}
+
+extension EventKind {
+    /// Bytes of an event's payload.
+    public var payloadBytesMax: Int {
+        switch self {
+        case .application: Limits.payloadBytesMax
+        case .commit, .proposal: Limits.handshakeBytesMax
+        }
     }
 }
 

@@ -1,6 +1,10 @@
 /// What an event of a conversation is.
 public enum EventKind: UInt8, Hashable, Sendable {
     case application = 1
+    /// Ends an epoch and begins the next (RFC 9420 §12.4).
+    case commit = 2
+    /// Waits for the next commit (RFC 9420 §12.1): above all, a member that leaves.
+    case proposal = 3
 }
 
 /// One roster line: a device and whose it is.
@@ -17,6 +21,13 @@ public enum SubmissionKind: Hashable, Sendable {
     /// Found the conversation with this roster, which names the creator's devices too. Not an event: it gets no number.
     /// The hub is the creator's home. Interim, until the roster is an MLS tree.
     case create(roster: [RosterEntry])
+    /// Found the conversation as an MLS group of the creator's device alone: a GroupInfo of epoch 0 with its tree. Not an event. The hub is
+    /// the creator's home.
+    case found(groupInfo: [UInt8])
+    /// Given the next number, if the epoch is still the hub's.
+    case commit(CommitBundle)
+    /// A Remove of the sender itself: it leaves. MLSMessage with a PublicMessage.
+    case proposal(epoch: Epoch, message: [UInt8])
     /// A sealed message, given the next number.
     case application(epoch: Epoch, payload: [UInt8])
 }
@@ -30,13 +41,17 @@ public struct Submission: Hashable, Sendable {
     public let kind: SubmissionKind
     /// Seconds that hub and homes keep it; 0: the hub's default.
     public let timeToLive: UInt32
+    /// Counts what the device has sealed, rising, never twice: the home remembers the highest, so that a device restored from an old copy is told.
+    /// For the home alone: 0 on the way to the hub.
+    public let order: UInt64
 
-    public init(message: MessageID, conversation: ConversationID, hub: NodeID, kind: SubmissionKind, timeToLive: UInt32 = 0) {
+    public init(message: MessageID, conversation: ConversationID, hub: NodeID, kind: SubmissionKind, timeToLive: UInt32 = 0, order: UInt64 = 0) {
         self.message = message
         self.conversation = conversation
         self.hub = hub
         self.kind = kind
         self.timeToLive = timeToLive
+        self.order = order
     }
 }
 
@@ -52,9 +67,14 @@ public struct ConversationKey: Hashable, Comparable, Sendable {
 public struct EventKey: Hashable, Comparable, Sendable {
     public let conversation: ConversationKey
     public let number: SequenceNumber
+    /// 0: the event itself; from 1 on: a part of the Welcome that came with it.
+    public let part: UInt16
 
-    public init(conversation: ConversationKey, number: SequenceNumber) { (self.conversation, self.number) = (conversation, number) }
-    public static func < (x: EventKey, y: EventKey) -> Bool { (x.conversation, x.number) < (y.conversation, y.number) }
+    public init(conversation: ConversationKey, number: SequenceNumber, part: UInt16 = 0) {
+        (self.conversation, self.number, self.part) = (conversation, number, part)
+    }
+
+    public static func < (x: EventKey, y: EventKey) -> Bool { (x.conversation, x.number, x.part) < (y.conversation, y.number, y.part) }
 }
 
 /// One numbered event on its way, with the routing data around it.
@@ -139,6 +159,8 @@ public enum DeviceItem: Hashable, Sendable {
     case accepted(Acceptance)
     case failed(Failure)
     case watermark(Watermark)
+    case welcome(WelcomePart)
+    case mark(SealedMark)
 }
 
 /// What waits for another node.
@@ -153,4 +175,10 @@ public enum NodeItem: Hashable, Sendable {
     case watermark(Watermark)
     /// From a conversation of ours, for the devices of the other node whose messages it newly covers.
     case receipt(Watermark, devices: [DeviceID])
+    /// From a conversation of ours, for devices of the other node that a commit has added.
+    case welcome(WelcomePart, recipients: [DeviceID])
+    /// A read receipt of one of our devices, for the hub, which passes it to these devices.
+    case mark(SealedMark, devices: [DeviceID])
+    /// A read receipt in a conversation of ours, for these devices of the other node.
+    case marked(SealedMark, devices: [DeviceID])
 }

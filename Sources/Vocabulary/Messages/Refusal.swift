@@ -36,6 +36,15 @@ public struct Refusal: Explained, Hashable {
         case messageIdReused = 39
         case nodeExpelled = 40
         case blocked = 41
+        /// Of another epoch than the hub's, which `epoch` tells: take the commits in between, then seal or commit anew.
+        case staleEpoch = 42
+        /// A commit, proposal or GroupInfo that breaks a rule of RFC 9420.
+        case handshakeInvalid = 43
+        /// The group's roles do not let the sender do that.
+        case notPermitted = 44
+        /// The conversation's pending proposals are not in the commit.
+        case proposalsMissing = 45
+        case keyPackageInvalid = 46
 
         case ticketInvalid = 50
         case ticketUsed = 51
@@ -57,9 +66,12 @@ public struct Refusal: Explained, Hashable {
     public let code: Code
     /// One sentence in English, at most `Limits.reasonBytesMax` bytes; untrusted when it came from outside.
     public let detail: String
+    /// With `staleEpoch`: the hub's.
+    public let epoch: Epoch?
 
-    public init(_ code: Code, _ detail: String) {
+    public init(_ code: Code, _ detail: String, epoch: Epoch? = nil) {
         self.code = code
+        self.epoch = epoch
         // Whole scalars only: half of one would decode as a longer U+FFFD, past the bound.
         var cut = detail.utf8.prefix(Limits.reasonBytesMax)
         while String(cut) == nil { cut = cut.dropLast() }

@@ -32,6 +32,14 @@ public enum StoreTable: UInt8, Hashable, Sendable, CaseIterable {
     /// The position of a pending watermark or receipt in a queue, so that a newer one replaces it.
     case pendingWatermark
     case reservation
+    /// The public MLS group of a conversation we are hub of, and its GroupInfo.
+    case group
+    /// A local device's KeyPackages.
+    case keyPackages
+    /// Whom and what a local user has blocked.
+    case blocked
+    /// The highest order that a local device's submissions had.
+    case submissionOrder
 }
 
 /// One queue entry. `event`: the entry refers to that event's bytes, which are stored once for all entries.

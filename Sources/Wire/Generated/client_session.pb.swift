@@ -100,6 +100,78 @@ nonisolated struct ProtoClientFrame: Sendable {
     set {frame = .ping(newValue)}
   }
 
+  var publishKeyPackages: ProtoPublishKeyPackages {
+    get {
+      if case .publishKeyPackages(let v)? = frame {return v}
+      return ProtoPublishKeyPackages()
+    }
+    set {frame = .publishKeyPackages(newValue)}
+  }
+
+  var claimKeyPackages: ProtoClaimKeyPackages {
+    get {
+      if case .claimKeyPackages(let v)? = frame {return v}
+      return ProtoClaimKeyPackages()
+    }
+    set {frame = .claimKeyPackages(newValue)}
+  }
+
+  var fetchGroup: ProtoFetchGroup {
+    get {
+      if case .fetchGroup(let v)? = frame {return v}
+      return ProtoFetchGroup()
+    }
+    set {frame = .fetchGroup(newValue)}
+  }
+
+  var refetch: ProtoRefetch {
+    get {
+      if case .refetch(let v)? = frame {return v}
+      return ProtoRefetch()
+    }
+    set {frame = .refetch(newValue)}
+  }
+
+  var mark: ProtoMark {
+    get {
+      if case .mark(let v)? = frame {return v}
+      return ProtoMark()
+    }
+    set {frame = .mark(newValue)}
+  }
+
+  var signal: ProtoSignal {
+    get {
+      if case .signal(let v)? = frame {return v}
+      return ProtoSignal()
+    }
+    set {frame = .signal(newValue)}
+  }
+
+  var setBlocked: ProtoSetBlocked {
+    get {
+      if case .setBlocked(let v)? = frame {return v}
+      return ProtoSetBlocked()
+    }
+    set {frame = .setBlocked(newValue)}
+  }
+
+  var presence: ProtoPresenceSettings {
+    get {
+      if case .presence(let v)? = frame {return v}
+      return ProtoPresenceSettings()
+    }
+    set {frame = .presence(newValue)}
+  }
+
+  var subscribe: ProtoSubscribe {
+    get {
+      if case .subscribe(let v)? = frame {return v}
+      return ProtoSubscribe()
+    }
+    set {frame = .subscribe(newValue)}
+  }
+
   var unknownFields = SwiftProtobuf.UnknownStorage()
 
   nonisolated enum OneOf_Frame: Equatable, Sendable {
@@ -111,6 +183,15 @@ nonisolated struct ProtoClientFrame: Sendable {
     case acknowledge(ProtoAcknowledge)
     case lookup(ProtoLookup)
     case ping(ProtoPing)
+    case publishKeyPackages(ProtoPublishKeyPackages)
+    case claimKeyPackages(ProtoClaimKeyPackages)
+    case fetchGroup(ProtoFetchGroup)
+    case refetch(ProtoRefetch)
+    case mark(ProtoMark)
+    case signal(ProtoSignal)
+    case setBlocked(ProtoSetBlocked)
+    case presence(ProtoPresenceSettings)
+    case subscribe(ProtoSubscribe)
 
   }
 
@@ -257,6 +338,160 @@ nonisolated struct ProtoPing: Sendable {
   init() {}
 }
 
+/// KeyPackages (RFC 9420, section 10) of the session's device, for others to add it by. Answered by `done`.
+nonisolated struct ProtoPublishKeyPackages: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  var request: UInt64 = 0
+
+  /// whether what the home holds of this device goes
+  var replaces: Bool = false
+
+  /// MLSMessages, each handed out once; at most 20, each at most 4 KiB and not empty
+  var packages: [Data] = []
+
+  /// handed out when no other is left; at most 4 KiB; absent: the one that is there stays
+  var lastResort: Data = Data()
+
+  var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  init() {}
+}
+
+/// Asks for one KeyPackage of each device of these users. Answered by `key_packages`.
+nonisolated struct ProtoClaimKeyPackages: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  var request: UInt64 = 0
+
+  /// 32 each; at most 64
+  var users: [Data] = []
+
+  var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  init() {}
+}
+
+/// Asks for what is needed to rejoin. Answered by `group`, once for each part.
+nonisolated struct ProtoFetchGroup: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  var request: UInt64 = 0
+
+  /// 32
+  var hub: Data = Data()
+
+  /// 16
+  var conversation: Data = Data()
+
+  var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  init() {}
+}
+
+/// Asks for events that are missing: what the hub's log still has comes as entries.
+nonisolated struct ProtoRefetch: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// 32
+  var hub: Data = Data()
+
+  /// 16
+  var conversation: Data = Data()
+
+  /// the first, at least 1
+  var from: UInt64 = 0
+
+  /// the last, at least `from`
+  var through: UInt64 = 0
+
+  var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  init() {}
+}
+
+/// A read receipt of the session's device.
+nonisolated struct ProtoMark: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  var mark: ProtoSealedMark {
+    get {_mark ?? ProtoSealedMark()}
+    set {_mark = newValue}
+  }
+  /// Returns true if `mark` has been explicitly set.
+  var hasMark: Bool {self._mark != nil}
+  /// Clears the value of `mark`. Subsequent reads from it will return its default value.
+  mutating func clearMark() {self._mark = nil}
+
+  /// 32 each; at most 256: those whose messages it newly covers
+  var devices: [Data] = []
+
+  var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  init() {}
+
+  fileprivate var _mark: ProtoSealedMark? = nil
+}
+
+/// The whole list, in place of the one before. Answered by `done`.
+nonisolated struct ProtoSetBlocked: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  var request: UInt64 = 0
+
+  /// 32 each; at most 1000
+  var users: [Data] = []
+
+  /// at most 1000
+  var conversations: [ProtoConversationKey] = []
+
+  var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  init() {}
+}
+
+/// Who may see this device's user, from now on.
+nonisolated struct ProtoPresenceSettings: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// 32: BLAKE2b-256 of the user's presence token; absent: nobody may
+  var token: Data = Data()
+
+  var sharesLastSeen: Bool = false
+
+  var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  init() {}
+}
+
+/// The whole list of this session, in place of the one before. Answered, and kept up to date, by `presence`.
+nonisolated struct ProtoSubscribe: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// at most 500
+  var wishes: [ProtoPresenceWish] = []
+
+  var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  init() {}
+}
+
 /// What a node sends to a client. A client ignores a frame it does not know.
 nonisolated struct ProtoNodeFrame: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
@@ -362,6 +597,54 @@ nonisolated struct ProtoNodeFrame: Sendable {
     set {frame = .goodbye(newValue)}
   }
 
+  var done: ProtoDone {
+    get {
+      if case .done(let v)? = frame {return v}
+      return ProtoDone()
+    }
+    set {frame = .done(newValue)}
+  }
+
+  var keyPackages: ProtoKeyPackages {
+    get {
+      if case .keyPackages(let v)? = frame {return v}
+      return ProtoKeyPackages()
+    }
+    set {frame = .keyPackages(newValue)}
+  }
+
+  var keyPackagesLeft: ProtoKeyPackagesLeft {
+    get {
+      if case .keyPackagesLeft(let v)? = frame {return v}
+      return ProtoKeyPackagesLeft()
+    }
+    set {frame = .keyPackagesLeft(newValue)}
+  }
+
+  var group: ProtoGroup {
+    get {
+      if case .group(let v)? = frame {return v}
+      return ProtoGroup()
+    }
+    set {frame = .group(newValue)}
+  }
+
+  var signal: ProtoSignal {
+    get {
+      if case .signal(let v)? = frame {return v}
+      return ProtoSignal()
+    }
+    set {frame = .signal(newValue)}
+  }
+
+  var presence: ProtoPresence {
+    get {
+      if case .presence(let v)? = frame {return v}
+      return ProtoPresence()
+    }
+    set {frame = .presence(newValue)}
+  }
+
   var unknownFields = SwiftProtobuf.UnknownStorage()
 
   nonisolated enum OneOf_Frame: Equatable, Sendable {
@@ -378,6 +661,12 @@ nonisolated struct ProtoNodeFrame: Sendable {
     case pong(ProtoPong)
     /// the node closes the session after this
     case goodbye(ProtoRefusal)
+    case done(ProtoDone)
+    case keyPackages(ProtoKeyPackages)
+    case keyPackagesLeft(ProtoKeyPackagesLeft)
+    case group(ProtoGroup)
+    case signal(ProtoSignal)
+    case presence(ProtoPresence)
 
   }
 
@@ -420,6 +709,9 @@ nonisolated struct ProtoReady: Sendable {
 
   /// entries in the device's queue now; they follow in order, then `caught_up`
   var waiting: UInt64 = 0
+
+  /// the highest that this device's submissions had; a device that knows of less is an old copy of itself
+  var order: UInt64 = 0
 
   var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -530,6 +822,22 @@ nonisolated struct ProtoDeviceEntry: Sendable {
     set {item = .watermark(newValue)}
   }
 
+  var welcome: ProtoWelcomePart {
+    get {
+      if case .welcome(let v)? = item {return v}
+      return ProtoWelcomePart()
+    }
+    set {item = .welcome(newValue)}
+  }
+
+  var mark: ProtoSealedMark {
+    get {
+      if case .mark(let v)? = item {return v}
+      return ProtoSealedMark()
+    }
+    set {item = .mark(newValue)}
+  }
+
   var unknownFields = SwiftProtobuf.UnknownStorage()
 
   nonisolated enum OneOf_Item: Equatable, Sendable {
@@ -537,6 +845,8 @@ nonisolated struct ProtoDeviceEntry: Sendable {
     case accepted(ProtoAcceptance)
     case failed(ProtoFailure)
     case watermark(ProtoWatermark)
+    case welcome(ProtoWelcomePart)
+    case mark(ProtoSealedMark)
 
   }
 
@@ -639,13 +949,91 @@ nonisolated struct ProtoPong: Sendable {
   init() {}
 }
 
+/// What was asked is on the node's disk.
+nonisolated struct ProtoDone: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  var request: UInt64 = 0
+
+  var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  init() {}
+}
+
+/// One for each user of the claim, in its order.
+nonisolated struct ProtoKeyPackages: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  var request: UInt64 = 0
+
+  /// at most 64, with packages of at most 64 KiB in all
+  var users: [ProtoClaimedKeyPackages] = []
+
+  var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  init() {}
+}
+
+/// One-time KeyPackages of this device that the home still has: after `ready`, and when few are left.
+nonisolated struct ProtoKeyPackagesLeft: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  var count: UInt32 = 0
+
+  var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  init() {}
+}
+
+nonisolated struct ProtoGroup: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  var request: UInt64 = 0
+
+  var part: ProtoAnswerPart {
+    get {_part ?? ProtoAnswerPart()}
+    set {_part = newValue}
+  }
+  /// Returns true if `part` has been explicitly set.
+  var hasPart: Bool {self._part != nil}
+  /// Clears the value of `part`. Subsequent reads from it will return its default value.
+  mutating func clearPart() {self._part = nil}
+
+  var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  init() {}
+
+  fileprivate var _part: ProtoAnswerPart? = nil
+}
+
+nonisolated struct ProtoPresence: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// at most 1000
+  var news: [ProtoPresenceNews] = []
+
+  var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  init() {}
+}
+
 // MARK: - Code below here is support for the SwiftProtobuf runtime.
 
 fileprivate nonisolated let _protobuf_package = "posthouse.v1"
 
 nonisolated extension ProtoClientFrame: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   static let protoMessageName: String = _protobuf_package + ".ClientFrame"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}hello\0\u{1}authenticate\0\u{1}register\0\u{1}publish\0\u{1}submit\0\u{1}acknowledge\0\u{1}lookup\0\u{1}ping\0")
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}hello\0\u{1}authenticate\0\u{1}register\0\u{1}publish\0\u{1}submit\0\u{1}acknowledge\0\u{1}lookup\0\u{1}ping\0\u{3}publish_key_packages\0\u{3}claim_key_packages\0\u{3}fetch_group\0\u{1}refetch\0\u{1}mark\0\u{1}signal\0\u{3}set_blocked\0\u{1}presence\0\u{1}subscribe\0")
 
   mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -757,6 +1145,123 @@ nonisolated extension ProtoClientFrame: SwiftProtobuf.Message, SwiftProtobuf._Me
           self.frame = .ping(v)
         }
       }()
+      case 9: try {
+        var v: ProtoPublishKeyPackages?
+        var hadOneofValue = false
+        if let current = self.frame {
+          hadOneofValue = true
+          if case .publishKeyPackages(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.frame = .publishKeyPackages(v)
+        }
+      }()
+      case 10: try {
+        var v: ProtoClaimKeyPackages?
+        var hadOneofValue = false
+        if let current = self.frame {
+          hadOneofValue = true
+          if case .claimKeyPackages(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.frame = .claimKeyPackages(v)
+        }
+      }()
+      case 11: try {
+        var v: ProtoFetchGroup?
+        var hadOneofValue = false
+        if let current = self.frame {
+          hadOneofValue = true
+          if case .fetchGroup(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.frame = .fetchGroup(v)
+        }
+      }()
+      case 12: try {
+        var v: ProtoRefetch?
+        var hadOneofValue = false
+        if let current = self.frame {
+          hadOneofValue = true
+          if case .refetch(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.frame = .refetch(v)
+        }
+      }()
+      case 13: try {
+        var v: ProtoMark?
+        var hadOneofValue = false
+        if let current = self.frame {
+          hadOneofValue = true
+          if case .mark(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.frame = .mark(v)
+        }
+      }()
+      case 14: try {
+        var v: ProtoSignal?
+        var hadOneofValue = false
+        if let current = self.frame {
+          hadOneofValue = true
+          if case .signal(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.frame = .signal(v)
+        }
+      }()
+      case 15: try {
+        var v: ProtoSetBlocked?
+        var hadOneofValue = false
+        if let current = self.frame {
+          hadOneofValue = true
+          if case .setBlocked(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.frame = .setBlocked(v)
+        }
+      }()
+      case 16: try {
+        var v: ProtoPresenceSettings?
+        var hadOneofValue = false
+        if let current = self.frame {
+          hadOneofValue = true
+          if case .presence(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.frame = .presence(v)
+        }
+      }()
+      case 17: try {
+        var v: ProtoSubscribe?
+        var hadOneofValue = false
+        if let current = self.frame {
+          hadOneofValue = true
+          if case .subscribe(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.frame = .subscribe(v)
+        }
+      }()
       default: break
       }
     }
@@ -799,6 +1304,42 @@ nonisolated extension ProtoClientFrame: SwiftProtobuf.Message, SwiftProtobuf._Me
     case .ping?: try {
       guard case .ping(let v)? = self.frame else { preconditionFailure() }
       try visitor.visitSingularMessageField(value: v, fieldNumber: 8)
+    }()
+    case .publishKeyPackages?: try {
+      guard case .publishKeyPackages(let v)? = self.frame else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 9)
+    }()
+    case .claimKeyPackages?: try {
+      guard case .claimKeyPackages(let v)? = self.frame else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 10)
+    }()
+    case .fetchGroup?: try {
+      guard case .fetchGroup(let v)? = self.frame else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 11)
+    }()
+    case .refetch?: try {
+      guard case .refetch(let v)? = self.frame else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 12)
+    }()
+    case .mark?: try {
+      guard case .mark(let v)? = self.frame else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 13)
+    }()
+    case .signal?: try {
+      guard case .signal(let v)? = self.frame else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 14)
+    }()
+    case .setBlocked?: try {
+      guard case .setBlocked(let v)? = self.frame else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 15)
+    }()
+    case .presence?: try {
+      guard case .presence(let v)? = self.frame else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 16)
+    }()
+    case .subscribe?: try {
+      guard case .subscribe(let v)? = self.frame else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 17)
     }()
     case nil: break
     }
@@ -1079,9 +1620,318 @@ nonisolated extension ProtoPing: SwiftProtobuf.Message, SwiftProtobuf._MessageIm
   }
 }
 
+nonisolated extension ProtoPublishKeyPackages: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  static let protoMessageName: String = _protobuf_package + ".PublishKeyPackages"
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}request\0\u{1}replaces\0\u{1}packages\0\u{3}last_resort\0")
+
+  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt64Field(value: &self.request) }()
+      case 2: try { try decoder.decodeSingularBoolField(value: &self.replaces) }()
+      case 3: try { try decoder.decodeRepeatedBytesField(value: &self.packages) }()
+      case 4: try { try decoder.decodeSingularBytesField(value: &self.lastResort) }()
+      default: break
+      }
+    }
+  }
+
+  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.request != 0 {
+      try visitor.visitSingularUInt64Field(value: self.request, fieldNumber: 1)
+    }
+    if self.replaces != false {
+      try visitor.visitSingularBoolField(value: self.replaces, fieldNumber: 2)
+    }
+    if !self.packages.isEmpty {
+      try visitor.visitRepeatedBytesField(value: self.packages, fieldNumber: 3)
+    }
+    if !self.lastResort.isEmpty {
+      try visitor.visitSingularBytesField(value: self.lastResort, fieldNumber: 4)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  static func ==(lhs: ProtoPublishKeyPackages, rhs: ProtoPublishKeyPackages) -> Bool {
+    if lhs.request != rhs.request {return false}
+    if lhs.replaces != rhs.replaces {return false}
+    if lhs.packages != rhs.packages {return false}
+    if lhs.lastResort != rhs.lastResort {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension ProtoClaimKeyPackages: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  static let protoMessageName: String = _protobuf_package + ".ClaimKeyPackages"
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}request\0\u{1}users\0")
+
+  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt64Field(value: &self.request) }()
+      case 2: try { try decoder.decodeRepeatedBytesField(value: &self.users) }()
+      default: break
+      }
+    }
+  }
+
+  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.request != 0 {
+      try visitor.visitSingularUInt64Field(value: self.request, fieldNumber: 1)
+    }
+    if !self.users.isEmpty {
+      try visitor.visitRepeatedBytesField(value: self.users, fieldNumber: 2)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  static func ==(lhs: ProtoClaimKeyPackages, rhs: ProtoClaimKeyPackages) -> Bool {
+    if lhs.request != rhs.request {return false}
+    if lhs.users != rhs.users {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension ProtoFetchGroup: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  static let protoMessageName: String = _protobuf_package + ".FetchGroup"
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}request\0\u{1}hub\0\u{1}conversation\0")
+
+  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt64Field(value: &self.request) }()
+      case 2: try { try decoder.decodeSingularBytesField(value: &self.hub) }()
+      case 3: try { try decoder.decodeSingularBytesField(value: &self.conversation) }()
+      default: break
+      }
+    }
+  }
+
+  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.request != 0 {
+      try visitor.visitSingularUInt64Field(value: self.request, fieldNumber: 1)
+    }
+    if !self.hub.isEmpty {
+      try visitor.visitSingularBytesField(value: self.hub, fieldNumber: 2)
+    }
+    if !self.conversation.isEmpty {
+      try visitor.visitSingularBytesField(value: self.conversation, fieldNumber: 3)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  static func ==(lhs: ProtoFetchGroup, rhs: ProtoFetchGroup) -> Bool {
+    if lhs.request != rhs.request {return false}
+    if lhs.hub != rhs.hub {return false}
+    if lhs.conversation != rhs.conversation {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension ProtoRefetch: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  static let protoMessageName: String = _protobuf_package + ".Refetch"
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}hub\0\u{1}conversation\0\u{1}from\0\u{1}through\0")
+
+  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularBytesField(value: &self.hub) }()
+      case 2: try { try decoder.decodeSingularBytesField(value: &self.conversation) }()
+      case 3: try { try decoder.decodeSingularUInt64Field(value: &self.from) }()
+      case 4: try { try decoder.decodeSingularUInt64Field(value: &self.through) }()
+      default: break
+      }
+    }
+  }
+
+  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.hub.isEmpty {
+      try visitor.visitSingularBytesField(value: self.hub, fieldNumber: 1)
+    }
+    if !self.conversation.isEmpty {
+      try visitor.visitSingularBytesField(value: self.conversation, fieldNumber: 2)
+    }
+    if self.from != 0 {
+      try visitor.visitSingularUInt64Field(value: self.from, fieldNumber: 3)
+    }
+    if self.through != 0 {
+      try visitor.visitSingularUInt64Field(value: self.through, fieldNumber: 4)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  static func ==(lhs: ProtoRefetch, rhs: ProtoRefetch) -> Bool {
+    if lhs.hub != rhs.hub {return false}
+    if lhs.conversation != rhs.conversation {return false}
+    if lhs.from != rhs.from {return false}
+    if lhs.through != rhs.through {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension ProtoMark: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  static let protoMessageName: String = _protobuf_package + ".Mark"
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}mark\0\u{1}devices\0")
+
+  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularMessageField(value: &self._mark) }()
+      case 2: try { try decoder.decodeRepeatedBytesField(value: &self.devices) }()
+      default: break
+      }
+    }
+  }
+
+  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    try { if let v = self._mark {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
+    } }()
+    if !self.devices.isEmpty {
+      try visitor.visitRepeatedBytesField(value: self.devices, fieldNumber: 2)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  static func ==(lhs: ProtoMark, rhs: ProtoMark) -> Bool {
+    if lhs._mark != rhs._mark {return false}
+    if lhs.devices != rhs.devices {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension ProtoSetBlocked: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  static let protoMessageName: String = _protobuf_package + ".SetBlocked"
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}request\0\u{1}users\0\u{1}conversations\0")
+
+  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt64Field(value: &self.request) }()
+      case 2: try { try decoder.decodeRepeatedBytesField(value: &self.users) }()
+      case 3: try { try decoder.decodeRepeatedMessageField(value: &self.conversations) }()
+      default: break
+      }
+    }
+  }
+
+  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.request != 0 {
+      try visitor.visitSingularUInt64Field(value: self.request, fieldNumber: 1)
+    }
+    if !self.users.isEmpty {
+      try visitor.visitRepeatedBytesField(value: self.users, fieldNumber: 2)
+    }
+    if !self.conversations.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.conversations, fieldNumber: 3)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  static func ==(lhs: ProtoSetBlocked, rhs: ProtoSetBlocked) -> Bool {
+    if lhs.request != rhs.request {return false}
+    if lhs.users != rhs.users {return false}
+    if lhs.conversations != rhs.conversations {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension ProtoPresenceSettings: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  static let protoMessageName: String = _protobuf_package + ".PresenceSettings"
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}token\0\u{3}shares_last_seen\0")
+
+  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularBytesField(value: &self.token) }()
+      case 2: try { try decoder.decodeSingularBoolField(value: &self.sharesLastSeen) }()
+      default: break
+      }
+    }
+  }
+
+  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.token.isEmpty {
+      try visitor.visitSingularBytesField(value: self.token, fieldNumber: 1)
+    }
+    if self.sharesLastSeen != false {
+      try visitor.visitSingularBoolField(value: self.sharesLastSeen, fieldNumber: 2)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  static func ==(lhs: ProtoPresenceSettings, rhs: ProtoPresenceSettings) -> Bool {
+    if lhs.token != rhs.token {return false}
+    if lhs.sharesLastSeen != rhs.sharesLastSeen {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension ProtoSubscribe: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  static let protoMessageName: String = _protobuf_package + ".Subscribe"
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}wishes\0")
+
+  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeRepeatedMessageField(value: &self.wishes) }()
+      default: break
+      }
+    }
+  }
+
+  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.wishes.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.wishes, fieldNumber: 1)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  static func ==(lhs: ProtoSubscribe, rhs: ProtoSubscribe) -> Bool {
+    if lhs.wishes != rhs.wishes {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
 nonisolated extension ProtoNodeFrame: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   static let protoMessageName: String = _protobuf_package + ".NodeFrame"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}welcome\0\u{1}ready\0\u{1}granted\0\u{1}published\0\u{1}sent\0\u{1}entry\0\u{3}caught_up\0\u{1}found\0\u{3}refused_request\0\u{3}refused_message\0\u{1}pong\0\u{1}goodbye\0")
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}welcome\0\u{1}ready\0\u{1}granted\0\u{1}published\0\u{1}sent\0\u{1}entry\0\u{3}caught_up\0\u{1}found\0\u{3}refused_request\0\u{3}refused_message\0\u{1}pong\0\u{1}goodbye\0\u{1}done\0\u{3}key_packages\0\u{3}key_packages_left\0\u{1}group\0\u{1}signal\0\u{1}presence\0")
 
   mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1245,6 +2095,84 @@ nonisolated extension ProtoNodeFrame: SwiftProtobuf.Message, SwiftProtobuf._Mess
           self.frame = .goodbye(v)
         }
       }()
+      case 13: try {
+        var v: ProtoDone?
+        var hadOneofValue = false
+        if let current = self.frame {
+          hadOneofValue = true
+          if case .done(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.frame = .done(v)
+        }
+      }()
+      case 14: try {
+        var v: ProtoKeyPackages?
+        var hadOneofValue = false
+        if let current = self.frame {
+          hadOneofValue = true
+          if case .keyPackages(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.frame = .keyPackages(v)
+        }
+      }()
+      case 15: try {
+        var v: ProtoKeyPackagesLeft?
+        var hadOneofValue = false
+        if let current = self.frame {
+          hadOneofValue = true
+          if case .keyPackagesLeft(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.frame = .keyPackagesLeft(v)
+        }
+      }()
+      case 16: try {
+        var v: ProtoGroup?
+        var hadOneofValue = false
+        if let current = self.frame {
+          hadOneofValue = true
+          if case .group(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.frame = .group(v)
+        }
+      }()
+      case 17: try {
+        var v: ProtoSignal?
+        var hadOneofValue = false
+        if let current = self.frame {
+          hadOneofValue = true
+          if case .signal(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.frame = .signal(v)
+        }
+      }()
+      case 18: try {
+        var v: ProtoPresence?
+        var hadOneofValue = false
+        if let current = self.frame {
+          hadOneofValue = true
+          if case .presence(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.frame = .presence(v)
+        }
+      }()
       default: break
       }
     }
@@ -1303,6 +2231,30 @@ nonisolated extension ProtoNodeFrame: SwiftProtobuf.Message, SwiftProtobuf._Mess
     case .goodbye?: try {
       guard case .goodbye(let v)? = self.frame else { preconditionFailure() }
       try visitor.visitSingularMessageField(value: v, fieldNumber: 12)
+    }()
+    case .done?: try {
+      guard case .done(let v)? = self.frame else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 13)
+    }()
+    case .keyPackages?: try {
+      guard case .keyPackages(let v)? = self.frame else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 14)
+    }()
+    case .keyPackagesLeft?: try {
+      guard case .keyPackagesLeft(let v)? = self.frame else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 15)
+    }()
+    case .group?: try {
+      guard case .group(let v)? = self.frame else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 16)
+    }()
+    case .signal?: try {
+      guard case .signal(let v)? = self.frame else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 17)
+    }()
+    case .presence?: try {
+      guard case .presence(let v)? = self.frame else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 18)
     }()
     case nil: break
     }
@@ -1373,7 +2325,7 @@ nonisolated extension ProtoWelcome: SwiftProtobuf.Message, SwiftProtobuf._Messag
 
 nonisolated extension ProtoReady: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   static let protoMessageName: String = _protobuf_package + ".Ready"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}waiting\0")
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}waiting\0\u{1}order\0")
 
   mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1382,6 +2334,7 @@ nonisolated extension ProtoReady: SwiftProtobuf.Message, SwiftProtobuf._MessageI
       // enabled. https://github.com/apple/swift-protobuf/issues/1034
       switch fieldNumber {
       case 1: try { try decoder.decodeSingularUInt64Field(value: &self.waiting) }()
+      case 2: try { try decoder.decodeSingularUInt64Field(value: &self.order) }()
       default: break
       }
     }
@@ -1391,11 +2344,15 @@ nonisolated extension ProtoReady: SwiftProtobuf.Message, SwiftProtobuf._MessageI
     if self.waiting != 0 {
       try visitor.visitSingularUInt64Field(value: self.waiting, fieldNumber: 1)
     }
+    if self.order != 0 {
+      try visitor.visitSingularUInt64Field(value: self.order, fieldNumber: 2)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
   static func ==(lhs: ProtoReady, rhs: ProtoReady) -> Bool {
     if lhs.waiting != rhs.waiting {return false}
+    if lhs.order != rhs.order {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -1522,7 +2479,7 @@ nonisolated extension ProtoSent: SwiftProtobuf.Message, SwiftProtobuf._MessageIm
 
 nonisolated extension ProtoDeviceEntry: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   static let protoMessageName: String = _protobuf_package + ".DeviceEntry"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}position\0\u{1}event\0\u{1}accepted\0\u{1}failed\0\u{1}watermark\0")
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}position\0\u{1}event\0\u{1}accepted\0\u{1}failed\0\u{1}watermark\0\u{1}welcome\0\u{1}mark\0")
 
   mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1583,6 +2540,32 @@ nonisolated extension ProtoDeviceEntry: SwiftProtobuf.Message, SwiftProtobuf._Me
           self.item = .watermark(v)
         }
       }()
+      case 6: try {
+        var v: ProtoWelcomePart?
+        var hadOneofValue = false
+        if let current = self.item {
+          hadOneofValue = true
+          if case .welcome(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.item = .welcome(v)
+        }
+      }()
+      case 7: try {
+        var v: ProtoSealedMark?
+        var hadOneofValue = false
+        if let current = self.item {
+          hadOneofValue = true
+          if case .mark(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.item = .mark(v)
+        }
+      }()
       default: break
       }
     }
@@ -1612,6 +2595,14 @@ nonisolated extension ProtoDeviceEntry: SwiftProtobuf.Message, SwiftProtobuf._Me
     case .watermark?: try {
       guard case .watermark(let v)? = self.item else { preconditionFailure() }
       try visitor.visitSingularMessageField(value: v, fieldNumber: 5)
+    }()
+    case .welcome?: try {
+      guard case .welcome(let v)? = self.item else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 6)
+    }()
+    case .mark?: try {
+      guard case .mark(let v)? = self.item else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 7)
     }()
     case nil: break
     }
@@ -1792,6 +2783,170 @@ nonisolated extension ProtoPong: SwiftProtobuf.Message, SwiftProtobuf._MessageIm
 
   static func ==(lhs: ProtoPong, rhs: ProtoPong) -> Bool {
     if lhs.value != rhs.value {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension ProtoDone: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  static let protoMessageName: String = _protobuf_package + ".Done"
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}request\0")
+
+  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt64Field(value: &self.request) }()
+      default: break
+      }
+    }
+  }
+
+  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.request != 0 {
+      try visitor.visitSingularUInt64Field(value: self.request, fieldNumber: 1)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  static func ==(lhs: ProtoDone, rhs: ProtoDone) -> Bool {
+    if lhs.request != rhs.request {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension ProtoKeyPackages: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  static let protoMessageName: String = _protobuf_package + ".KeyPackages"
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}request\0\u{1}users\0")
+
+  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt64Field(value: &self.request) }()
+      case 2: try { try decoder.decodeRepeatedMessageField(value: &self.users) }()
+      default: break
+      }
+    }
+  }
+
+  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.request != 0 {
+      try visitor.visitSingularUInt64Field(value: self.request, fieldNumber: 1)
+    }
+    if !self.users.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.users, fieldNumber: 2)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  static func ==(lhs: ProtoKeyPackages, rhs: ProtoKeyPackages) -> Bool {
+    if lhs.request != rhs.request {return false}
+    if lhs.users != rhs.users {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension ProtoKeyPackagesLeft: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  static let protoMessageName: String = _protobuf_package + ".KeyPackagesLeft"
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}count\0")
+
+  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt32Field(value: &self.count) }()
+      default: break
+      }
+    }
+  }
+
+  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.count != 0 {
+      try visitor.visitSingularUInt32Field(value: self.count, fieldNumber: 1)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  static func ==(lhs: ProtoKeyPackagesLeft, rhs: ProtoKeyPackagesLeft) -> Bool {
+    if lhs.count != rhs.count {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension ProtoGroup: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  static let protoMessageName: String = _protobuf_package + ".Group"
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}request\0\u{1}part\0")
+
+  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt64Field(value: &self.request) }()
+      case 2: try { try decoder.decodeSingularMessageField(value: &self._part) }()
+      default: break
+      }
+    }
+  }
+
+  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    if self.request != 0 {
+      try visitor.visitSingularUInt64Field(value: self.request, fieldNumber: 1)
+    }
+    try { if let v = self._part {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
+    } }()
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  static func ==(lhs: ProtoGroup, rhs: ProtoGroup) -> Bool {
+    if lhs.request != rhs.request {return false}
+    if lhs._part != rhs._part {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension ProtoPresence: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  static let protoMessageName: String = _protobuf_package + ".Presence"
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}news\0")
+
+  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeRepeatedMessageField(value: &self.news) }()
+      default: break
+      }
+    }
+  }
+
+  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.news.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.news, fieldNumber: 1)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  static func ==(lhs: ProtoPresence, rhs: ProtoPresence) -> Bool {
+    if lhs.news != rhs.news {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -63,6 +63,11 @@ nonisolated enum ProtoRefusalCode: SwiftProtobuf.Enum, Swift.CaseIterable {
   case messageIDReused // = 39
   case nodeExpelled // = 40
   case blocked // = 41
+  case staleEpoch // = 42
+  case handshakeInvalid // = 43
+  case notPermitted // = 44
+  case proposalsMissing // = 45
+  case keyPackageInvalid // = 46
   case ticketInvalid // = 50
   case ticketUsed // = 51
   case ticketExpired // = 52
@@ -108,6 +113,11 @@ nonisolated enum ProtoRefusalCode: SwiftProtobuf.Enum, Swift.CaseIterable {
     case 39: self = .messageIDReused
     case 40: self = .nodeExpelled
     case 41: self = .blocked
+    case 42: self = .staleEpoch
+    case 43: self = .handshakeInvalid
+    case 44: self = .notPermitted
+    case 45: self = .proposalsMissing
+    case 46: self = .keyPackageInvalid
     case 50: self = .ticketInvalid
     case 51: self = .ticketUsed
     case 52: self = .ticketExpired
@@ -151,6 +161,11 @@ nonisolated enum ProtoRefusalCode: SwiftProtobuf.Enum, Swift.CaseIterable {
     case .messageIDReused: return 39
     case .nodeExpelled: return 40
     case .blocked: return 41
+    case .staleEpoch: return 42
+    case .handshakeInvalid: return 43
+    case .notPermitted: return 44
+    case .proposalsMissing: return 45
+    case .keyPackageInvalid: return 46
     case .ticketInvalid: return 50
     case .ticketUsed: return 51
     case .ticketExpired: return 52
@@ -194,6 +209,11 @@ nonisolated enum ProtoRefusalCode: SwiftProtobuf.Enum, Swift.CaseIterable {
     .messageIDReused,
     .nodeExpelled,
     .blocked,
+    .staleEpoch,
+    .handshakeInvalid,
+    .notPermitted,
+    .proposalsMissing,
+    .keyPackageInvalid,
     .ticketInvalid,
     .ticketUsed,
     .ticketExpired,
@@ -209,6 +229,8 @@ nonisolated enum ProtoEventKind: SwiftProtobuf.Enum, Swift.CaseIterable {
   typealias RawValue = Int
   case unspecified // = 0
   case application // = 1
+  case commit // = 2
+  case proposal // = 3
   case UNRECOGNIZED(Int)
 
   init() {
@@ -219,6 +241,8 @@ nonisolated enum ProtoEventKind: SwiftProtobuf.Enum, Swift.CaseIterable {
     switch rawValue {
     case 0: self = .unspecified
     case 1: self = .application
+    case 2: self = .commit
+    case 3: self = .proposal
     default: self = .UNRECOGNIZED(rawValue)
     }
   }
@@ -227,6 +251,8 @@ nonisolated enum ProtoEventKind: SwiftProtobuf.Enum, Swift.CaseIterable {
     switch self {
     case .unspecified: return 0
     case .application: return 1
+    case .commit: return 2
+    case .proposal: return 3
     case .UNRECOGNIZED(let i): return i
     }
   }
@@ -235,6 +261,8 @@ nonisolated enum ProtoEventKind: SwiftProtobuf.Enum, Swift.CaseIterable {
   static let allCases: [ProtoEventKind] = [
     .unspecified,
     .application,
+    .commit,
+    .proposal,
   ]
 
 }
@@ -265,9 +293,21 @@ nonisolated struct ProtoRefusal: Sendable {
   /// one sentence in English, at most 256 bytes; never shown unescaped
   var detail: String = String()
 
+  /// with REFUSAL_CODE_STALE_EPOCH: the hub's; absent elsewhere
+  var epoch: UInt64 {
+    get {_epoch ?? 0}
+    set {_epoch = newValue}
+  }
+  /// Returns true if `epoch` has been explicitly set.
+  var hasEpoch: Bool {self._epoch != nil}
+  /// Clears the value of `epoch`. Subsequent reads from it will return its default value.
+  mutating func clearEpoch() {self._epoch = nil}
+
   var unknownFields = SwiftProtobuf.UnknownStorage()
 
   init() {}
+
+  fileprivate var _epoch: UInt64? = nil
 }
 
 /// Where a user lives and with which devices (docs/protocol/directory.md).
@@ -382,11 +422,42 @@ nonisolated struct ProtoSubmission: Sendable {
     set {kind = .application(newValue)}
   }
 
+  var found: ProtoSubmission.FoundGroup {
+    get {
+      if case .found(let v)? = kind {return v}
+      return ProtoSubmission.FoundGroup()
+    }
+    set {kind = .found(newValue)}
+  }
+
+  var commit: ProtoSubmission.Commit {
+    get {
+      if case .commit(let v)? = kind {return v}
+      return ProtoSubmission.Commit()
+    }
+    set {kind = .commit(newValue)}
+  }
+
+  var proposal: ProtoSubmission.Proposal {
+    get {
+      if case .proposal(let v)? = kind {return v}
+      return ProtoSubmission.Proposal()
+    }
+    set {kind = .proposal(newValue)}
+  }
+
+  /// Rising with each submission that the device has made, never twice. The home remembers the highest and names it in `ready`; on the
+  /// way to the hub it is 0.
+  var order: UInt64 = 0
+
   var unknownFields = SwiftProtobuf.UnknownStorage()
 
   nonisolated enum OneOf_Kind: Equatable, Sendable {
     case create(ProtoSubmission.Create)
     case application(ProtoSubmission.Application)
+    case found(ProtoSubmission.FoundGroup)
+    case commit(ProtoSubmission.Commit)
+    case proposal(ProtoSubmission.Proposal)
 
   }
 
@@ -396,7 +467,7 @@ nonisolated struct ProtoSubmission: Sendable {
     // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
     // methods supported on all messages.
 
-    /// at most 1024, the creator's own devices among them
+    /// at most 1000, the creator's own devices among them
     var roster: [ProtoRosterEntry] = []
 
     var unknownFields = SwiftProtobuf.UnknownStorage()
@@ -414,6 +485,59 @@ nonisolated struct ProtoSubmission: Sendable {
 
     /// at most 64 KiB
     var payload: Data = Data()
+
+    var unknownFields = SwiftProtobuf.UnknownStorage()
+
+    init() {}
+  }
+
+  /// Founds the conversation as an MLS group of the creator's device alone. Gets no number.
+  nonisolated struct FoundGroup: Sendable {
+    // SwiftProtobuf.Message conformance is added in an extension below. See the
+    // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+    // methods supported on all messages.
+
+    /// MLSMessage: GroupInfo of epoch 0 with the ratchet_tree extension; at most 32 KiB, needed
+    var groupInfo: Data = Data()
+
+    var unknownFields = SwiftProtobuf.UnknownStorage()
+
+    init() {}
+  }
+
+  /// Ends an epoch and begins the next; given the next number. `commit`, `welcome` and `group_info` have at most 94 KiB together.
+  nonisolated struct Commit: Sendable {
+    // SwiftProtobuf.Message conformance is added in an extension below. See the
+    // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+    // methods supported on all messages.
+
+    /// the one that the commit ends
+    var epoch: UInt64 = 0
+
+    /// MLSMessage: PublicMessage; at most 86 KiB, needed
+    var commit: Data = Data()
+
+    /// MLSMessage: Welcome without the tree; at most 86 KiB; absent if the commit adds nobody
+    var welcome: Data = Data()
+
+    /// MLSMessage: GroupInfo of the epoch that begins, without the tree; at most 32 KiB, needed
+    var groupInfo: Data = Data()
+
+    var unknownFields = SwiftProtobuf.UnknownStorage()
+
+    init() {}
+  }
+
+  /// A Remove of the sender itself: it leaves. Given the next number.
+  nonisolated struct Proposal: Sendable {
+    // SwiftProtobuf.Message conformance is added in an extension below. See the
+    // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+    // methods supported on all messages.
+
+    var epoch: UInt64 = 0
+
+    /// MLSMessage: PublicMessage; at most 86 KiB, needed
+    var message: Data = Data()
 
     var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -451,7 +575,7 @@ nonisolated struct ProtoEvent: Sendable {
 
   var epoch: UInt64 = 0
 
-  /// at most 64 KiB
+  /// at most 64 KiB; a commit's or proposal's, an MLSMessage with a PublicMessage, at most 86 KiB
   var payload: Data = Data()
 
   /// 32: the chain with this event in it
@@ -546,16 +670,215 @@ nonisolated struct ProtoWatermark: Sendable {
   init() {}
 }
 
+/// Names a conversation: the same id at another hub is another one.
+nonisolated struct ProtoConversationKey: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// 32
+  var hub: Data = Data()
+
+  /// 16
+  var conversation: Data = Data()
+
+  var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  init() {}
+}
+
+/// One part of what enters a device into a conversation. The contents of all parts in a row, from the first part to the last:
+///   sender's user (32), sender's device (32), chain with the commit in it (32), opaque Welcome, opaque ratchet_tree
+/// with `opaque` as in docs/protocol/client-session.md, "What is signed".
+nonisolated struct ProtoWelcomePart: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// 32
+  var hub: Data = Data()
+
+  /// 16
+  var conversation: Data = Data()
+
+  /// of the commit that added the device
+  var number: UInt64 = 0
+
+  /// 0, 1, 2 ... below `count`
+  var index: UInt32 = 0
+
+  /// 1 to 64, alike in all parts
+  var count: UInt32 = 0
+
+  /// at most 80 KiB
+  var content: Data = Data()
+
+  var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  init() {}
+}
+
+/// One part of an answer that is too long for a frame. The contents of all parts in a row, for a conversation's group:
+///   opaque GroupInfo, opaque ratchet_tree, u64 number of the last event, chain there (32)
+nonisolated struct ProtoAnswerPart: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// 0, 1, 2 ... below `count`
+  var index: UInt32 = 0
+
+  /// 1 to 64, alike in all parts
+  var count: UInt32 = 0
+
+  /// at most 80 KiB
+  var content: Data = Data()
+
+  var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  init() {}
+}
+
+/// A read receipt. Of one device in one conversation only the newest counts.
+nonisolated struct ProtoSealedMark: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// 32
+  var hub: Data = Data()
+
+  /// 16
+  var conversation: Data = Data()
+
+  /// 32: whose mark it is
+  var device: Data = Data()
+
+  /// whose key seals it
+  var epoch: UInt64 = 0
+
+  /// nonce (24 bytes) and sealed bytes; at most 512 in all, needed
+  var sealed: Data = Data()
+
+  var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  init() {}
+}
+
+/// Something of the moment, such as typing: never stored, dropped where it cannot go on at once.
+nonisolated struct ProtoSignal: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// 32
+  var hub: Data = Data()
+
+  /// 16
+  var conversation: Data = Data()
+
+  /// 32
+  var senderUser: Data = Data()
+
+  /// 32
+  var senderDevice: Data = Data()
+
+  /// whose key seals it
+  var epoch: UInt64 = 0
+
+  /// as in SealedMark: at most 512, needed
+  var sealed: Data = Data()
+
+  var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  init() {}
+}
+
+/// The answer to a claim, for one user: either packages or a refusal. An unknown user, one who blocked the asker and one without a
+/// package are refused alike.
+nonisolated struct ProtoClaimedKeyPackages: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// 32
+  var user: Data = Data()
+
+  /// MLSMessages: one KeyPackage of each device; at most 16, each at most 4 KiB and not empty
+  var packages: [Data] = []
+
+  /// only, and always, if there are no packages
+  var refusal: ProtoRefusal {
+    get {_refusal ?? ProtoRefusal()}
+    set {_refusal = newValue}
+  }
+  /// Returns true if `refusal` has been explicitly set.
+  var hasRefusal: Bool {self._refusal != nil}
+  /// Clears the value of `refusal`. Subsequent reads from it will return its default value.
+  mutating func clearRefusal() {self._refusal = nil}
+
+  var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  init() {}
+
+  fileprivate var _refusal: ProtoRefusal? = nil
+}
+
+/// Whose presence is wanted, and by what right.
+nonisolated struct ProtoPresenceWish: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// 32
+  var user: Data = Data()
+
+  /// 32: the user's presence token, which came inside a conversation
+  var token: Data = Data()
+
+  var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  init() {}
+}
+
+/// Where a user stands. A wrong token, an unknown user and one who blocked the asker look like a user who is offline and shares nothing.
+nonisolated struct ProtoPresenceNews: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// 32
+  var user: Data = Data()
+
+  var online: Bool = false
+
+  /// if offline and shared: seconds since 1970, a multiple of 60
+  var lastSeen: UInt64 {
+    get {_lastSeen ?? 0}
+    set {_lastSeen = newValue}
+  }
+  /// Returns true if `lastSeen` has been explicitly set.
+  var hasLastSeen: Bool {self._lastSeen != nil}
+  /// Clears the value of `lastSeen`. Subsequent reads from it will return its default value.
+  mutating func clearLastSeen() {self._lastSeen = nil}
+
+  var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  init() {}
+
+  fileprivate var _lastSeen: UInt64? = nil
+}
+
 // MARK: - Code below here is support for the SwiftProtobuf runtime.
 
 fileprivate nonisolated let _protobuf_package = "posthouse.v1"
 
 nonisolated extension ProtoRefusalCode: SwiftProtobuf._ProtoNameProviding {
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0REFUSAL_CODE_UNKNOWN\0\u{1}REFUSAL_CODE_VERSION_UNSUPPORTED\0\u{1}REFUSAL_CODE_BAD_FRAME\0\u{1}REFUSAL_CODE_TOO_LARGE\0\u{1}REFUSAL_CODE_RATE_LIMITED\0\u{1}REFUSAL_CODE_BUSY\0\u{1}REFUSAL_CODE_SHUTTING_DOWN\0\u{2}\u{4}REFUSAL_CODE_AUTHENTICATION_FAILED\0\u{1}REFUSAL_CODE_NOT_HOME\0\u{1}REFUSAL_CODE_REPLACED_BY_NEWER_SESSION\0\u{2}\u{8}REFUSAL_CODE_INVITATION_INVALID\0\u{1}REFUSAL_CODE_INVITATION_USED\0\u{1}REFUSAL_CODE_INVITATION_EXPIRED\0\u{1}REFUSAL_CODE_HANDLE_TAKEN\0\u{1}REFUSAL_CODE_HANDLE_INVALID\0\u{1}REFUSAL_CODE_RECORD_INVALID\0\u{1}REFUSAL_CODE_RECORD_STALE\0\u{1}REFUSAL_CODE_UNKNOWN_USER\0\u{2}\u{3}REFUSAL_CODE_UNKNOWN_CONVERSATION\0\u{1}REFUSAL_CODE_CONVERSATION_EXISTS\0\u{1}REFUSAL_CODE_NOT_ON_ROSTER\0\u{1}REFUSAL_CODE_ROSTER_INVALID\0\u{1}REFUSAL_CODE_CONVERSATION_FULL\0\u{1}REFUSAL_CODE_QUEUE_FULL\0\u{1}REFUSAL_CODE_DISK_FULL\0\u{1}REFUSAL_CODE_EXPIRED\0\u{1}REFUSAL_CODE_UNKNOWN_HUB\0\u{1}REFUSAL_CODE_MESSAGE_ID_REUSED\0\u{1}REFUSAL_CODE_NODE_EXPELLED\0\u{1}REFUSAL_CODE_BLOCKED\0\u{2}\u{9}REFUSAL_CODE_TICKET_INVALID\0\u{1}REFUSAL_CODE_TICKET_USED\0\u{1}REFUSAL_CODE_TICKET_EXPIRED\0\u{1}REFUSAL_CODE_TICKET_NAME_MISMATCH\0\u{1}REFUSAL_CODE_OTHER_FEDERATION\0\u{1}REFUSAL_CODE_NOT_MEMBER\0\u{1}REFUSAL_CODE_NAME_TAKEN\0")
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0REFUSAL_CODE_UNKNOWN\0\u{1}REFUSAL_CODE_VERSION_UNSUPPORTED\0\u{1}REFUSAL_CODE_BAD_FRAME\0\u{1}REFUSAL_CODE_TOO_LARGE\0\u{1}REFUSAL_CODE_RATE_LIMITED\0\u{1}REFUSAL_CODE_BUSY\0\u{1}REFUSAL_CODE_SHUTTING_DOWN\0\u{2}\u{4}REFUSAL_CODE_AUTHENTICATION_FAILED\0\u{1}REFUSAL_CODE_NOT_HOME\0\u{1}REFUSAL_CODE_REPLACED_BY_NEWER_SESSION\0\u{2}\u{8}REFUSAL_CODE_INVITATION_INVALID\0\u{1}REFUSAL_CODE_INVITATION_USED\0\u{1}REFUSAL_CODE_INVITATION_EXPIRED\0\u{1}REFUSAL_CODE_HANDLE_TAKEN\0\u{1}REFUSAL_CODE_HANDLE_INVALID\0\u{1}REFUSAL_CODE_RECORD_INVALID\0\u{1}REFUSAL_CODE_RECORD_STALE\0\u{1}REFUSAL_CODE_UNKNOWN_USER\0\u{2}\u{3}REFUSAL_CODE_UNKNOWN_CONVERSATION\0\u{1}REFUSAL_CODE_CONVERSATION_EXISTS\0\u{1}REFUSAL_CODE_NOT_ON_ROSTER\0\u{1}REFUSAL_CODE_ROSTER_INVALID\0\u{1}REFUSAL_CODE_CONVERSATION_FULL\0\u{1}REFUSAL_CODE_QUEUE_FULL\0\u{1}REFUSAL_CODE_DISK_FULL\0\u{1}REFUSAL_CODE_EXPIRED\0\u{1}REFUSAL_CODE_UNKNOWN_HUB\0\u{1}REFUSAL_CODE_MESSAGE_ID_REUSED\0\u{1}REFUSAL_CODE_NODE_EXPELLED\0\u{1}REFUSAL_CODE_BLOCKED\0\u{1}REFUSAL_CODE_STALE_EPOCH\0\u{1}REFUSAL_CODE_HANDSHAKE_INVALID\0\u{1}REFUSAL_CODE_NOT_PERMITTED\0\u{1}REFUSAL_CODE_PROPOSALS_MISSING\0\u{1}REFUSAL_CODE_KEY_PACKAGE_INVALID\0\u{2}\u{4}REFUSAL_CODE_TICKET_INVALID\0\u{1}REFUSAL_CODE_TICKET_USED\0\u{1}REFUSAL_CODE_TICKET_EXPIRED\0\u{1}REFUSAL_CODE_TICKET_NAME_MISMATCH\0\u{1}REFUSAL_CODE_OTHER_FEDERATION\0\u{1}REFUSAL_CODE_NOT_MEMBER\0\u{1}REFUSAL_CODE_NAME_TAKEN\0")
 }
 
 nonisolated extension ProtoEventKind: SwiftProtobuf._ProtoNameProviding {
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0EVENT_KIND_UNSPECIFIED\0\u{1}EVENT_KIND_APPLICATION\0")
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0EVENT_KIND_UNSPECIFIED\0\u{1}EVENT_KIND_APPLICATION\0\u{1}EVENT_KIND_COMMIT\0\u{1}EVENT_KIND_PROPOSAL\0")
 }
 
 nonisolated extension ProtoVersionRange: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -595,7 +918,7 @@ nonisolated extension ProtoVersionRange: SwiftProtobuf.Message, SwiftProtobuf._M
 
 nonisolated extension ProtoRefusal: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   static let protoMessageName: String = _protobuf_package + ".Refusal"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}code\0\u{1}detail\0")
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}code\0\u{1}detail\0\u{1}epoch\0")
 
   mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -605,24 +928,33 @@ nonisolated extension ProtoRefusal: SwiftProtobuf.Message, SwiftProtobuf._Messag
       switch fieldNumber {
       case 1: try { try decoder.decodeSingularEnumField(value: &self.code) }()
       case 2: try { try decoder.decodeSingularStringField(value: &self.detail) }()
+      case 3: try { try decoder.decodeSingularUInt64Field(value: &self._epoch) }()
       default: break
       }
     }
   }
 
   func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
     if self.code != .unknown {
       try visitor.visitSingularEnumField(value: self.code, fieldNumber: 1)
     }
     if !self.detail.isEmpty {
       try visitor.visitSingularStringField(value: self.detail, fieldNumber: 2)
     }
+    try { if let v = self._epoch {
+      try visitor.visitSingularUInt64Field(value: v, fieldNumber: 3)
+    } }()
     try unknownFields.traverse(visitor: &visitor)
   }
 
   static func ==(lhs: ProtoRefusal, rhs: ProtoRefusal) -> Bool {
     if lhs.code != rhs.code {return false}
     if lhs.detail != rhs.detail {return false}
+    if lhs._epoch != rhs._epoch {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -762,7 +1094,7 @@ nonisolated extension ProtoRosterEntry: SwiftProtobuf.Message, SwiftProtobuf._Me
 
 nonisolated extension ProtoSubmission: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   static let protoMessageName: String = _protobuf_package + ".Submission"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}message\0\u{1}conversation\0\u{1}hub\0\u{3}time_to_live\0\u{1}create\0\u{1}application\0")
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}message\0\u{1}conversation\0\u{1}hub\0\u{3}time_to_live\0\u{1}create\0\u{1}application\0\u{1}order\0\u{1}found\0\u{1}commit\0\u{1}proposal\0")
 
   mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -800,6 +1132,46 @@ nonisolated extension ProtoSubmission: SwiftProtobuf.Message, SwiftProtobuf._Mes
           self.kind = .application(v)
         }
       }()
+      case 7: try { try decoder.decodeSingularUInt64Field(value: &self.order) }()
+      case 8: try {
+        var v: ProtoSubmission.FoundGroup?
+        var hadOneofValue = false
+        if let current = self.kind {
+          hadOneofValue = true
+          if case .found(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.kind = .found(v)
+        }
+      }()
+      case 9: try {
+        var v: ProtoSubmission.Commit?
+        var hadOneofValue = false
+        if let current = self.kind {
+          hadOneofValue = true
+          if case .commit(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.kind = .commit(v)
+        }
+      }()
+      case 10: try {
+        var v: ProtoSubmission.Proposal?
+        var hadOneofValue = false
+        if let current = self.kind {
+          hadOneofValue = true
+          if case .proposal(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.kind = .proposal(v)
+        }
+      }()
       default: break
       }
     }
@@ -831,7 +1203,25 @@ nonisolated extension ProtoSubmission: SwiftProtobuf.Message, SwiftProtobuf._Mes
       guard case .application(let v)? = self.kind else { preconditionFailure() }
       try visitor.visitSingularMessageField(value: v, fieldNumber: 6)
     }()
-    case nil: break
+    default: break
+    }
+    if self.order != 0 {
+      try visitor.visitSingularUInt64Field(value: self.order, fieldNumber: 7)
+    }
+    switch self.kind {
+    case .found?: try {
+      guard case .found(let v)? = self.kind else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 8)
+    }()
+    case .commit?: try {
+      guard case .commit(let v)? = self.kind else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 9)
+    }()
+    case .proposal?: try {
+      guard case .proposal(let v)? = self.kind else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 10)
+    }()
+    default: break
     }
     try unknownFields.traverse(visitor: &visitor)
   }
@@ -842,6 +1232,7 @@ nonisolated extension ProtoSubmission: SwiftProtobuf.Message, SwiftProtobuf._Mes
     if lhs.hub != rhs.hub {return false}
     if lhs.timeToLive != rhs.timeToLive {return false}
     if lhs.kind != rhs.kind {return false}
+    if lhs.order != rhs.order {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -907,6 +1298,116 @@ nonisolated extension ProtoSubmission.Application: SwiftProtobuf.Message, SwiftP
   static func ==(lhs: ProtoSubmission.Application, rhs: ProtoSubmission.Application) -> Bool {
     if lhs.epoch != rhs.epoch {return false}
     if lhs.payload != rhs.payload {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension ProtoSubmission.FoundGroup: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  static let protoMessageName: String = ProtoSubmission.protoMessageName + ".FoundGroup"
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}group_info\0")
+
+  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularBytesField(value: &self.groupInfo) }()
+      default: break
+      }
+    }
+  }
+
+  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.groupInfo.isEmpty {
+      try visitor.visitSingularBytesField(value: self.groupInfo, fieldNumber: 1)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  static func ==(lhs: ProtoSubmission.FoundGroup, rhs: ProtoSubmission.FoundGroup) -> Bool {
+    if lhs.groupInfo != rhs.groupInfo {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension ProtoSubmission.Commit: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  static let protoMessageName: String = ProtoSubmission.protoMessageName + ".Commit"
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}epoch\0\u{1}commit\0\u{1}welcome\0\u{3}group_info\0")
+
+  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt64Field(value: &self.epoch) }()
+      case 2: try { try decoder.decodeSingularBytesField(value: &self.commit) }()
+      case 3: try { try decoder.decodeSingularBytesField(value: &self.welcome) }()
+      case 4: try { try decoder.decodeSingularBytesField(value: &self.groupInfo) }()
+      default: break
+      }
+    }
+  }
+
+  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.epoch != 0 {
+      try visitor.visitSingularUInt64Field(value: self.epoch, fieldNumber: 1)
+    }
+    if !self.commit.isEmpty {
+      try visitor.visitSingularBytesField(value: self.commit, fieldNumber: 2)
+    }
+    if !self.welcome.isEmpty {
+      try visitor.visitSingularBytesField(value: self.welcome, fieldNumber: 3)
+    }
+    if !self.groupInfo.isEmpty {
+      try visitor.visitSingularBytesField(value: self.groupInfo, fieldNumber: 4)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  static func ==(lhs: ProtoSubmission.Commit, rhs: ProtoSubmission.Commit) -> Bool {
+    if lhs.epoch != rhs.epoch {return false}
+    if lhs.commit != rhs.commit {return false}
+    if lhs.welcome != rhs.welcome {return false}
+    if lhs.groupInfo != rhs.groupInfo {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension ProtoSubmission.Proposal: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  static let protoMessageName: String = ProtoSubmission.protoMessageName + ".Proposal"
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}epoch\0\u{1}message\0")
+
+  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt64Field(value: &self.epoch) }()
+      case 2: try { try decoder.decodeSingularBytesField(value: &self.message) }()
+      default: break
+      }
+    }
+  }
+
+  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.epoch != 0 {
+      try visitor.visitSingularUInt64Field(value: self.epoch, fieldNumber: 1)
+    }
+    if !self.message.isEmpty {
+      try visitor.visitSingularBytesField(value: self.message, fieldNumber: 2)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  static func ==(lhs: ProtoSubmission.Proposal, rhs: ProtoSubmission.Proposal) -> Bool {
+    if lhs.epoch != rhs.epoch {return false}
+    if lhs.message != rhs.message {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -1136,6 +1637,364 @@ nonisolated extension ProtoWatermark: SwiftProtobuf.Message, SwiftProtobuf._Mess
     if lhs.through != rhs.through {return false}
     if lhs.chain != rhs.chain {return false}
     if lhs.signature != rhs.signature {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension ProtoConversationKey: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  static let protoMessageName: String = _protobuf_package + ".ConversationKey"
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}hub\0\u{1}conversation\0")
+
+  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularBytesField(value: &self.hub) }()
+      case 2: try { try decoder.decodeSingularBytesField(value: &self.conversation) }()
+      default: break
+      }
+    }
+  }
+
+  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.hub.isEmpty {
+      try visitor.visitSingularBytesField(value: self.hub, fieldNumber: 1)
+    }
+    if !self.conversation.isEmpty {
+      try visitor.visitSingularBytesField(value: self.conversation, fieldNumber: 2)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  static func ==(lhs: ProtoConversationKey, rhs: ProtoConversationKey) -> Bool {
+    if lhs.hub != rhs.hub {return false}
+    if lhs.conversation != rhs.conversation {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension ProtoWelcomePart: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  static let protoMessageName: String = _protobuf_package + ".WelcomePart"
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}hub\0\u{1}conversation\0\u{1}number\0\u{1}index\0\u{1}count\0\u{1}content\0")
+
+  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularBytesField(value: &self.hub) }()
+      case 2: try { try decoder.decodeSingularBytesField(value: &self.conversation) }()
+      case 3: try { try decoder.decodeSingularUInt64Field(value: &self.number) }()
+      case 4: try { try decoder.decodeSingularUInt32Field(value: &self.index) }()
+      case 5: try { try decoder.decodeSingularUInt32Field(value: &self.count) }()
+      case 6: try { try decoder.decodeSingularBytesField(value: &self.content) }()
+      default: break
+      }
+    }
+  }
+
+  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.hub.isEmpty {
+      try visitor.visitSingularBytesField(value: self.hub, fieldNumber: 1)
+    }
+    if !self.conversation.isEmpty {
+      try visitor.visitSingularBytesField(value: self.conversation, fieldNumber: 2)
+    }
+    if self.number != 0 {
+      try visitor.visitSingularUInt64Field(value: self.number, fieldNumber: 3)
+    }
+    if self.index != 0 {
+      try visitor.visitSingularUInt32Field(value: self.index, fieldNumber: 4)
+    }
+    if self.count != 0 {
+      try visitor.visitSingularUInt32Field(value: self.count, fieldNumber: 5)
+    }
+    if !self.content.isEmpty {
+      try visitor.visitSingularBytesField(value: self.content, fieldNumber: 6)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  static func ==(lhs: ProtoWelcomePart, rhs: ProtoWelcomePart) -> Bool {
+    if lhs.hub != rhs.hub {return false}
+    if lhs.conversation != rhs.conversation {return false}
+    if lhs.number != rhs.number {return false}
+    if lhs.index != rhs.index {return false}
+    if lhs.count != rhs.count {return false}
+    if lhs.content != rhs.content {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension ProtoAnswerPart: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  static let protoMessageName: String = _protobuf_package + ".AnswerPart"
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}index\0\u{1}count\0\u{1}content\0")
+
+  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt32Field(value: &self.index) }()
+      case 2: try { try decoder.decodeSingularUInt32Field(value: &self.count) }()
+      case 3: try { try decoder.decodeSingularBytesField(value: &self.content) }()
+      default: break
+      }
+    }
+  }
+
+  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.index != 0 {
+      try visitor.visitSingularUInt32Field(value: self.index, fieldNumber: 1)
+    }
+    if self.count != 0 {
+      try visitor.visitSingularUInt32Field(value: self.count, fieldNumber: 2)
+    }
+    if !self.content.isEmpty {
+      try visitor.visitSingularBytesField(value: self.content, fieldNumber: 3)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  static func ==(lhs: ProtoAnswerPart, rhs: ProtoAnswerPart) -> Bool {
+    if lhs.index != rhs.index {return false}
+    if lhs.count != rhs.count {return false}
+    if lhs.content != rhs.content {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension ProtoSealedMark: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  static let protoMessageName: String = _protobuf_package + ".SealedMark"
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}hub\0\u{1}conversation\0\u{1}device\0\u{1}epoch\0\u{1}sealed\0")
+
+  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularBytesField(value: &self.hub) }()
+      case 2: try { try decoder.decodeSingularBytesField(value: &self.conversation) }()
+      case 3: try { try decoder.decodeSingularBytesField(value: &self.device) }()
+      case 4: try { try decoder.decodeSingularUInt64Field(value: &self.epoch) }()
+      case 5: try { try decoder.decodeSingularBytesField(value: &self.sealed) }()
+      default: break
+      }
+    }
+  }
+
+  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.hub.isEmpty {
+      try visitor.visitSingularBytesField(value: self.hub, fieldNumber: 1)
+    }
+    if !self.conversation.isEmpty {
+      try visitor.visitSingularBytesField(value: self.conversation, fieldNumber: 2)
+    }
+    if !self.device.isEmpty {
+      try visitor.visitSingularBytesField(value: self.device, fieldNumber: 3)
+    }
+    if self.epoch != 0 {
+      try visitor.visitSingularUInt64Field(value: self.epoch, fieldNumber: 4)
+    }
+    if !self.sealed.isEmpty {
+      try visitor.visitSingularBytesField(value: self.sealed, fieldNumber: 5)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  static func ==(lhs: ProtoSealedMark, rhs: ProtoSealedMark) -> Bool {
+    if lhs.hub != rhs.hub {return false}
+    if lhs.conversation != rhs.conversation {return false}
+    if lhs.device != rhs.device {return false}
+    if lhs.epoch != rhs.epoch {return false}
+    if lhs.sealed != rhs.sealed {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension ProtoSignal: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  static let protoMessageName: String = _protobuf_package + ".Signal"
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}hub\0\u{1}conversation\0\u{3}sender_user\0\u{3}sender_device\0\u{1}epoch\0\u{1}sealed\0")
+
+  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularBytesField(value: &self.hub) }()
+      case 2: try { try decoder.decodeSingularBytesField(value: &self.conversation) }()
+      case 3: try { try decoder.decodeSingularBytesField(value: &self.senderUser) }()
+      case 4: try { try decoder.decodeSingularBytesField(value: &self.senderDevice) }()
+      case 5: try { try decoder.decodeSingularUInt64Field(value: &self.epoch) }()
+      case 6: try { try decoder.decodeSingularBytesField(value: &self.sealed) }()
+      default: break
+      }
+    }
+  }
+
+  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.hub.isEmpty {
+      try visitor.visitSingularBytesField(value: self.hub, fieldNumber: 1)
+    }
+    if !self.conversation.isEmpty {
+      try visitor.visitSingularBytesField(value: self.conversation, fieldNumber: 2)
+    }
+    if !self.senderUser.isEmpty {
+      try visitor.visitSingularBytesField(value: self.senderUser, fieldNumber: 3)
+    }
+    if !self.senderDevice.isEmpty {
+      try visitor.visitSingularBytesField(value: self.senderDevice, fieldNumber: 4)
+    }
+    if self.epoch != 0 {
+      try visitor.visitSingularUInt64Field(value: self.epoch, fieldNumber: 5)
+    }
+    if !self.sealed.isEmpty {
+      try visitor.visitSingularBytesField(value: self.sealed, fieldNumber: 6)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  static func ==(lhs: ProtoSignal, rhs: ProtoSignal) -> Bool {
+    if lhs.hub != rhs.hub {return false}
+    if lhs.conversation != rhs.conversation {return false}
+    if lhs.senderUser != rhs.senderUser {return false}
+    if lhs.senderDevice != rhs.senderDevice {return false}
+    if lhs.epoch != rhs.epoch {return false}
+    if lhs.sealed != rhs.sealed {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension ProtoClaimedKeyPackages: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  static let protoMessageName: String = _protobuf_package + ".ClaimedKeyPackages"
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}user\0\u{1}packages\0\u{1}refusal\0")
+
+  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularBytesField(value: &self.user) }()
+      case 2: try { try decoder.decodeRepeatedBytesField(value: &self.packages) }()
+      case 3: try { try decoder.decodeSingularMessageField(value: &self._refusal) }()
+      default: break
+      }
+    }
+  }
+
+  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    if !self.user.isEmpty {
+      try visitor.visitSingularBytesField(value: self.user, fieldNumber: 1)
+    }
+    if !self.packages.isEmpty {
+      try visitor.visitRepeatedBytesField(value: self.packages, fieldNumber: 2)
+    }
+    try { if let v = self._refusal {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 3)
+    } }()
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  static func ==(lhs: ProtoClaimedKeyPackages, rhs: ProtoClaimedKeyPackages) -> Bool {
+    if lhs.user != rhs.user {return false}
+    if lhs.packages != rhs.packages {return false}
+    if lhs._refusal != rhs._refusal {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension ProtoPresenceWish: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  static let protoMessageName: String = _protobuf_package + ".PresenceWish"
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}user\0\u{1}token\0")
+
+  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularBytesField(value: &self.user) }()
+      case 2: try { try decoder.decodeSingularBytesField(value: &self.token) }()
+      default: break
+      }
+    }
+  }
+
+  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.user.isEmpty {
+      try visitor.visitSingularBytesField(value: self.user, fieldNumber: 1)
+    }
+    if !self.token.isEmpty {
+      try visitor.visitSingularBytesField(value: self.token, fieldNumber: 2)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  static func ==(lhs: ProtoPresenceWish, rhs: ProtoPresenceWish) -> Bool {
+    if lhs.user != rhs.user {return false}
+    if lhs.token != rhs.token {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension ProtoPresenceNews: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  static let protoMessageName: String = _protobuf_package + ".PresenceNews"
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}user\0\u{1}online\0\u{3}last_seen\0")
+
+  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularBytesField(value: &self.user) }()
+      case 2: try { try decoder.decodeSingularBoolField(value: &self.online) }()
+      case 3: try { try decoder.decodeSingularUInt64Field(value: &self._lastSeen) }()
+      default: break
+      }
+    }
+  }
+
+  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    if !self.user.isEmpty {
+      try visitor.visitSingularBytesField(value: self.user, fieldNumber: 1)
+    }
+    if self.online != false {
+      try visitor.visitSingularBoolField(value: self.online, fieldNumber: 2)
+    }
+    try { if let v = self._lastSeen {
+      try visitor.visitSingularUInt64Field(value: v, fieldNumber: 3)
+    } }()
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  static func ==(lhs: ProtoPresenceNews, rhs: ProtoPresenceNews) -> Bool {
+    if lhs.user != rhs.user {return false}
+    if lhs.online != rhs.online {return false}
+    if lhs._lastSeen != rhs._lastSeen {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

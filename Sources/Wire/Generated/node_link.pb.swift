@@ -246,6 +246,86 @@ nonisolated struct ProtoLinkFrame: Sendable {
     set {frame = .goodbye(newValue)}
   }
 
+  var claimKeyPackages: ProtoLinkClaimKeyPackages {
+    get {
+      if case .claimKeyPackages(let v)? = frame {return v}
+      return ProtoLinkClaimKeyPackages()
+    }
+    set {frame = .claimKeyPackages(newValue)}
+  }
+
+  var keyPackages: ProtoLinkKeyPackages {
+    get {
+      if case .keyPackages(let v)? = frame {return v}
+      return ProtoLinkKeyPackages()
+    }
+    set {frame = .keyPackages(newValue)}
+  }
+
+  var fetchGroup: ProtoLinkFetchGroup {
+    get {
+      if case .fetchGroup(let v)? = frame {return v}
+      return ProtoLinkFetchGroup()
+    }
+    set {frame = .fetchGroup(newValue)}
+  }
+
+  var group: ProtoLinkGroup {
+    get {
+      if case .group(let v)? = frame {return v}
+      return ProtoLinkGroup()
+    }
+    set {frame = .group(newValue)}
+  }
+
+  var refusedRequest: ProtoLinkRefusedRequest {
+    get {
+      if case .refusedRequest(let v)? = frame {return v}
+      return ProtoLinkRefusedRequest()
+    }
+    set {frame = .refusedRequest(newValue)}
+  }
+
+  var refetch: ProtoLinkRefetch {
+    get {
+      if case .refetch(let v)? = frame {return v}
+      return ProtoLinkRefetch()
+    }
+    set {frame = .refetch(newValue)}
+  }
+
+  var signal: ProtoForwardedSignal {
+    get {
+      if case .signal(let v)? = frame {return v}
+      return ProtoForwardedSignal()
+    }
+    set {frame = .signal(newValue)}
+  }
+
+  var presenceWanted: ProtoPresenceWanted {
+    get {
+      if case .presenceWanted(let v)? = frame {return v}
+      return ProtoPresenceWanted()
+    }
+    set {frame = .presenceWanted(newValue)}
+  }
+
+  var presenceUnwanted: ProtoPresenceUnwanted {
+    get {
+      if case .presenceUnwanted(let v)? = frame {return v}
+      return ProtoPresenceUnwanted()
+    }
+    set {frame = .presenceUnwanted(newValue)}
+  }
+
+  var presence: ProtoLinkPresence {
+    get {
+      if case .presence(let v)? = frame {return v}
+      return ProtoLinkPresence()
+    }
+    set {frame = .presence(newValue)}
+  }
+
   var unknownFields = SwiftProtobuf.UnknownStorage()
 
   nonisolated enum OneOf_Frame: Equatable, Sendable {
@@ -266,6 +346,16 @@ nonisolated struct ProtoLinkFrame: Sendable {
     case found(ProtoLinkFound)
     /// the sender closes the link after this
     case goodbye(ProtoRefusal)
+    case claimKeyPackages(ProtoLinkClaimKeyPackages)
+    case keyPackages(ProtoLinkKeyPackages)
+    case fetchGroup(ProtoLinkFetchGroup)
+    case group(ProtoLinkGroup)
+    case refusedRequest(ProtoLinkRefusedRequest)
+    case refetch(ProtoLinkRefetch)
+    case signal(ProtoForwardedSignal)
+    case presenceWanted(ProtoPresenceWanted)
+    case presenceUnwanted(ProtoPresenceUnwanted)
+    case presence(ProtoLinkPresence)
 
   }
 
@@ -362,6 +452,32 @@ nonisolated struct ProtoNodeEntry: Sendable {
     set {item = .receipt(newValue)}
   }
 
+  var welcome: ProtoForwardedWelcome {
+    get {
+      if case .welcome(let v)? = item {return v}
+      return ProtoForwardedWelcome()
+    }
+    set {item = .welcome(newValue)}
+  }
+
+  /// from a device of the sender, for the hub, which passes it to these devices
+  var mark: ProtoForwardedMark {
+    get {
+      if case .mark(let v)? = item {return v}
+      return ProtoForwardedMark()
+    }
+    set {item = .mark(newValue)}
+  }
+
+  /// from a conversation of the sender, for these devices of the receiver
+  var marked: ProtoForwardedMark {
+    get {
+      if case .marked(let v)? = item {return v}
+      return ProtoForwardedMark()
+    }
+    set {item = .marked(newValue)}
+  }
+
   var unknownFields = SwiftProtobuf.UnknownStorage()
 
   nonisolated enum OneOf_Item: Equatable, Sendable {
@@ -372,6 +488,11 @@ nonisolated struct ProtoNodeEntry: Sendable {
     /// from a device of the sender, for the hub
     case watermark(ProtoWatermark)
     case receipt(ProtoReceipt)
+    case welcome(ProtoForwardedWelcome)
+    /// from a device of the sender, for the hub, which passes it to these devices
+    case mark(ProtoForwardedMark)
+    /// from a conversation of the sender, for these devices of the receiver
+    case marked(ProtoForwardedMark)
 
   }
 
@@ -421,7 +542,7 @@ nonisolated struct ProtoForwardedEvent: Sendable {
   /// Clears the value of `event`. Subsequent reads from it will return its default value.
   mutating func clearEvent() {self._event = nil}
 
-  /// 32 each; at most 512 are sent in one entry
+  /// 32 each; at most 256
   var recipients: [Data] = []
 
   var unknownFields = SwiftProtobuf.UnknownStorage()
@@ -494,7 +615,7 @@ nonisolated struct ProtoReceipt: Sendable {
   /// Clears the value of `watermark`. Subsequent reads from it will return its default value.
   mutating func clearWatermark() {self._watermark = nil}
 
-  /// 32 each; at most 2048
+  /// 32 each; at most 1000
   var devices: [Data] = []
 
   var unknownFields = SwiftProtobuf.UnknownStorage()
@@ -502,6 +623,56 @@ nonisolated struct ProtoReceipt: Sendable {
   init() {}
 
   fileprivate var _watermark: ProtoWatermark? = nil
+}
+
+/// From a conversation of the sender, for devices of the receiver that a commit has added.
+nonisolated struct ProtoForwardedWelcome: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  var part: ProtoWelcomePart {
+    get {_part ?? ProtoWelcomePart()}
+    set {_part = newValue}
+  }
+  /// Returns true if `part` has been explicitly set.
+  var hasPart: Bool {self._part != nil}
+  /// Clears the value of `part`. Subsequent reads from it will return its default value.
+  mutating func clearPart() {self._part = nil}
+
+  /// 32 each; at most 256
+  var recipients: [Data] = []
+
+  var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  init() {}
+
+  fileprivate var _part: ProtoWelcomePart? = nil
+}
+
+/// A read receipt on its way.
+nonisolated struct ProtoForwardedMark: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  var mark: ProtoSealedMark {
+    get {_mark ?? ProtoSealedMark()}
+    set {_mark = newValue}
+  }
+  /// Returns true if `mark` has been explicitly set.
+  var hasMark: Bool {self._mark != nil}
+  /// Clears the value of `mark`. Subsequent reads from it will return its default value.
+  mutating func clearMark() {self._mark = nil}
+
+  /// 32 each; at most 256
+  var devices: [Data] = []
+
+  var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  init() {}
+
+  fileprivate var _mark: ProtoSealedMark? = nil
 }
 
 /// Everything through this position is on the sender's disk.
@@ -754,6 +925,205 @@ nonisolated struct ProtoLinkFound: Sendable {
   fileprivate var _record: ProtoSignedUserRecord? = nil
 }
 
+/// For a user of the sender: one KeyPackage of each device of these users of the receiver. Answered by `key_packages`.
+nonisolated struct ProtoLinkClaimKeyPackages: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  var request: UInt64 = 0
+
+  /// 32: the user who asks
+  var by: Data = Data()
+
+  /// 32 each; at most 64
+  var users: [Data] = []
+
+  var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  init() {}
+}
+
+/// One for each user of the claim, in its order.
+nonisolated struct ProtoLinkKeyPackages: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  var request: UInt64 = 0
+
+  /// at most 64, with packages of at most 64 KiB in all
+  var users: [ProtoClaimedKeyPackages] = []
+
+  var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  init() {}
+}
+
+/// For a device of the sender: what it needs to rejoin a conversation of the receiver. Answered by `group`, once for each part, or
+/// `refused_request`.
+nonisolated struct ProtoLinkFetchGroup: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  var request: UInt64 = 0
+
+  /// 32
+  var hub: Data = Data()
+
+  /// 16
+  var conversation: Data = Data()
+
+  /// 32: whose device it is
+  var user: Data = Data()
+
+  /// 32
+  var device: Data = Data()
+
+  var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  init() {}
+}
+
+nonisolated struct ProtoLinkGroup: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  var request: UInt64 = 0
+
+  var part: ProtoAnswerPart {
+    get {_part ?? ProtoAnswerPart()}
+    set {_part = newValue}
+  }
+  /// Returns true if `part` has been explicitly set.
+  var hasPart: Bool {self._part != nil}
+  /// Clears the value of `part`. Subsequent reads from it will return its default value.
+  mutating func clearPart() {self._part = nil}
+
+  var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  init() {}
+
+  fileprivate var _part: ProtoAnswerPart? = nil
+}
+
+nonisolated struct ProtoLinkRefusedRequest: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  var request: UInt64 = 0
+
+  var refusal: ProtoRefusal {
+    get {_refusal ?? ProtoRefusal()}
+    set {_refusal = newValue}
+  }
+  /// Returns true if `refusal` has been explicitly set.
+  var hasRefusal: Bool {self._refusal != nil}
+  /// Clears the value of `refusal`. Subsequent reads from it will return its default value.
+  mutating func clearRefusal() {self._refusal = nil}
+
+  var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  init() {}
+
+  fileprivate var _refusal: ProtoRefusal? = nil
+}
+
+/// For a device of the sender: events of the receiver's log, to be queued once more. Not answered.
+nonisolated struct ProtoLinkRefetch: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// 32
+  var hub: Data = Data()
+
+  /// 16
+  var conversation: Data = Data()
+
+  /// 32
+  var device: Data = Data()
+
+  /// the first, at least 1
+  var from: UInt64 = 0
+
+  /// the last, at least `from`
+  var through: UInt64 = 0
+
+  var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  init() {}
+}
+
+/// To the hub without recipients; from the hub for these devices of the receiver.
+nonisolated struct ProtoForwardedSignal: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  var signal: ProtoSignal {
+    get {_signal ?? ProtoSignal()}
+    set {_signal = newValue}
+  }
+  /// Returns true if `signal` has been explicitly set.
+  var hasSignal: Bool {self._signal != nil}
+  /// Clears the value of `signal`. Subsequent reads from it will return its default value.
+  mutating func clearSignal() {self._signal = nil}
+
+  /// 32 each; at most 256
+  var recipients: [Data] = []
+
+  var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  init() {}
+
+  fileprivate var _signal: ProtoSignal? = nil
+}
+
+/// Users of the receiver's whose presence users of the sender want; in place of what the sender said of the same users before.
+/// Answered, and kept up to date, by `presence`.
+nonisolated struct ProtoPresenceWanted: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// at most 500; more go in further frames
+  var wishes: [ProtoPresenceWish] = []
+
+  var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  init() {}
+}
+
+nonisolated struct ProtoPresenceUnwanted: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// 32 each; at most 1000; more go in further frames
+  var users: [Data] = []
+
+  var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  init() {}
+}
+
+nonisolated struct ProtoLinkPresence: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// at most 1000; more go in further frames
+  var news: [ProtoPresenceNews] = []
+
+  var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  init() {}
+}
+
 // MARK: - Code below here is support for the SwiftProtobuf runtime.
 
 fileprivate nonisolated let _protobuf_package = "posthouse.v1"
@@ -768,7 +1138,7 @@ nonisolated extension ProtoLivenessState: SwiftProtobuf._ProtoNameProviding {
 
 nonisolated extension ProtoLinkFrame: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   static let protoMessageName: String = _protobuf_package + ".LinkFrame"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}hello\0\u{1}entry\0\u{1}acknowledge\0\u{1}join\0\u{1}admitted\0\u{1}statements\0\u{3}statements_digest\0\u{1}liveness\0\u{1}records\0\u{1}reconcile\0\u{3}records_wanted\0\u{1}equivocation\0\u{1}lookup\0\u{1}found\0\u{1}goodbye\0")
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}hello\0\u{1}entry\0\u{1}acknowledge\0\u{1}join\0\u{1}admitted\0\u{1}statements\0\u{3}statements_digest\0\u{1}liveness\0\u{1}records\0\u{1}reconcile\0\u{3}records_wanted\0\u{1}equivocation\0\u{1}lookup\0\u{1}found\0\u{1}goodbye\0\u{3}claim_key_packages\0\u{3}key_packages\0\u{3}fetch_group\0\u{1}group\0\u{3}refused_request\0\u{1}refetch\0\u{1}signal\0\u{3}presence_wanted\0\u{3}presence_unwanted\0\u{1}presence\0")
 
   mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -971,6 +1341,136 @@ nonisolated extension ProtoLinkFrame: SwiftProtobuf.Message, SwiftProtobuf._Mess
           self.frame = .goodbye(v)
         }
       }()
+      case 16: try {
+        var v: ProtoLinkClaimKeyPackages?
+        var hadOneofValue = false
+        if let current = self.frame {
+          hadOneofValue = true
+          if case .claimKeyPackages(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.frame = .claimKeyPackages(v)
+        }
+      }()
+      case 17: try {
+        var v: ProtoLinkKeyPackages?
+        var hadOneofValue = false
+        if let current = self.frame {
+          hadOneofValue = true
+          if case .keyPackages(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.frame = .keyPackages(v)
+        }
+      }()
+      case 18: try {
+        var v: ProtoLinkFetchGroup?
+        var hadOneofValue = false
+        if let current = self.frame {
+          hadOneofValue = true
+          if case .fetchGroup(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.frame = .fetchGroup(v)
+        }
+      }()
+      case 19: try {
+        var v: ProtoLinkGroup?
+        var hadOneofValue = false
+        if let current = self.frame {
+          hadOneofValue = true
+          if case .group(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.frame = .group(v)
+        }
+      }()
+      case 20: try {
+        var v: ProtoLinkRefusedRequest?
+        var hadOneofValue = false
+        if let current = self.frame {
+          hadOneofValue = true
+          if case .refusedRequest(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.frame = .refusedRequest(v)
+        }
+      }()
+      case 21: try {
+        var v: ProtoLinkRefetch?
+        var hadOneofValue = false
+        if let current = self.frame {
+          hadOneofValue = true
+          if case .refetch(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.frame = .refetch(v)
+        }
+      }()
+      case 22: try {
+        var v: ProtoForwardedSignal?
+        var hadOneofValue = false
+        if let current = self.frame {
+          hadOneofValue = true
+          if case .signal(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.frame = .signal(v)
+        }
+      }()
+      case 23: try {
+        var v: ProtoPresenceWanted?
+        var hadOneofValue = false
+        if let current = self.frame {
+          hadOneofValue = true
+          if case .presenceWanted(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.frame = .presenceWanted(v)
+        }
+      }()
+      case 24: try {
+        var v: ProtoPresenceUnwanted?
+        var hadOneofValue = false
+        if let current = self.frame {
+          hadOneofValue = true
+          if case .presenceUnwanted(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.frame = .presenceUnwanted(v)
+        }
+      }()
+      case 25: try {
+        var v: ProtoLinkPresence?
+        var hadOneofValue = false
+        if let current = self.frame {
+          hadOneofValue = true
+          if case .presence(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.frame = .presence(v)
+        }
+      }()
       default: break
       }
     }
@@ -1042,6 +1542,46 @@ nonisolated extension ProtoLinkFrame: SwiftProtobuf.Message, SwiftProtobuf._Mess
       guard case .goodbye(let v)? = self.frame else { preconditionFailure() }
       try visitor.visitSingularMessageField(value: v, fieldNumber: 15)
     }()
+    case .claimKeyPackages?: try {
+      guard case .claimKeyPackages(let v)? = self.frame else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 16)
+    }()
+    case .keyPackages?: try {
+      guard case .keyPackages(let v)? = self.frame else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 17)
+    }()
+    case .fetchGroup?: try {
+      guard case .fetchGroup(let v)? = self.frame else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 18)
+    }()
+    case .group?: try {
+      guard case .group(let v)? = self.frame else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 19)
+    }()
+    case .refusedRequest?: try {
+      guard case .refusedRequest(let v)? = self.frame else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 20)
+    }()
+    case .refetch?: try {
+      guard case .refetch(let v)? = self.frame else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 21)
+    }()
+    case .signal?: try {
+      guard case .signal(let v)? = self.frame else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 22)
+    }()
+    case .presenceWanted?: try {
+      guard case .presenceWanted(let v)? = self.frame else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 23)
+    }()
+    case .presenceUnwanted?: try {
+      guard case .presenceUnwanted(let v)? = self.frame else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 24)
+    }()
+    case .presence?: try {
+      guard case .presence(let v)? = self.frame else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 25)
+    }()
     case nil: break
     }
     try unknownFields.traverse(visitor: &visitor)
@@ -1105,7 +1645,7 @@ nonisolated extension ProtoLinkHello: SwiftProtobuf.Message, SwiftProtobuf._Mess
 
 nonisolated extension ProtoNodeEntry: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   static let protoMessageName: String = _protobuf_package + ".NodeEntry"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}position\0\u{1}submission\0\u{1}event\0\u{1}accepted\0\u{1}failed\0\u{1}watermark\0\u{1}receipt\0")
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}position\0\u{1}submission\0\u{1}event\0\u{1}accepted\0\u{1}failed\0\u{1}watermark\0\u{1}receipt\0\u{1}welcome\0\u{1}mark\0\u{1}marked\0")
 
   mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1192,6 +1732,45 @@ nonisolated extension ProtoNodeEntry: SwiftProtobuf.Message, SwiftProtobuf._Mess
           self.item = .receipt(v)
         }
       }()
+      case 8: try {
+        var v: ProtoForwardedWelcome?
+        var hadOneofValue = false
+        if let current = self.item {
+          hadOneofValue = true
+          if case .welcome(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.item = .welcome(v)
+        }
+      }()
+      case 9: try {
+        var v: ProtoForwardedMark?
+        var hadOneofValue = false
+        if let current = self.item {
+          hadOneofValue = true
+          if case .mark(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.item = .mark(v)
+        }
+      }()
+      case 10: try {
+        var v: ProtoForwardedMark?
+        var hadOneofValue = false
+        if let current = self.item {
+          hadOneofValue = true
+          if case .marked(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.item = .marked(v)
+        }
+      }()
       default: break
       }
     }
@@ -1229,6 +1808,18 @@ nonisolated extension ProtoNodeEntry: SwiftProtobuf.Message, SwiftProtobuf._Mess
     case .receipt?: try {
       guard case .receipt(let v)? = self.item else { preconditionFailure() }
       try visitor.visitSingularMessageField(value: v, fieldNumber: 7)
+    }()
+    case .welcome?: try {
+      guard case .welcome(let v)? = self.item else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 8)
+    }()
+    case .mark?: try {
+      guard case .mark(let v)? = self.item else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 9)
+    }()
+    case .marked?: try {
+      guard case .marked(let v)? = self.item else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 10)
     }()
     case nil: break
     }
@@ -1437,6 +2028,84 @@ nonisolated extension ProtoReceipt: SwiftProtobuf.Message, SwiftProtobuf._Messag
 
   static func ==(lhs: ProtoReceipt, rhs: ProtoReceipt) -> Bool {
     if lhs._watermark != rhs._watermark {return false}
+    if lhs.devices != rhs.devices {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension ProtoForwardedWelcome: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  static let protoMessageName: String = _protobuf_package + ".ForwardedWelcome"
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}part\0\u{1}recipients\0")
+
+  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularMessageField(value: &self._part) }()
+      case 2: try { try decoder.decodeRepeatedBytesField(value: &self.recipients) }()
+      default: break
+      }
+    }
+  }
+
+  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    try { if let v = self._part {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
+    } }()
+    if !self.recipients.isEmpty {
+      try visitor.visitRepeatedBytesField(value: self.recipients, fieldNumber: 2)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  static func ==(lhs: ProtoForwardedWelcome, rhs: ProtoForwardedWelcome) -> Bool {
+    if lhs._part != rhs._part {return false}
+    if lhs.recipients != rhs.recipients {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension ProtoForwardedMark: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  static let protoMessageName: String = _protobuf_package + ".ForwardedMark"
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}mark\0\u{1}devices\0")
+
+  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularMessageField(value: &self._mark) }()
+      case 2: try { try decoder.decodeRepeatedBytesField(value: &self.devices) }()
+      default: break
+      }
+    }
+  }
+
+  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    try { if let v = self._mark {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
+    } }()
+    if !self.devices.isEmpty {
+      try visitor.visitRepeatedBytesField(value: self.devices, fieldNumber: 2)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  static func ==(lhs: ProtoForwardedMark, rhs: ProtoForwardedMark) -> Bool {
+    if lhs._mark != rhs._mark {return false}
     if lhs.devices != rhs.devices {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
@@ -1919,6 +2588,388 @@ nonisolated extension ProtoLinkFound: SwiftProtobuf.Message, SwiftProtobuf._Mess
   static func ==(lhs: ProtoLinkFound, rhs: ProtoLinkFound) -> Bool {
     if lhs.request != rhs.request {return false}
     if lhs._record != rhs._record {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension ProtoLinkClaimKeyPackages: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  static let protoMessageName: String = _protobuf_package + ".LinkClaimKeyPackages"
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}request\0\u{1}by\0\u{1}users\0")
+
+  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt64Field(value: &self.request) }()
+      case 2: try { try decoder.decodeSingularBytesField(value: &self.by) }()
+      case 3: try { try decoder.decodeRepeatedBytesField(value: &self.users) }()
+      default: break
+      }
+    }
+  }
+
+  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.request != 0 {
+      try visitor.visitSingularUInt64Field(value: self.request, fieldNumber: 1)
+    }
+    if !self.by.isEmpty {
+      try visitor.visitSingularBytesField(value: self.by, fieldNumber: 2)
+    }
+    if !self.users.isEmpty {
+      try visitor.visitRepeatedBytesField(value: self.users, fieldNumber: 3)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  static func ==(lhs: ProtoLinkClaimKeyPackages, rhs: ProtoLinkClaimKeyPackages) -> Bool {
+    if lhs.request != rhs.request {return false}
+    if lhs.by != rhs.by {return false}
+    if lhs.users != rhs.users {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension ProtoLinkKeyPackages: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  static let protoMessageName: String = _protobuf_package + ".LinkKeyPackages"
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}request\0\u{1}users\0")
+
+  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt64Field(value: &self.request) }()
+      case 2: try { try decoder.decodeRepeatedMessageField(value: &self.users) }()
+      default: break
+      }
+    }
+  }
+
+  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.request != 0 {
+      try visitor.visitSingularUInt64Field(value: self.request, fieldNumber: 1)
+    }
+    if !self.users.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.users, fieldNumber: 2)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  static func ==(lhs: ProtoLinkKeyPackages, rhs: ProtoLinkKeyPackages) -> Bool {
+    if lhs.request != rhs.request {return false}
+    if lhs.users != rhs.users {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension ProtoLinkFetchGroup: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  static let protoMessageName: String = _protobuf_package + ".LinkFetchGroup"
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}request\0\u{1}hub\0\u{1}conversation\0\u{1}user\0\u{1}device\0")
+
+  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt64Field(value: &self.request) }()
+      case 2: try { try decoder.decodeSingularBytesField(value: &self.hub) }()
+      case 3: try { try decoder.decodeSingularBytesField(value: &self.conversation) }()
+      case 4: try { try decoder.decodeSingularBytesField(value: &self.user) }()
+      case 5: try { try decoder.decodeSingularBytesField(value: &self.device) }()
+      default: break
+      }
+    }
+  }
+
+  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.request != 0 {
+      try visitor.visitSingularUInt64Field(value: self.request, fieldNumber: 1)
+    }
+    if !self.hub.isEmpty {
+      try visitor.visitSingularBytesField(value: self.hub, fieldNumber: 2)
+    }
+    if !self.conversation.isEmpty {
+      try visitor.visitSingularBytesField(value: self.conversation, fieldNumber: 3)
+    }
+    if !self.user.isEmpty {
+      try visitor.visitSingularBytesField(value: self.user, fieldNumber: 4)
+    }
+    if !self.device.isEmpty {
+      try visitor.visitSingularBytesField(value: self.device, fieldNumber: 5)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  static func ==(lhs: ProtoLinkFetchGroup, rhs: ProtoLinkFetchGroup) -> Bool {
+    if lhs.request != rhs.request {return false}
+    if lhs.hub != rhs.hub {return false}
+    if lhs.conversation != rhs.conversation {return false}
+    if lhs.user != rhs.user {return false}
+    if lhs.device != rhs.device {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension ProtoLinkGroup: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  static let protoMessageName: String = _protobuf_package + ".LinkGroup"
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}request\0\u{1}part\0")
+
+  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt64Field(value: &self.request) }()
+      case 2: try { try decoder.decodeSingularMessageField(value: &self._part) }()
+      default: break
+      }
+    }
+  }
+
+  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    if self.request != 0 {
+      try visitor.visitSingularUInt64Field(value: self.request, fieldNumber: 1)
+    }
+    try { if let v = self._part {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
+    } }()
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  static func ==(lhs: ProtoLinkGroup, rhs: ProtoLinkGroup) -> Bool {
+    if lhs.request != rhs.request {return false}
+    if lhs._part != rhs._part {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension ProtoLinkRefusedRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  static let protoMessageName: String = _protobuf_package + ".LinkRefusedRequest"
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}request\0\u{1}refusal\0")
+
+  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt64Field(value: &self.request) }()
+      case 2: try { try decoder.decodeSingularMessageField(value: &self._refusal) }()
+      default: break
+      }
+    }
+  }
+
+  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    if self.request != 0 {
+      try visitor.visitSingularUInt64Field(value: self.request, fieldNumber: 1)
+    }
+    try { if let v = self._refusal {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
+    } }()
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  static func ==(lhs: ProtoLinkRefusedRequest, rhs: ProtoLinkRefusedRequest) -> Bool {
+    if lhs.request != rhs.request {return false}
+    if lhs._refusal != rhs._refusal {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension ProtoLinkRefetch: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  static let protoMessageName: String = _protobuf_package + ".LinkRefetch"
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}hub\0\u{1}conversation\0\u{1}device\0\u{1}from\0\u{1}through\0")
+
+  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularBytesField(value: &self.hub) }()
+      case 2: try { try decoder.decodeSingularBytesField(value: &self.conversation) }()
+      case 3: try { try decoder.decodeSingularBytesField(value: &self.device) }()
+      case 4: try { try decoder.decodeSingularUInt64Field(value: &self.from) }()
+      case 5: try { try decoder.decodeSingularUInt64Field(value: &self.through) }()
+      default: break
+      }
+    }
+  }
+
+  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.hub.isEmpty {
+      try visitor.visitSingularBytesField(value: self.hub, fieldNumber: 1)
+    }
+    if !self.conversation.isEmpty {
+      try visitor.visitSingularBytesField(value: self.conversation, fieldNumber: 2)
+    }
+    if !self.device.isEmpty {
+      try visitor.visitSingularBytesField(value: self.device, fieldNumber: 3)
+    }
+    if self.from != 0 {
+      try visitor.visitSingularUInt64Field(value: self.from, fieldNumber: 4)
+    }
+    if self.through != 0 {
+      try visitor.visitSingularUInt64Field(value: self.through, fieldNumber: 5)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  static func ==(lhs: ProtoLinkRefetch, rhs: ProtoLinkRefetch) -> Bool {
+    if lhs.hub != rhs.hub {return false}
+    if lhs.conversation != rhs.conversation {return false}
+    if lhs.device != rhs.device {return false}
+    if lhs.from != rhs.from {return false}
+    if lhs.through != rhs.through {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension ProtoForwardedSignal: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  static let protoMessageName: String = _protobuf_package + ".ForwardedSignal"
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}signal\0\u{1}recipients\0")
+
+  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularMessageField(value: &self._signal) }()
+      case 2: try { try decoder.decodeRepeatedBytesField(value: &self.recipients) }()
+      default: break
+      }
+    }
+  }
+
+  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    try { if let v = self._signal {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
+    } }()
+    if !self.recipients.isEmpty {
+      try visitor.visitRepeatedBytesField(value: self.recipients, fieldNumber: 2)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  static func ==(lhs: ProtoForwardedSignal, rhs: ProtoForwardedSignal) -> Bool {
+    if lhs._signal != rhs._signal {return false}
+    if lhs.recipients != rhs.recipients {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension ProtoPresenceWanted: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  static let protoMessageName: String = _protobuf_package + ".PresenceWanted"
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}wishes\0")
+
+  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeRepeatedMessageField(value: &self.wishes) }()
+      default: break
+      }
+    }
+  }
+
+  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.wishes.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.wishes, fieldNumber: 1)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  static func ==(lhs: ProtoPresenceWanted, rhs: ProtoPresenceWanted) -> Bool {
+    if lhs.wishes != rhs.wishes {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension ProtoPresenceUnwanted: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  static let protoMessageName: String = _protobuf_package + ".PresenceUnwanted"
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}users\0")
+
+  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeRepeatedBytesField(value: &self.users) }()
+      default: break
+      }
+    }
+  }
+
+  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.users.isEmpty {
+      try visitor.visitRepeatedBytesField(value: self.users, fieldNumber: 1)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  static func ==(lhs: ProtoPresenceUnwanted, rhs: ProtoPresenceUnwanted) -> Bool {
+    if lhs.users != rhs.users {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension ProtoLinkPresence: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  static let protoMessageName: String = _protobuf_package + ".LinkPresence"
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}news\0")
+
+  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeRepeatedMessageField(value: &self.news) }()
+      default: break
+      }
+    }
+  }
+
+  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.news.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.news, fieldNumber: 1)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  static func ==(lhs: ProtoLinkPresence, rhs: ProtoLinkPresence) -> Bool {
+    if lhs.news != rhs.news {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -44,7 +44,7 @@ enum Fixture {
             .acknowledge(through: QueuePosition(unchecked: counterMax), watermarks: []),
             .lookup(RequestID(0), .address(try Address("bob@chat.example.org"))), .lookup(RequestID(2), .user(id32(0xb2))),
             .ping(0), .ping(.max),
-        ]
+        ] + groupsOfClient
     }
 
     static func node() throws -> [NodeFrame] {
@@ -52,7 +52,7 @@ enum Fixture {
             .welcome(
                 version: 1, node: id32(0xa1), federation: id32(0xfa), nonce: bytes32(0x82), certificateHash: bytes32(0x83),
                 signature: signature(0x92)),
-            .ready(waiting: 0), .ready(waiting: counterMax),
+            .ready(waiting: 0, order: 0), .ready(waiting: counterMax, order: counterMax),
             .granted(
                 RequestID(5), federation: id32(0xfa), issuer: id32(0xa1), issuerName: try NodeName("harbor"), certificate: signature(0x93)),
             .published(RequestID(6), record), .sent(id16(0xe1)),
@@ -61,7 +61,7 @@ enum Fixture {
             .caughtUp, .found(RequestID(7), record, address: try Address("alice@harbor")),
             .refusedRequest(RequestID(8), refusal), .refusedMessage(id16(0xe1), refusal),
             .pong(.max), .goodbye(refusal), .goodbye(Refusal(.unknown, "")),
-        ]
+        ] + groupsOfNode
     }
 
     static func link() throws -> [LinkFrame] {
@@ -82,7 +82,7 @@ enum Fixture {
             .equivocation(record, unconsented), .lookup(RequestID(1), .user(id32(0xb1))),
             .lookup(RequestID(2), .address(try Address("bob@tower"))), .found(RequestID(1), record),
             .found(RequestID(2), nil), .goodbye(refusal),
-        ]
+        ] + groupsOfLink
     }
 }
 

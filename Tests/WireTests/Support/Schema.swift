@@ -9,6 +9,8 @@ struct Schema {
         let oneof: String?
         /// From a comment that begins with a number, for `bytes` only.
         let exactLength: Int?
+        /// Whether its comment says that bytes without an exact length are needed.
+        let isNeeded: Bool
     }
 
     private(set) var messages: [String: [UInt64: Field]] = [:]
@@ -60,12 +62,13 @@ struct Schema {
 
     private mutating func add(_ words: [String], oneof: String?, _ comment: Substring, to scopes: [Scope]) {
         let isRepeated = words[0] == "repeated"
-        let rest = isRepeated ? Array(words.dropFirst()) : words
+        let rest = isRepeated || words[0] == "optional" ? Array(words.dropFirst()) : words
         let message = scopes.reversed().lazy.compactMap { if case .message(let name) = $0 { name } else { nil } }.first
         guard let message, rest.count == 3, let number = UInt64(rest[2]) else { return }
         let digits = comment.prefix { $0.isNumber }
         messages[message]?[number] = Field(
-            name: rest[1], type: rest[0], isRepeated: isRepeated, oneof: oneof, exactLength: rest[0] == "bytes" ? Int(digits) : nil)
+            name: rest[1], type: rest[0], isRepeated: isRepeated, oneof: oneof, exactLength: rest[0] == "bytes" ? Int(digits) : nil,
+            isNeeded: comment.hasSuffix("needed"))
     }
 }
 

@@ -1,0 +1,36 @@
+/// What a device tells its home at the start of a session about being seen.
+public struct PresenceSettings: Hashable, Sendable {
+    /// BLAKE2b-256 of the user's presence token: who can name the token may subscribe. Nil: nobody may.
+    public let token: Digest?
+    /// Whether subscribers learn when the user was last online.
+    public let sharesLastSeen: Bool
+
+    public init(token: Digest?, sharesLastSeen: Bool) { (self.token, self.sharesLastSeen) = (token, sharesLastSeen) }
+}
+
+/// Whose presence somebody wants, and the token that the user handed over inside a conversation.
+public struct PresenceWish: Hashable, Sendable {
+    public let user: UserID
+    public let token: Bytes32
+
+    public init(user: UserID, token: Bytes32) { (self.user, self.token) = (user, token) }
+}
+
+public enum Presence: Hashable, Sendable {
+    case online
+    /// The minute (seconds since 1970, a multiple of 60); nil where the user does not share it, and for a wrong token, a blocked asker and an
+    /// unknown user alike.
+    case offline(lastSeen: UInt64?)
+}
+
+public struct PresenceNews: Hashable, Sendable {
+    public let user: UserID
+    public let presence: Presence
+    /// Between nodes: the token of the wish that this answers, since two users of one node may hold different ones, one of them rotated away.
+    /// Nil towards clients.
+    public let token: Bytes32?
+
+    public init(user: UserID, presence: Presence, token: Bytes32? = nil) {
+        (self.user, self.presence, self.token) = (user, presence, token)
+    }
+}

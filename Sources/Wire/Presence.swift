@@ -1,0 +1,59 @@
+internal import Vocabulary
+
+#if canImport(FoundationEssentials)
+    internal import FoundationEssentials
+#else
+    internal import Foundation
+#endif
+
+// Who is online, and who may know.
+
+extension ProtoPresenceSettings {
+    init(_ settings: PresenceSettings) {
+        if let token = settings.token { self.token = Data(token) }
+        sharesLastSeen = settings.sharesLastSeen
+    }
+
+    func value() throws(WireError) -> PresenceSettings {
+        PresenceSettings(token: token.isEmpty ? nil : try token.id("presence.token"), sharesLastSeen: sharesLastSeen)
+    }
+}
+
+extension ProtoPresenceWish {
+    init(_ wish: PresenceWish) {
+        user = Data(wish.user)
+        token = Data(wish.token)
+    }
+}
+
+extension Array<ProtoPresenceWish> {
+    func wishes() throws(WireError) -> [PresenceWish] {
+        try values("wishes", max: Limits.presenceWishesMax) { wish throws(WireError) in
+            PresenceWish(user: try wish.user.id("wish.user"), token: try wish.token.bytes32("wish.token"))
+        }
+    }
+}
+
+extension ProtoPresenceNews {
+    init(_ news: PresenceNews) {
+        user = Data(news.user)
+        switch news.presence {
+        case .online: online = true
+        case .offline(let seen): if let seen { lastSeen = seen }
+        }
+    }
+
+    /// A time finer than a minute is refused: it says more than the user agreed to.
+    fileprivate func value() throws(WireError) -> PresenceNews {
+        let user: UserID = try user.id("news.user")
+        guard hasLastSeen else { return PresenceNews(user: user, presence: online ? .online : .offline(lastSeen: nil)) }
+        guard !online, lastSeen.isMultiple(of: 60) else { throw .badValue("news.last_seen") }
+        return PresenceNews(user: user, presence: .offline(lastSeen: try lastSeen.bounded("news.last_seen")))
+    }
+}
+
+extension Array<ProtoPresenceNews> {
+    func news() throws(WireError) -> [PresenceNews] {
+        try values("news", max: Limits.presenceNewsPerFrameMax) { news throws(WireError) in try news.value() }
+    }
+}
