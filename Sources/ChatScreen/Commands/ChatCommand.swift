@@ -56,17 +56,17 @@ enum CommandName: String, CaseIterable {
 
     var meaning: String {
         switch self {
-        case .open: "begins or shows the conversation with a contact"
-        case .group: "creates a group; a name of several words goes in quotes"
+        case .open: "shows or begins a conversation"
+        case .group: "creates a group; quote a longer name"
         case .add: "adds members to this group"
         case .remove: "removes members from this group"
         case .leave: "leaves this group"
         case .rename: "gives this group another name"
         case .role: "says what a member of this group may do"
-        case .info: "who is in this conversation, and how it is secured"
-        case .verify: "shows the safety number; with the contact's, compares them"
+        case .info: "who is here, and how it is secured"
+        case .verify: "shows or compares the safety number"
         case .trust: "takes a contact's changed key as the contact's"
-        case .receipts: "who has and who read your last message, or the Nth last"
+        case .receipts: "who has, who read your last (Nth) message"
         case .accept: "takes a stranger's request"
         case .decline: "removes a stranger's request"
         case .block: "nothing comes from the contact any more"

@@ -9,17 +9,18 @@ enum Help {
         ]
         let keys = [
             ("Enter", "sends; Alt-Enter begins a new line"),
-            ("Tab, Ctrl-N, Alt-Down", "next conversation; Shift-Tab, Ctrl-P, Alt-Up: the one before; Alt-1 to Alt-9"),
-            ("PageUp, PageDown", "scrolls; Escape goes back to the end"),
+            ("Tab, Ctrl-N, Alt-Down", "next conversation; Alt-1 to Alt-9: that one"),
+            ("Shift-Tab, Ctrl-P, Alt-Up", "the conversation before"),
+            ("PageUp, PageDown", "scrolls; Escape: to the end"),
             ("Up, Down", "what you entered before"),
-            ("Ctrl-W, Ctrl-U, Ctrl-K", "deletes the word, what is before, what is after; Ctrl-Y brings it back"),
+            ("Ctrl-W, Ctrl-U, Ctrl-K", "deletes word, before, after; Ctrl-Y: undo"),
             ("Tab after /", "completes commands and addresses"),
             ("Ctrl-L, Ctrl-Z", "draws anew, suspends"),
         ]
         return ["Escape closes this.", "", "Ticks of your messages"]
             + states.map { "  " + pad(marks.name($0.0), 5) + $0.1 }
-            + ["", "Commands (the first letters are enough; //text sends a text that begins with /)"] + commands.map { "  " + $0 }
-            + ["", "Keys"] + keys.map { "  " + pad($0.0, 24) + $0.1 }
+            + ["", "Commands; the first letters are enough, //text sends /text"] + commands.map { "  " + $0 }
+            + ["", "Keys"] + keys.map { "  " + pad($0.0, 27) + $0.1 }
     }
 
     private static func pad(_ text: String, _ width: Int) -> String {

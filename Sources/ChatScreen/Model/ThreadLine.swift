@@ -35,6 +35,14 @@ public struct ThreadLine: Hashable, Sendable, Identifiable {
         if case .sent = kind { true } else { false }
     }
 
+    /// A message of ours without a number yet.
+    var isOnItsWay: Bool {
+        switch kind {
+        case .sent(_, .queued), .sent(_, .sent): number == nil
+        case .sent, .received, .unreadable, .membership, .hole, .alarm: false
+        }
+    }
+
     /// What it costs to keep.
     var bytes: Int {
         switch kind {

@@ -62,7 +62,10 @@ struct Timeline: Sendable {
                 bytes -= line.bytes
                 return
             }
-            lines.insert(line, at: before.map { $0 + 1 } ?? 0)
+            var at = before.map { $0 + 1 } ?? 0
+            // What failed stays where it was; what is on its way goes on to the end.
+            while at < lines.count, lines[at].number == nil, !lines[at].isOnItsWay { at += 1 }
+            lines.insert(line, at: at)
         } else {
             lines.append(line)
         }

@@ -10,15 +10,22 @@ extension Screen {
             }
             frame.put(fitted(title(layout), columns - layout.main), row: 0, column: layout.main, end: columns)
         }
+        if let panel {
+            for (row, cells) in zip(layout.body, panelRows(panel, layout)) { frame.put(cells, row: row, column: 0, end: columns) }
+        } else {
+            drawConversations(on: &frame, layout)
+        }
+        for (row, cells) in zip(layout.notice, noticeRows ?? [standing(layout)]) { frame.put(cells, row: row, column: 0, end: columns) }
+        drawInput(on: &frame, layout)
+        return frame
+    }
+
+    private func drawConversations(on frame: inout Frame, _ layout: Layout) {
         if layout.side > 0 {
             for (row, cells) in zip(layout.body, side(layout)) { frame.put(cells, row: row, column: 0, end: layout.side) }
             for row in layout.body { frame.put([marks.bar], row: row, column: layout.side, end: layout.main) }
         }
-        let body = panel.map { panelRows($0, layout) } ?? threadRows(layout)
-        for (row, cells) in zip(layout.body, body) { frame.put(cells, row: row, column: layout.main, end: columns) }
-        for (row, cells) in zip(layout.notice, noticeRows ?? [standing(layout)]) { frame.put(cells, row: row, column: 0, end: columns) }
-        drawInput(on: &frame, layout)
-        return frame
+        for (row, cells) in zip(layout.body, threadRows(layout)) { frame.put(cells, row: row, column: layout.main, end: columns) }
     }
 
     private func fitted(_ cells: [Cell], _ columns: Int) -> [Cell] { cells.fitted(max(0, columns), ellipsis: marks.ellipsis) }
@@ -101,13 +108,13 @@ extension Screen {
     // MARK: Panel
 
     private func panelRows(_ panel: Panel, _ layout: Layout) -> [[Cell]] {
-        let rows = allRows(of: panel, columns - layout.main)
+        let rows = allRows(of: panel)
         let first = max(0, min(panel.scrolled, rows.count - layout.body.count))
         return Array(rows.dropFirst(first).prefix(layout.body.count))
     }
 
-    private func allRows(of panel: Panel, _ width: Int) -> [[Cell]] {
-        wrapped(panel.title, width, .bold) + panel.lines.flatMap { wrapped($0, width) }
+    private func allRows(of panel: Panel) -> [[Cell]] {
+        wrapped(panel.title, columns, .bold) + panel.lines.flatMap { wrapped($0, columns) }
     }
 
     // MARK: Scrolling
@@ -116,7 +123,7 @@ extension Screen {
         let layout = layout
         let (width, height) = (columns - layout.main, layout.body.count)
         if var panel {
-            let most = max(0, allRows(of: panel, width).count - height)
+            let most = max(0, allRows(of: panel).count - height)
             let now = min(panel.scrolled, most)
             panel.scrolled = up ? now - min(now, count) : now + min(most - now, count)
             self.panel = panel

@@ -1,3 +1,5 @@
+internal import Vocabulary
+
 /// What keys do.
 extension Screen {
     mutating func pressed(_ event: KeyEvent) -> [ScreenAction] {
@@ -111,7 +113,7 @@ extension Screen {
     private mutating func tab() -> [ScreenAction] {
         guard editor.before.hasPrefix("/") else { return switchConversation(by: 1) }
         let contacts = conversations.filter { !$0.isGroup }.map(\.title) + (row?.members ?? [])
-        let completion = Completion(addresses: Set(contacts).sorted())
+        let completion = Completion(addresses: Set(contacts.filter { (try? Address($0)) != nil }).sorted())
         let after = editor.after
         switch completion.complete(editor.before) {
         case .none: notice = Notice(text: "Nothing known begins so.", isProblem: false)

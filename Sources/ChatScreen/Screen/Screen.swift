@@ -61,6 +61,9 @@ public struct Screen: Sendable {
 
     // MARK: What is shown
 
+    /// The id of the conversation that is shown.
+    public var shownConversation: String? { current }
+
     var row: ConversationRow? { current.flatMap { id in conversations.first { $0.id == id } } }
 
     var timeline: Timeline? { current.flatMap { timelines[$0] } }
