@@ -1,188 +1,144 @@
 internal import Cryptography
-public import Vocabulary
+internal import Vocabulary
 
-/// One conversation as its hub knows it: roster, the last number and chain, and the log of what some device still lacks.
+/// One conversation as its hub knows it: who is in it, the last number and chain, and the log of what some device still lacks.
 struct Conversation: Sendable {
-    /// What the log remembers of an event; its bytes are on disk.
-    struct Line: Sendable {
-        let number: SequenceNumber
-        let message: MessageID
-        let sender: RosterEntry
-        let payload: Digest
-        let chain: Digest
-        /// Seconds of up-time.
-        let expires: UInt64
-    }
-
     let key: ConversationKey
-    /// Sorted; the creator's devices among them.
-    let roster: [RosterEntry]
+    /// `key.groupID`, which every message is compared with.
+    let groupID: [UInt8]
     let creator: UserID
+    private(set) var roster: Roster
+    /// Nil while the roster is data that the creator stated.
+    var group: GroupFollower?
+    /// Of the GroupInfo that founded it: to know a repeat.
+    let founding: Digest
+
     private(set) var head: SequenceNumber = 0
     private(set) var chain: Digest
-    private(set) var watermarks: [DeviceID: SequenceNumber] = [:]
-    private(set) var log: ArraySlice<Line> = []
-    private var numbers: [MessageID: SequenceNumber] = [:]
+    private(set) var log = EventLog()
+    /// Devices that lack the log's first event; nil when it must be counted anew.
+    private var behind: Int?
+
+    /// Where the devices live, as of some state of the directory.
+    var fanOut: FanOut?
     /// For the eviction of the least recently used.
     var lastUsed: UInt64 = 0
 
-    init(key: ConversationKey, roster: [RosterEntry], creator: UserID) {
-        (self.key, self.roster, self.creator) = (key, roster, creator)
+    init(key: ConversationKey, creator: UserID, roster: Roster, group: GroupFollower? = nil, founding: Digest = .zero) {
+        (self.key, self.creator, self.roster, self.group, self.founding) = (key, creator, roster, group, founding)
+        groupID = key.groupID
         chain = Chain.start(key)
     }
 
-    func contains(_ entry: RosterEntry) -> Bool {
-        var (low, high) = (0, roster.count)
-        while low < high {
-            let middle = (low + high) / 2
-            if roster[middle] < entry { low = middle + 1 } else { high = middle }
-        }
-        return low < roster.count && roster[low] == entry
-    }
+    /// Bytes of memory, roughly: for the bound on all that are resident.
+    var weight: Int { 512 + roster.count * 192 + log.count * 256 + (group?.weight ?? 0) }
 
-    func entry(of device: DeviceID) -> RosterEntry? { roster.first { $0.device == device } }
-
-    /// The log's line for a message, for as long as the log holds it.
-    func line(for message: MessageID) -> Line? {
-        guard let number = numbers[message] else { return nil }
-        return line(number)
-    }
-
-    /// Gives the next number.
-    mutating func append(
-        message: MessageID, sender: RosterEntry, kind: EventKind, epoch: Epoch, payload: [UInt8], expires: UInt64
-    ) -> Envelope {
+    /// Gives the next number. Never expires before one in front of it: the log is emptied from the front.
+    mutating func append(_ event: NewEvent, expires asked: UInt64) -> (envelope: Envelope, expires: UInt64) {
         let number = head.next
+        let payload = Hash.blake2b(event.payload)
         chain = Chain.next(
-            after: chain, number: number, sender: sender, message: message, kind: kind, epoch: epoch, payload: payload)
+            after: chain, number: number, sender: event.sender, message: event.message, kind: event.kind, epoch: event.epoch,
+            payload: event.payload)
         head = number
-        remember(
-            Line(
-                number: number, message: message, sender: sender, payload: Hash.blake2b(payload), chain: chain, expires: expires))
-        return Envelope(
-            key: key, number: number, sender: sender, message: message, kind: kind, epoch: epoch, payload: payload, chain: chain)
+        let envelope = Envelope(
+            key: key, number: number, sender: event.sender, message: event.message, kind: event.kind, epoch: event.epoch,
+            payload: event.payload, chain: chain)
+        let expires = max(asked, log.last?.expires ?? 0)
+        _ = log.append(
+            EventLog.Line(
+                number: number, message: event.message, sender: event.sender, payload: payload, chain: chain, expires: expires))
+        if log.count == 1 { behind = nil }
+        return (envelope, expires)
     }
 
-    /// - Returns: the number the device's watermark stood at before; nil for one that is no news or ahead of the truth.
-    mutating func raise(_ watermark: Watermark) -> SequenceNumber? {
-        let before = watermarks[watermark.device] ?? 0
-        guard watermark.through > before, watermark.through <= head else { return nil }
-        // Where the log still knows the chain, a watermark over another history is refused.
-        if let line = line(watermark.through), line.chain != watermark.chain { return nil }
-        if watermark.through == head, watermark.chain != chain { return nil }
-        watermarks[watermark.device] = watermark.through
-        return before
+    /// The last event came with a Welcome of so many parts.
+    mutating func attach(parts: Int) { log.attach(parts: UInt16(clamping: parts)) }
+
+    /// An event without its number.
+    struct NewEvent {
+        let message: MessageID
+        let sender: RosterEntry
+        let kind: EventKind
+        let epoch: Epoch
+        let payload: [UInt8]
     }
 
-    /// Takes from the log what every roster device has.
-    mutating func prune() -> [SequenceNumber] {
-        let covered = roster.map { watermarks[$0.device] ?? 0 }.min() ?? 0
-        return drop { $0.number <= covered }
+    /// A commit's change of the roster. Who came has nothing of what was before.
+    mutating func change(removed: [RosterEntry], added: [RosterEntry]) {
+        guard !removed.isEmpty || !added.isEmpty else { return }
+        roster.remove(removed, add: added, since: head)
+        (behind, fanOut) = (nil, nil)
     }
 
-    /// Takes from the front of the log what may not stay longer.
-    mutating func expire(upTime: UInt64) -> [Line] {
-        let lines = log.prefix { $0.expires <= upTime }
-        let gone = Array(lines)
-        _ = drop { $0.expires <= upTime }
-        return gone
+    // MARK: Coverage
+
+    /// Whether a watermark may raise its device's: news, and not ahead of the truth, nor over another history where the log still knows.
+    func isNews(_ watermark: Watermark) -> Bool {
+        guard let member = roster[watermark.device], watermark.through > member.through, watermark.through <= head else { return false }
+        if watermark.through == head { return watermark.chain == chain }
+        return log.line(watermark.through).map { $0.chain == watermark.chain } ?? true
     }
 
-    /// The senders, other than the device itself, of what lies above `from` and at or below `through`.
-    func senders(above from: SequenceNumber, through: SequenceNumber, except device: DeviceID) -> [RosterEntry] {
-        var senders: Set<RosterEntry> = []
-        for line in log where line.number > from && line.number <= through && line.sender.device != device { senders.insert(line.sender) }
+    /// - Returns: whose messages it newly covers; nil for no news.
+    mutating func raise(_ watermark: Watermark) -> [RosterEntry]? {
+        guard isNews(watermark), let before = roster[watermark.device] else { return nil }
+        roster.raise(watermark.device, through: watermark.through)
+        log.reach(above: before.covered, through: watermark.through, user: before.user)
+        if let first = log.first, before.covered < first.number, watermark.through >= first.number, let count = behind { behind = count - 1 }
+        var senders: [RosterEntry] = []
+        // Mostly a few lines of a few senders.
+        for line in log.lines(above: before.covered, through: watermark.through)
+        where line.sender.device != watermark.device && !senders.contains(line.sender) && roster.contains(line.sender) {
+            senders.append(line.sender)
+        }
         return senders.sorted()
     }
 
-    private func line(_ number: SequenceNumber) -> Line? {
-        guard let first = log.first, number >= first.number, number.value - first.number.value < UInt64(log.count) else { return nil }
-        return log[log.startIndex + Int(number.value - first.number.value)]
+    /// Takes from the log what every roster device has.
+    mutating func prune() -> [EventLog.Line] {
+        guard let first = log.first else { return [] }
+        let lacking = behind ?? roster.lacking(first.number)
+        behind = lacking
+        guard lacking == 0 else { return [] }
+        let covered = roster.covered
+        behind = nil
+        return log.drop { $0.number <= covered }
     }
 
-    private mutating func remember(_ line: Line) {
-        log.append(line)
-        numbers[line.message] = line.number
+    /// Whether a device of another user has the event.
+    func isReached(_ line: EventLog.Line) -> Bool {
+        line.isReached
+            || roster.entries.contains { entry in
+                guard entry.user != line.sender.user, let member = roster[entry.device] else { return false }
+                return member.since <= line.number && line.number <= member.through
+            }
     }
 
-    private mutating func drop(while condition: (Line) -> Bool) -> [SequenceNumber] {
-        var gone: [SequenceNumber] = []
-        while let line = log.first, condition(line) {
-            log.removeFirst()
-            numbers[line.message] = nil
-            gone.append(line.number)
-        }
-        return gone
+    /// Takes from the front of the log what may not stay longer.
+    mutating func expire(upTime: UInt64) -> [EventLog.Line] {
+        behind = nil
+        return log.drop { $0.expires <= upTime }
     }
 }
 
-// MARK: On disk
+// MARK: Restoring
 
 extension Conversation {
-    var rosterRow: [UInt8] {
-        var writer = ByteWriter()
-        writer.write(UInt16(1))
-        writer.write(creator)
-        writer.write(vector: roster) { $0.write($1) }
-        return writer.bytes
-    }
-
-    var headRow: [UInt8] {
-        var writer = ByteWriter()
-        writer.write(head)
-        writer.write(chain)
-        return writer.bytes
-    }
-
-    /// - Parameter events: the held ones, rising.
-    init(key: ConversationKey, rows: ConversationRows) throws(CodecError) {
-        var reader = ByteReader(rows.roster)
-        guard try reader.integer(UInt16.self) == 1 else { throw .badValue("the format of a conversation") }
-        let creator: UserID = try reader.id()
-        let roster = try reader.vector(max: Limits.rosterDevicesMax) { reader throws(CodecError) in try reader.rosterEntry() }
-        try reader.finish()
-        self.init(key: key, roster: roster, creator: creator)
-        if let row = rows.head {
-            var reader = ByteReader(row)
-            (head, chain) = (try reader.counter(), try reader.id())
-        }
-        for (device, row) in rows.watermarks {
-            var reader = ByteReader(row)
-            watermarks[device] = try reader.counter()
-        }
-        for bytes in rows.events {
-            let stored = try StoredEvent(decoding: bytes)
-            let envelope = stored.envelope
-            guard log.last.map({ $0.number.next == envelope.number }) ?? true else { throw .badValue("a hole in a conversation's log") }
-            remember(
-                Line(
-                    number: envelope.number, message: envelope.message, sender: envelope.sender,
-                    payload: Hash.blake2b(envelope.payload), chain: envelope.chain, expires: stored.expires))
-        }
-    }
-}
-
-/// A conversation's rows, as the shell loads them on demand.
-public struct ConversationRows: Sendable {
-    public var roster: [UInt8]
-    public var head: [UInt8]?
-    public var watermarks: [(device: DeviceID, row: [UInt8])]
-    public var events: [[UInt8]]
-
-    public init(roster: [UInt8], head: [UInt8]?, watermarks: [(device: DeviceID, row: [UInt8])], events: [[UInt8]]) {
-        (self.roster, self.head, self.watermarks, self.events) = (roster, head, watermarks, events)
-    }
-
-    // How the rows of `StoreTable.conversation`, `.head` and `.watermark` are found.
-
-    public static func key(_ key: ConversationKey) -> [UInt8] { key.conversation.bytes }
-    public static func watermarkKey(_ key: ConversationKey, _ device: DeviceID) -> [UInt8] { key.conversation.bytes + device.bytes }
-
-    /// The devices whose watermark rows belong to a roster row.
-    public static func devices(inRosterRow row: [UInt8]) -> [DeviceID] {
+    mutating func restoreHead(row: [UInt8]) throws(CodecError) {
         var reader = ByteReader(row)
-        guard (try? reader.integer(UInt16.self)) == 1, (try? reader.id(UserID.self)) != nil else { return [] }
-        let roster = try? reader.vector(max: Limits.rosterDevicesMax) { reader throws(CodecError) in try reader.rosterEntry() }
-        return (roster ?? []).map(\.device)
+        (head, chain) = (try reader.counter(), try reader.id())
+    }
+
+    mutating func restoreWatermark(_ device: DeviceID, row: [UInt8]) throws(CodecError) { try roster.restore(device, row: row) }
+
+    /// - Parameter welcomes: parts of the Welcomes that came with events.
+    mutating func restoreLine(_ bytes: [UInt8], welcomes: [SequenceNumber: UInt16]) throws(CodecError) {
+        let stored = try StoredEvent(decoding: bytes)
+        let envelope = stored.envelope
+        let line = EventLog.Line(
+            number: envelope.number, message: envelope.message, sender: envelope.sender, payload: Hash.blake2b(envelope.payload),
+            chain: envelope.chain, expires: stored.expires, parts: welcomes[envelope.number] ?? 0)
+        guard log.append(line) else { throw .badValue("a hole in a conversation's log") }
     }
 }

@@ -25,8 +25,12 @@ package struct Queues: Sendable {
     package struct Slot: Hashable, Sendable {
         package let key: ConversationKey
         package let device: DeviceID
+        /// Of its read receipt rather than its watermark.
+        package let isMark: Bool
 
-        package init(key: ConversationKey, device: DeviceID) { (self.key, self.device) = (key, device) }
+        package init(key: ConversationKey, device: DeviceID, isMark: Bool = false) {
+            (self.key, self.device, self.isMark) = (key, device, isMark)
+        }
     }
 
     private struct Queue: Sendable {
@@ -41,9 +45,15 @@ package struct Queues: Sendable {
         var pagedFrom: UInt64 = 0
         /// The receiver is told once everything through here was sent.
         var catchUp: UInt64?
-        var slots: [Slot: UInt64] = [:]
+        var slots: [Slot: (position: UInt64, devices: [DeviceID])] = [:]
         /// Through here the receiver has everything: to notice one that went back.
         var acknowledged: UInt64 = 0
+
+        /// The entry in a slot, if it can still be taken out.
+        func unsent(_ slot: Slot) -> (position: UInt64, devices: [DeviceID])? {
+            guard let old = slots[slot], old.position > pushed || receiver == nil, old.position > acknowledged else { return nil }
+            return old
+        }
 
         var isDrained: Bool { outline.last.map { $0.position <= pushed } ?? true }
 
@@ -87,9 +97,15 @@ package struct Queues: Sendable {
         if queue.outline.count > 0 { queues[destination] = queue }
     }
 
+    /// Why nothing more may be added to any queue.
+    package var refusal: Refusal? { entries < Limits.queueEntriesTotalMax ? nil : Refusal(.queueFull, "The node's queues are full.") }
+
+    /// Whom the item in a slot concerns that has not been sent yet and that the next one takes the place of.
+    package func unsent(_ slot: Slot, for destination: Destination) -> [DeviceID] { queues[destination]?.unsent(slot)?.devices ?? [] }
+
     /// - Returns: why nothing more may be added to this queue.
     package func refusal(for destination: Destination) -> Refusal? {
-        guard entries < Limits.queueEntriesTotalMax else { return Refusal(.queueFull, "The node's queues are full.") }
+        if let refusal { return refusal }
         guard let queue = queues[destination] else { return nil }
         let (entriesMax, bytesMax) =
             switch destination {
@@ -116,18 +132,18 @@ package struct Queues: Sendable {
     /// Adds an entry. A newer watermark takes the place of one that has not been sent yet.
     /// - Returns: the writes, and where to send the item at once: everything before it was sent and the window has room.
     package mutating func append(
-        to destination: Destination, content: [UInt8], event: EventKey?, bytes size: Int, slot: Slot? = nil
+        to destination: Destination, content: [UInt8], event: EventKey?, bytes size: Int, slot: Slot? = nil, slotDevices: [DeviceID] = []
     ) -> (writes: [StoreWrite], push: (Receiver, QueuePosition)?) {
         var queue = queues[destination] ?? Queue()
         var writes: [StoreWrite] = []
         if let slot {
-            if let old = queue.slots[slot], old > queue.pushed || queue.receiver == nil, old > queue.acknowledged {
+            if let old = queue.unsent(slot)?.position {
                 (entries, bytes) = (entries - queue.outline.count, bytes - queue.outline.bytes)
                 queue.outline.remove(position: old)
                 (entries, bytes) = (entries + queue.outline.count, bytes + queue.outline.bytes)
                 writes.append(.withdraw(destination, QueuePosition(unchecked: old)))
             }
-            queue.slots[slot] = nextPosition.value
+            queue.slots[slot] = (nextPosition.value, slotDevices)
         }
         let position = nextPosition
         nextPosition = position.next

@@ -1,0 +1,129 @@
+internal import Cryptography
+public import Vocabulary
+
+/// A conversation's rows, as the shell loads them on demand.
+public struct ConversationRows: Sendable {
+    public var roster: [UInt8]
+    /// Of a conversation that is an MLS group.
+    public var group: [UInt8]?
+    public var head: [UInt8]?
+    public var watermarks: [(device: DeviceID, row: [UInt8])]
+    /// The held ones, rising.
+    public var events: [[UInt8]]
+
+    public init(
+        roster: [UInt8], group: [UInt8]? = nil, head: [UInt8]?, watermarks: [(device: DeviceID, row: [UInt8])], events: [[UInt8]]
+    ) {
+        (self.roster, self.group, self.head, self.watermarks, self.events) = (roster, group, head, watermarks, events)
+    }
+
+    /// - Returns: nil when this node is not hub of such a conversation.
+    public static func read(_ key: ConversationKey, from store: some NodeStore) throws(StoreError) -> ConversationRows? {
+        guard let roster = try store.value(.conversation, key: Self.key(key)) else { return nil }
+        var rows = ConversationRows(
+            roster: roster, group: try store.value(.group, key: Self.key(key)), head: try store.value(.head, key: Self.key(key)),
+            watermarks: [], events: [])
+        for device in rows.devices {
+            if let row = try store.value(.watermark, key: watermarkKey(key, device)) { rows.watermarks.append((device, row)) }
+        }
+        rows.events = try store.heldEvents(key).map(\.bytes)
+        return rows
+    }
+
+    /// Whose watermarks belong to the conversation.
+    private var devices: [DeviceID] {
+        if let group { return (try? GroupFollower.restored(row: group))?.roster.map(\.device) ?? [] }
+        return (try? StatedRoster(row: roster))?.entries.map(\.device) ?? []
+    }
+
+    // How the rows are found.
+
+    static func key(_ key: ConversationKey) -> [UInt8] { key.conversation.bytes }
+    static func watermarkKey(_ key: ConversationKey, _ device: DeviceID) -> [UInt8] { key.conversation.bytes + device.bytes }
+}
+
+/// The row of a conversation whose creator stated the roster. Interim.
+struct StatedRoster {
+    let creator: UserID
+    let entries: [RosterEntry]
+
+    init(creator: UserID, entries: [RosterEntry]) { (self.creator, self.entries) = (creator, entries) }
+
+    init(row: [UInt8]) throws(CodecError) {
+        var reader = ByteReader(row)
+        guard try reader.integer(UInt16.self) == 1 else { throw .badValue("the format of a conversation") }
+        creator = try reader.id()
+        entries = try reader.vector(max: Limits.rosterDevicesMax) { reader throws(CodecError) in try reader.rosterEntry() }
+        try reader.finish()
+    }
+
+    var row: [UInt8] {
+        var writer = ByteWriter()
+        writer.write(UInt16(1))
+        writer.write(creator)
+        writer.write(vector: entries) { $0.write($1) }
+        return writer.bytes
+    }
+}
+
+/// The row of a conversation that is an MLS group: what its group's row does not tell.
+struct FoundedConversation {
+    let creator: UserID
+    let founding: Digest
+    /// How many parts the Welcomes have that the log holds.
+    var welcomes: [(number: SequenceNumber, parts: UInt16)] = []
+
+    init(creator: UserID, founding: Digest) { (self.creator, self.founding) = (creator, founding) }
+
+    init(row: [UInt8]) throws(CodecError) {
+        var reader = ByteReader(row)
+        guard try reader.integer(UInt16.self) == 2 else { throw .badValue("the format of a conversation") }
+        (creator, founding) = (try reader.id(), try reader.id())
+        welcomes = try reader.vector { reader throws(CodecError) in (try reader.counter(), try reader.integer()) }
+        try reader.finish()
+    }
+
+    var row: [UInt8] {
+        var writer = ByteWriter()
+        writer.write(UInt16(2))
+        writer.write(creator)
+        writer.write(founding)
+        writer.write(vector: welcomes) { writer, item in
+            writer.write(item.number)
+            writer.write(item.parts)
+        }
+        return writer.bytes
+    }
+}
+
+extension Conversation {
+    init(key: ConversationKey, rows: ConversationRows) throws {
+        var welcomes: [SequenceNumber: UInt16] = [:]
+        if let row = rows.group {
+            let founded = try FoundedConversation(row: rows.roster)
+            let (follower, roster) = try GroupFollower.restored(row: row)
+            self.init(key: key, creator: founded.creator, roster: Roster(roster), group: follower, founding: founded.founding)
+            for item in founded.welcomes { welcomes[item.number] = item.parts }
+        } else {
+            let stated = try StatedRoster(row: rows.roster)
+            self.init(key: key, creator: stated.creator, roster: Roster(stated.entries))
+        }
+        if let row = rows.head { try restoreHead(row: row) }
+        for (device, row) in rows.watermarks { try restoreWatermark(device, row: row) }
+        for bytes in rows.events { try restoreLine(bytes, welcomes: welcomes) }
+    }
+
+    var roomRow: [UInt8] {
+        guard group != nil else { return StatedRoster(creator: creator, entries: roster.entries).row }
+        var founded = FoundedConversation(creator: creator, founding: founding)
+        founded.welcomes = log.lines.filter { $0.parts > 0 }.map { ($0.number, $0.parts) }
+        return founded.row
+    }
+
+    var headRow: [UInt8] {
+        var writer = ByteWriter()
+        writer.write(head)
+        writer.write(chain)
+        return writer.bytes
+    }
+}

@@ -1,0 +1,77 @@
+internal import Vocabulary
+
+/// What a conversation's log remembers of the events that some device still lacks; their bytes are on disk. Numbers without gaps.
+struct EventLog: Sendable {
+    struct Line: Sendable {
+        let number: SequenceNumber
+        let message: MessageID
+        let sender: RosterEntry
+        let payload: Digest
+        let chain: Digest
+        /// Seconds of up-time.
+        let expires: UInt64
+        /// Of the Welcome that came with it, stored and released with it.
+        var parts: UInt16 = 0
+        /// A device of another user has it.
+        var isReached = false
+    }
+
+    private(set) var lines: ArraySlice<Line> = []
+    private var numbers: [MessageID: SequenceNumber] = [:]
+
+    var count: Int { lines.count }
+    var first: Line? { lines.first }
+    var last: Line? { lines.last }
+
+    /// The line of a message, for as long as the log holds it.
+    func line(for message: MessageID) -> Line? { numbers[message].flatMap { line($0) } }
+
+    func line(_ number: SequenceNumber) -> Line? { index(of: number).map { lines[$0] } }
+
+    /// Those above `from`, at or below `through`.
+    func lines(above from: SequenceNumber, through: SequenceNumber) -> ArraySlice<Line> {
+        guard let range = range(above: from, through: through) else { return [] }
+        return lines[range]
+    }
+
+    /// - Returns: false for one that does not follow the last.
+    mutating func append(_ line: Line) -> Bool {
+        if let last = lines.last, last.number.next != line.number { return false }
+        lines.append(line)
+        numbers[line.message] = line.number
+        return true
+    }
+
+    mutating func attach(parts: UInt16) {
+        guard !lines.isEmpty else { return }
+        lines[lines.endIndex - 1].parts = parts
+    }
+
+    /// Notes for whom the range is news: everybody else's messages have now reached one of this user's devices.
+    mutating func reach(above from: SequenceNumber, through: SequenceNumber, user: UserID) {
+        guard let range = range(above: from, through: through) else { return }
+        for index in range where lines[index].sender.user != user { lines[index].isReached = true }
+    }
+
+    /// Takes lines from the front for as long as a condition holds.
+    mutating func drop(while condition: (Line) -> Bool) -> [Line] {
+        let gone = Array(lines.prefix(while: condition))
+        guard !gone.isEmpty else { return [] }
+        lines.removeFirst(gone.count)
+        for line in gone { numbers[line.message] = nil }
+        // A slice keeps what stood before it.
+        if lines.startIndex > 64, lines.startIndex > lines.count { lines = ArraySlice(Array(lines)) }
+        return gone
+    }
+
+    private func index(of number: SequenceNumber) -> Int? {
+        guard let first = lines.first, number >= first.number, number.value - first.number.value < UInt64(lines.count) else { return nil }
+        return lines.startIndex + Int(number.value - first.number.value)
+    }
+
+    private func range(above from: SequenceNumber, through: SequenceNumber) -> Range<Int>? {
+        guard let first = lines.first, let last = lines.last, from < through else { return nil }
+        guard let start = index(of: max(from.next, first.number)), let end = index(of: min(through, last.number)), start <= end else { return nil }
+        return start..<(end + 1)
+    }
+}

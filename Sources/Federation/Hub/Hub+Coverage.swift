@@ -1,0 +1,53 @@
+package import Vocabulary
+
+// Watermarks: what they release from the log, and whom they concern; and events once more for who lacks them.
+extension Hub {
+    /// News of a device's watermark.
+    package struct Coverage: Sendable {
+        /// Whose messages it newly covers.
+        package let covered: [RosterEntry]
+        package let rosterCount: Int
+    }
+
+    /// Whether a watermark would change anything: for the look before its signature is checked.
+    /// - Parameter user: whose device it is, by the session or node it came from.
+    package func isNews(_ watermark: Watermark, of user: UserID?) -> Bool {
+        guard let conversation = conversations[watermark.key.conversation], let member = conversation.roster[watermark.device] else {
+            return false
+        }
+        return (user == nil || member.user == user) && conversation.isNews(watermark)
+    }
+
+    /// - Returns: nil for a watermark that is no news, not of the roster, or ahead of the truth.
+    package mutating func receive(_ watermark: Watermark, of user: UserID?, writes: inout [StoreWrite]) -> Coverage? {
+        guard isNews(watermark, of: user) else { return nil }
+        var released: [EventLog.Line] = []
+        let result = with(watermark.key.conversation) { conversation -> (covered: [RosterEntry], row: [UInt8], count: Int)? in
+            guard let covered = conversation.raise(watermark), let row = conversation.roster.row(of: watermark.device) else { return nil }
+            released = conversation.prune()
+            return (covered, row, conversation.roster.count)
+        }
+        guard let (covered, row, count) = result ?? nil else { return nil }
+        writes.append(.put(.watermark, key: ConversationRows.watermarkKey(watermark.key, watermark.device), value: row))
+        release(released, of: watermark.key, writes: &writes)
+        return Coverage(covered: covered, rosterCount: count)
+    }
+
+    /// Which stored bytes a device may have once more: events of the log that are meant for it, a Welcome in the place of the commit that
+    /// added it. At most `Limits.refetchedMax`.
+    package func stored(
+        _ id: ConversationID, for entry: RosterEntry, from: SequenceNumber, through: SequenceNumber
+    ) -> [EventKey] {
+        guard let conversation = conversations[id], conversation.roster.contains(entry), let member = conversation.roster[entry.device],
+            from <= through
+        else { return [] }
+        var keys: [EventKey] = []
+        for line in conversation.log.lines(above: max(from, member.since).previous, through: through).prefix(Limits.refetchedMax) {
+            let isOwnWelcome = line.number == member.since && line.parts > 0
+            for part in isOwnWelcome ? 1...line.parts : 0...0 {
+                keys.append(EventKey(conversation: conversation.key, number: line.number, part: part))
+            }
+        }
+        return keys
+    }
+}

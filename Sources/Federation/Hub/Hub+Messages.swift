@@ -1,0 +1,81 @@
+internal import Cryptography
+internal import MLS
+internal import Vocabulary
+
+// Messages, and what every numbered event goes through.
+extension Hub {
+    /// Interim, until every conversation is an MLS group.
+    mutating func create(
+        _ id: ConversationID, roster stated: [RosterEntry], by sender: RosterEntry, host: HubHost, writes: inout [StoreWrite]
+    ) -> Outcome {
+        let roster = stated.sorted()
+        guard Set(roster.map(\.device)).count == roster.count, roster.contains(sender), roster.count <= Limits.rosterDevicesMax else {
+            return .refused(Refusal(.rosterInvalid, "The roster lacks its creator or names a device twice."))
+        }
+        if let known = conversations[id] {
+            return known.creator == sender.user && known.group == nil && known.roster.entries == roster
+                ? .founded : .refused(Refusal(.conversationExists, "Another conversation has this id."))
+        }
+        if let obstacle = host.obstacle { return .refused(obstacle) }
+        for entry in roster { if let refusal = host.refusal(entry) { return .refused(refusal) } }
+        var conversation = Conversation(
+            key: ConversationKey(hub: node, conversation: id), creator: sender.user, roster: Roster(roster))
+        conversation.lastUsed = nextUse()
+        writes.append(.put(.conversation, key: ConversationRows.key(conversation.key), value: conversation.roomRow))
+        insert(conversation)
+        return .founded
+    }
+
+    mutating func application(
+        _ submission: Submission, _ epoch: Epoch, _ payload: [UInt8], from sender: RosterEntry, host: HubHost, writes: inout [StoreWrite]
+    ) -> Outcome {
+        let event = Conversation.NewEvent(
+            message: submission.message, sender: sender, kind: .application, epoch: epoch, payload: payload)
+        return with(submission.conversation) { conversation in
+            if let outcome = conversation.early(event, isOnRoster: conversation.roster.contains(sender)) { return outcome }
+            if let group = conversation.group {
+                guard let outline = MessageOutline(privateMessage: payload), outline.kind == .application,
+                    outline.group.elementsEqual(conversation.groupID), outline.epoch == epoch.value
+                else { return .refused(Refusal(.handshakeInvalid, "The payload is no message of this conversation and epoch.")) }
+                if let refusal = group.staleness(of: epoch) { return .refused(refusal) }
+            }
+            guard conversation.log.count < Limits.logEventsPerConversationMax else { return .refused(.logFull) }
+            if let obstacle = host.obstacle { return .refused(obstacle) }
+            let envelope = conversation.number(event, timeToLive: submission.timeToLive, host: host, writes: &writes)
+            return .accepted(Accepted(envelope: envelope))
+        } ?? .refused(.unknownConversation)
+    }
+}
+
+extension Conversation {
+    /// What is said before anything else is looked at: a repeat is answered alike, whatever came since, also to who has left; then nobody
+    /// from outside gets further.
+    func early(_ event: NewEvent, isOnRoster: Bool) -> Hub.Outcome? {
+        let line = log.line(for: event.message)
+        if let line, line.sender == event.sender, line.payload == Hash.blake2b(event.payload) { return .repeated }
+        guard isOnRoster else { return .refused(Refusal(.notOnRoster, "The device is not in the conversation.")) }
+        return line == nil ? nil : .refused(Refusal(.messageIdReused, "Another message has this id."))
+    }
+
+    /// Numbers an event: log, head and bytes in one transaction.
+    mutating func number(_ event: NewEvent, timeToLive: UInt32, host: HubHost, writes: inout [StoreWrite]) -> Envelope {
+        let longest = UInt64(Limits.timeToLiveDefault.components.seconds)
+        let seconds = timeToLive == 0 ? longest : min(UInt64(timeToLive), longest)
+        let (envelope, expires) = append(event, expires: host.upTime + seconds)
+        writes.append(.storeEvent(envelope.eventKey, bytes: StoredEvent(expires: expires, envelope: envelope).encoded(), held: true))
+        writes.append(.put(.head, key: ConversationRows.key(key), value: headRow))
+        return envelope
+    }
+}
+
+extension GroupFollower {
+    func staleness(of epoch: Epoch) -> Refusal? {
+        epoch == self.epoch
+            ? nil : Refusal(.staleEpoch, "The conversation is in epoch \(self.epoch), not in \(epoch).", epoch: self.epoch)
+    }
+}
+
+extension Refusal {
+    static let unknownConversation = Refusal(.unknownConversation, "This hub does not know the conversation.")
+    static let logFull = Refusal(.conversationFull, "Too many messages of this conversation wait for a device.")
+}

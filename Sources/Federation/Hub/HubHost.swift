@@ -1,0 +1,22 @@
+package import Vocabulary
+
+/// What a hub asks of the node around it: the time, and what the directory says.
+package struct HubHost {
+    /// Seconds since 1970.
+    package let wall: UInt64
+    /// Seconds this node has run in all; expiry counts by it.
+    package let upTime: UInt64
+    /// Why nothing new is taken now. A repeat is answered all the same.
+    package let obstacle: Refusal?
+    /// Why a device cannot be in a conversation.
+    package let refusal: (RosterEntry) -> Refusal?
+    /// Whether the newest record of its user does not name the device any more.
+    package let isGone: (RosterEntry) -> Bool
+
+    package init(
+        wall: UInt64, upTime: UInt64, obstacle: Refusal?, refusal: @escaping (RosterEntry) -> Refusal?,
+        isGone: @escaping (RosterEntry) -> Bool
+    ) {
+        (self.wall, self.upTime, self.obstacle, self.refusal, self.isGone) = (wall, upTime, obstacle, refusal, isGone)
+    }
+}
