@@ -74,9 +74,9 @@ extension World {
         nodes[index].core = nil
         let store = nodes[index].store
         var effects = core.step(.clockRead(wall), at: now, using: &random)
-        for conversation in core.conversationNeeded(for: input) {
-            guard let rows = try Self.rows(store, hub: core.id, conversation) else { continue }
-            effects += core.step(.loaded(conversation, rows), at: now, using: &random)
+        for needed in core.rowsNeeded(for: input) {
+            guard let rows = try store.rows(needed, hub: core.id) else { continue }
+            effects += core.step(.loaded(rows), at: now, using: &random)
         }
         effects += core.step(input, at: now, using: &random)
         effects += core.step(.batchEnded, at: now, using: &random)
@@ -90,20 +90,6 @@ extension World {
         default: break
         }
         arm(node: index)
-    }
-
-    private static func rows(_ store: MemoryStore, hub: NodeID, _ conversation: ConversationID) throws -> ConversationRows? {
-        let key = ConversationKey(hub: hub, conversation: conversation)
-        guard let roster = try store.value(.conversation, key: ConversationRows.key(key)) else { return nil }
-        var rows = ConversationRows(
-            roster: roster, head: try store.value(.head, key: ConversationRows.key(key)), watermarks: [], events: [])
-        for device in ConversationRows.devices(inRosterRow: roster) {
-            if let row = try store.value(.watermark, key: ConversationRows.watermarkKey(key, device)) {
-                rows.watermarks.append((device, row))
-            }
-        }
-        rows.events = try store.heldEvents(key).map(\.bytes)
-        return rows
     }
 
     private mutating func perform(_ effect: NodeEffect, of index: Int) throws {
@@ -124,9 +110,9 @@ extension World {
             if let refusal { send(.linkFrame(link, .goodbye(refusal)), from: index, link) }
             close(wire: wire)
         case .dial(let peer, let endpoints): dial(peer, endpoints, from: index)
-        case .load(let conversation):
-            guard let rows = try Self.rows(nodes[index].store, hub: nodes[index].id, conversation) else { return }
-            agenda.add(.node(index, life: nodes[index].life, .loaded(conversation, rows)), at: now + .microseconds(50))
+        case .load(let needed):
+            guard let rows = try nodes[index].store.rows(needed, hub: nodes[index].id) else { return }
+            agenda.add(.node(index, life: nodes[index].life, .loaded(rows)), at: now + .microseconds(50))
         case .page(let order):
             let entries = try nodes[index].store.page(
                 order.destination, after: order.after, limit: order.entriesMax, bytesMax: order.bytesMax)

@@ -22,8 +22,9 @@ extension Node {
         case .user(let address):
             guard let issuer = membership.evaluation.member(named: address.issuer)?.id,
                 let user = directory.user(handle: address.handle, issuer: issuer), let record = directory.record(of: user),
-                let report = report(record)
+                var report = report(record)
             else { return fail(request, .unknownUser(address.description)) }
+            if record.home == id { report.keyPackages = report.devices.reduce(0) { $0 + keyPackages.count(of: $1) } }
             succeed(request, .users([report]))
         case .inviteNode(let name, let expires, let isAdmin):
             guard let listening else { return fail(request, .noAddress) }

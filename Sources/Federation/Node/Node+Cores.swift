@@ -29,7 +29,9 @@ extension Node {
             switch effect {
             case .write(let write): out.append(.write(write))
             case .send(let peer, let frame): send(frame, to: peer)
-            case .changed: break
+            case .changed(let user, let before, let home):
+                traffic.places += 1
+                if before != home { presence(.homeChanged(user, home)) }
             case .found(let request, let record):
                 guard let (session, original) = lookups.removeValue(forKey: request) else { continue }
                 found(session, original, record)
@@ -55,6 +57,11 @@ extension Node {
             case .stateChanged(let node, let state):
                 if state == .alive { links.wake(node, at: now) }
                 out.append(.note(.memberStateChanged(node, state)))
+                switch state {
+                case .alive: presence(.nodeCameBack(node))
+                case .dead: presence(.nodeDied(node))
+                case .suspect: break
+                }
             case .note: break
             }
         }
@@ -81,6 +88,7 @@ extension Node {
     }
 
     mutating func refreshMembers() {
+        traffic.places += 1
         let others = membership.evaluation.active.filter { $0.id != id }
         peers = others.map(\.id).sorted()
         endpoints = [:]

@@ -9,6 +9,8 @@ extension Node {
     }
 
     mutating func closed(_ session: SessionID) {
+        claims.close(session)
+        presence(.signedOut(session))
         guard let device = sessions.close(session) else { return }
         queues.detach(.session(session), from: .device(device))
     }
@@ -46,7 +48,23 @@ extension Node {
         case (.authenticated(let device), .submit(let submission)): submit(submission, from: device, in: session)
         case (.authenticated(let device), .acknowledge(let position, let watermarks)):
             acknowledge(through: position, watermarks, from: device)
+        case (.authenticated(let device), .publishKeyPackages(let request, let supply)):
+            publish(supply, request, by: device, in: session)
+        case (.authenticated(let device), .claimKeyPackages(let request, let users)): claim(users, request, by: device, in: session)
+        case (.authenticated(let device), .setBlocked(let request, let users, let conversations)):
+            setBlocked(users, conversations, request, by: device, in: session)
+        case (.authenticated(let device), .presence(let settings)): presence(.settingsChanged(device.user, settings))
+        case (.authenticated, .subscribe(let wishes)): subscribe(wishes, in: session)
         case (.authenticated, .lookup(let request, let key)): lookup(session, request, key, using: &random)
+        case (.authenticated(let device), .fetchGroup(let request, let key)): fetchGroup(session, request, key, by: device)
+        case (.authenticated(let device), .refetch(let key, let from, let through)):
+            if key.hub == id {
+                refetch(key, by: device, from: from, through: through)
+            } else if let link = links.link(to: key.hub) {
+                out.append(.sendLink(link, .refetch(key, by: device.device, from: from, through: through)))
+            }
+        case (.authenticated(let device), .mark(let mark, let devices)): self.mark(mark, for: devices, from: device)
+        case (.authenticated(let device), .signal(let signal)): self.signal(signal, from: device)
         case (.authenticated, .ping(let token)), (.greeted, .ping(let token)): out.append(.sendSession(session, .pong(token)))
         default: refuse(session, Refusal(.badFrame, "This frame does not belong here in the session."))
         }
@@ -59,12 +77,17 @@ extension Node {
         case .refused(let refusal): refuse(session, refusal)
         case .authenticated(let entry, let replaced):
             let destination = Destination.device(entry.device)
+            // Before the older one ends: the user was online all the time.
+            presence(.signedIn(session, entry.user))
             if let replaced {
+                claims.close(replaced)
+                presence(.signedOut(replaced))
                 queues.detach(.session(replaced), from: destination)
                 out.append(.closeSession(replaced, Refusal(.replacedByNewerSession, "The device signed in again.")))
             }
             queues.attach(.session(session), to: destination)
-            out.append(.sendSession(session, .ready(waiting: UInt64(queues.count(of: destination)))))
+            out.append(.sendSession(session, .ready(waiting: UInt64(queues.count(of: destination)), order: orders[entry.device])))
+            tellKeyPackagesLeft(of: entry.device)
             goOn(destination)
         }
     }
@@ -135,7 +158,10 @@ extension Node {
 
     // MARK: Messages
 
-    private mutating func submit(_ submission: Submission, from device: RosterEntry, in session: SessionID) {
+    private mutating func submit(_ submitted: Submission, from device: RosterEntry, in session: SessionID) {
+        // While the disk is full nothing goes on to anybody.
+        if !isSpaceLow { orders.raise(device.device, to: submitted.order) }
+        let submission = submitted.forHub
         let refusal: Refusal?
         let mark = out.count
         if submission.hub == id {
@@ -212,5 +238,12 @@ extension Node {
 
     func address(of record: UserRecord) -> Address? {
         membership.evaluation[record.issuer]?.name.map { Address(handle: record.handle, issuer: $0) }
+    }
+}
+
+extension Submission {
+    /// How many messages a device has sealed in all is between it and its home.
+    fileprivate var forHub: Submission {
+        Submission(message: message, conversation: conversation, hub: hub, kind: kind, timeToLive: timeToLive)
     }
 }

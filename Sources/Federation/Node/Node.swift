@@ -20,6 +20,14 @@ public struct Node: Core {
     var links: Links
     var registrar: Registrar
 
+    // What this node does as the home of its users.
+    var keyPackages = KeyPackageDesk()
+    var claims = Claims()
+    var orders: SubmissionOrders
+    var blocks: BlockList
+    var blockChanges = Buckets<DeviceID>(rate: Limits.publicationsPerSecond, burst: Limits.publicationBurst)
+    var desk: PresenceDesk
+
     var wall: Timestamp
     var listening: (clients: Endpoint, peers: Endpoint)?
     var isSpaceLow = false
@@ -34,6 +42,8 @@ public struct Node: Core {
     let started: Instant
     var upTimeSaved: UInt64
     var nextSweep: Instant
+
+    var traffic = ConversationTraffic()
 
     /// What this step has ordered so far.
     var out: [NodeEffect] = []
@@ -54,7 +64,8 @@ public struct Node: Core {
 
     public var nextDeadline: Instant? {
         [
-            nextSweep, membership.nextDeadline, liveness.nextDeadline, directory.nextDeadline,
+            nextSweep, membership.nextDeadline, liveness.nextDeadline, directory.nextDeadline, claims.nextDeadline, desk.nextDeadline,
+            traffic.nextDeadline,
             isStopping || listening == nil ? nil : links.nextDial(of: wantedPeers),
         ].compactMap { $0 }.min()
     }
@@ -74,6 +85,7 @@ public struct Node: Core {
         case .clockRead(let time):
             wall = time
             queues.clockRead(time)
+            presence(.clockRead(time))
         case .sessionOpened(let session): open(session)
         case .sessionFrame(let session, let frame): receive(frame, in: session, using: &random)
         case .sessionClosed(let session): closed(session)
@@ -82,7 +94,7 @@ public struct Node: Core {
         case .linkClosed(let link): closed(link, using: &random)
         case .dialFailed(let peer): links.dialFailed(peer, at: now, using: &random)
         case .paged(let order, let entries): paged(order, entries)
-        case .loaded(let conversation, let rows): load(conversation, rows)
+        case .loaded(let rows): load(rows)
         case .spaceChanged(let isLow): spaceChanged(isLow: isLow)
         case .listening(let clients, let peers): listen(clients: clients, peers: peers, using: &random)
         case .admin(let request, let question): answer(request, question, using: &random)
@@ -97,30 +109,16 @@ public struct Node: Core {
 
     // MARK: What is loaded on demand
 
-    /// The conversation whose rows must be `loaded` before an input is stepped, if it is not in memory. A conversation without rows needs
-    /// no answer.
-    public func conversationNeeded(for input: NodeInput) -> [ConversationID] {
-        var needed: [ConversationID] = []
-        func need(_ hub: NodeID, _ conversation: ConversationID) {
-            if hub == id, !self.hub.isResident(conversation) { needed.append(conversation) }
+    private mutating func load(_ rows: LoadedRows) {
+        switch rows {
+        case .conversation(let conversation, let rows):
+            // Rows that were asked for a moment ago may be older than what is in memory by now.
+            guard !hub.isResident(conversation) else { return }
+            do { try hub.load(conversation, rows: rows) } catch { out.append(.note(.corruptRow(.conversation))) }
+        case .events(let events, let device): refetched(events, for: device)
+        case .keyPackages(let device, let row):
+            if !keyPackages.load(device, row, seconds: wall.seconds) { out.append(.note(.corruptRow(.keyPackages))) }
         }
-        switch input {
-        case .sessionFrame(_, .submit(let submission)): need(submission.hub, submission.conversation)
-        case .sessionFrame(_, .acknowledge(_, let watermarks)):
-            for watermark in watermarks { need(watermark.key.hub, watermark.key.conversation) }
-        case .linkFrame(_, .entry(_, .submission(let submission, _))): need(submission.hub, submission.conversation)
-        case .linkFrame(_, .entry(_, .watermark(let watermark))): need(watermark.key.hub, watermark.key.conversation)
-        case .linkFrame(_, .entry(_, .failed(let failure, _))): need(failure.key.hub, failure.key.conversation)
-        default: break
-        }
-        return needed
-    }
-
-    private mutating func load(_ conversation: ConversationID, _ rows: ConversationRows) {
-        // Rows that were asked for a moment ago may be older than what is in memory by now.
-        guard !hub.isResident(conversation) else { return }
-        do { try hub.load(conversation, rows: rows) } catch { out.append(.note(.corruptRow(.conversation))) }
-        hub.evict()
     }
 
     // MARK: Time
@@ -129,6 +127,10 @@ public struct Node: Core {
         perform(membership.step(.deadlineReached, at: now, using: &random), using: &random)
         perform(liveness.step(.deadlineReached, at: now, using: &random))
         perform(directory.step(.deadlineReached, at: now, using: &random))
+        expireClaims()
+        presence(.deadlineReached)
+        relayHeldReceipts()
+        giveUpGroupRequests()
         if nextSweep <= now { sweep() }
         dialWanted()
     }
@@ -141,7 +143,7 @@ public struct Node: Core {
         registrar.sweep(wall: wall, upTime: upTime, writes: &writes)
         for (failure, sender) in hub.expire(upTime: upTime, writes: &writes) { notify(sender, of: failure) }
         out.append(contentsOf: writes.map(NodeEffect.write))
-        for conversation in hub.sleeping(Self.visitsPerSweep) { out.append(.load(conversation)) }
+        for conversation in hub.sleeping(Self.visitsPerSweep) { out.append(.load(.conversation(conversation))) }
         if upTime >= upTimeSaved + 60 { saveUpTime() }
     }
 
@@ -153,6 +155,10 @@ public struct Node: Core {
     }
 
     private mutating func endBatch() {
+        out.append(contentsOf: traffic.receipts.takeWrites().map(NodeEffect.write))
+        // Now that nothing in memory is ahead of what this batch writes.
+        hub.evict()
+        out.append(contentsOf: (orders.endBatch() + keyPackages.endBatch()).map(NodeEffect.write))
         for (peer, link, position) in links.takeAcknowledgements() {
             var row = ByteWriter()
             row.write(position)

@@ -15,8 +15,8 @@ public enum NodeInput: Sendable {
     case dialFailed(NodeID)
 
     case paged(PageOrder, [StoredEntry])
-    /// The rows of a conversation that `conversationNeeded` asked for.
-    case loaded(ConversationID, ConversationRows)
+    /// Rows that `rowsNeeded` or `load` asked for.
+    case loaded(LoadedRows)
     /// The disk is nearly full, or has room again.
     case spaceChanged(isLow: Bool)
 
@@ -40,7 +40,7 @@ public enum NodeEffect: Sendable {
     case dial(NodeID, [Endpoint])
     case page(PageOrder)
     /// Answered by `loaded`, unless there are no rows.
-    case load(ConversationID)
+    case load(RowsNeeded)
     case answer(RequestID, Result<AdminAnswer, AdminError>)
     /// The keys that may not connect any more.
     case expelled([NodeID])
@@ -122,6 +122,8 @@ public struct UserReport: Hashable, Sendable {
     public let homeName: String
     public let devices: [DeviceID]
     public let version: UInt64
+    /// One-time KeyPackages of all the devices that are left; nil for users of other nodes, and in a list.
+    public var keyPackages: Int?
 }
 
 public struct NodeStatus: Hashable, Sendable {

@@ -13,7 +13,10 @@ public struct NodeRows: Sendable {
     public var cursors: Rows = []
     /// The keys of `StoreTable.conversation`.
     public var conversations: [[UInt8]] = []
+    public var orders: Rows = []
+    public var blocked: Rows = []
     public var meta: Rows = []
+    public var pendingWatermarks: Rows = []
     public var highestPosition: QueuePosition = 0
 
     public init() {}
@@ -28,7 +31,10 @@ public struct NodeRows: Sendable {
         equivocations = try values(.equivocation)
         cursors = try values(.linkCursor)
         conversations = try values(.conversation).map(\.key)
+        orders = try values(.submissionOrder)
+        blocked = try values(.blocked)
         meta = try values(.meta)
+        pendingWatermarks = try values(.pendingWatermark)
         self.highestPosition = highestPosition
     }
 }
@@ -63,6 +69,9 @@ extension Node {
         }
         links = Links(node: id, cursors: cursors)
         registrar = Registrar(invitations: rows.invitations, reservations: rows.reservations)
+        orders = SubmissionOrders(rows: rows.orders)
+        blocks = BlockList(rows: rows.blocked)
+        desk = PresenceDesk(node: id, blocks: blocks.everybody)
         func meta(_ key: [UInt8]) -> UInt64 {
             guard let row = rows.meta.first(where: { $0.key == key }) else { return 0 }
             var reader = ByteReader(row.value)
@@ -79,6 +88,7 @@ extension Node {
         var writer = ByteWriter()
         writer.write(incarnation)
         out.append(.write(.put(.meta, key: Self.incarnationKey, value: writer.bytes)))
+        traffic.receipts = ReceiptRelays(rows: rows.pendingWatermarks, at: now)
         refreshMembers()
     }
 

@@ -22,6 +22,7 @@ package struct Sessions: Sendable {
         /// The user who registers in this session, until the session is authenticated.
         var registering: UserID?
         var bucket: TokenBucket
+        var subscriptions: TokenBucket
     }
 
     package enum Verdict: Sendable {
@@ -61,7 +62,8 @@ package struct Sessions: Sendable {
         guard byID.count < Limits.sessionsMax else { return Refusal(.busy, "The node has as many sessions as it takes.") }
         byID[session] = Session(
             phase: .connected, opened: now, lastHeard: now,
-            bucket: TokenBucket(rate: Limits.requestsPerSecond, burst: Limits.requestBurst, at: now))
+            bucket: TokenBucket(rate: Limits.requestsPerSecond, burst: Limits.requestBurst, at: now),
+            subscriptions: TokenBucket(rate: Limits.subscriptionsPerSecond, burst: Limits.subscriptionBurst, at: now))
         return nil
     }
 
@@ -86,6 +88,8 @@ package struct Sessions: Sendable {
         return entry.framesBeforeAuthentication <= Limits.framesBeforeAuthenticationMax
             ? nil : Refusal(.authenticationFailed, "Too many frames before authentication.")
     }
+
+    package mutating func maySubscribe(_ session: SessionID, at now: Instant) -> Bool { byID[session]?.subscriptions.take(at: now) ?? false }
 
     /// Answers the first frame with this node's proof, bound to the client's nonce and the certificate it was shown.
     package mutating func hello(
@@ -135,24 +139,5 @@ package struct Sessions: Sendable {
                     ? (id, Refusal(.authenticationFailed, "The session did not authenticate in time.")) : nil
             }
         }.sorted { $0.session < $1.session }
-    }
-}
-
-/// So many a second on the long run, so many at once.
-struct TokenBucket: Sendable {
-    private let rate, burst: Double
-    private var tokens: Double
-    private var filled: Instant
-
-    init(rate: Double, burst: Double, at now: Instant) {
-        (self.rate, self.burst, tokens, filled) = (rate, burst, burst, now)
-    }
-
-    mutating func take(at now: Instant) -> Bool {
-        tokens = min(burst, tokens + rate * Double((now - filled).nanoseconds) / 1e9)
-        filled = now
-        guard tokens >= 1 else { return false }
-        tokens -= 1
-        return true
     }
 }

@@ -116,9 +116,9 @@ package final class NodeWriter: NetworkDelegate, @unchecked Sendable {
         for item in all {
             if !batch.isEmpty, Clock.now - now > Self.turnMax { break }
             batch = all.prefix(batch.count + 1)
-            for conversation in node.conversationNeeded(for: item.input) {
-                guard let rows = try store.conversationRows(hub: node.id, conversation) else { continue }
-                effects += node.step(.loaded(conversation, rows), at: now, using: &random)
+            for needed in node.rowsNeeded(for: item.input) {
+                guard let rows = try store.rows(needed, hub: node.id) else { continue }
+                effects += node.step(.loaded(rows), at: now, using: &random)
             }
             effects += node.step(item.input, at: now, using: &random)
         }
@@ -192,8 +192,7 @@ package final class NodeWriter: NetworkDelegate, @unchecked Sendable {
                 let entries = try store.page(
                     order.destination, after: order.after, limit: order.entriesMax, bytesMax: order.bytesMax)
                 inbox.post(.paged(order, entries))
-            case .load(let conversation):
-                if let rows = try store.conversationRows(hub: node.id, conversation) { inbox.post(.loaded(conversation, rows)) }
+            case .load(let needed): if let rows = try store.rows(needed, hub: node.id) { inbox.post(.loaded(rows)) }
             case .answer(let request, let answer): admins.answer(request, answer, AdminRoutes.Context(self, network))
             case .expelled(let nodes): expelled.withLock { $0 = Set(nodes) }
             case .note(let note): write(note)
@@ -237,19 +236,5 @@ package final class NodeWriter: NetworkDelegate, @unchecked Sendable {
         case .spaceLow(let isLow):
             if isLow { log.error("the disk is nearly full: new messages are refused") } else { log.notice("the disk has room again") }
         }
-    }
-}
-
-extension SQLiteNodeStore {
-    /// The rows of a conversation this node is hub of; nil when there is none.
-    func conversationRows(hub: NodeID, _ conversation: ConversationID) throws(StoreError) -> ConversationRows? {
-        let key = ConversationKey(hub: hub, conversation: conversation)
-        guard let roster = try value(.conversation, key: ConversationRows.key(key)) else { return nil }
-        var rows = ConversationRows(roster: roster, head: try value(.head, key: ConversationRows.key(key)), watermarks: [], events: [])
-        for device in ConversationRows.devices(inRosterRow: roster) {
-            if let row = try value(.watermark, key: ConversationRows.watermarkKey(key, device)) { rows.watermarks.append((device, row)) }
-        }
-        rows.events = try heldEvents(key).map(\.bytes)
-        return rows
     }
 }

@@ -92,9 +92,9 @@ struct Relay {
     mutating func batch(_ inputs: [NodeInput]) throws -> [NodeEffect] {
         var effects = core.step(.clockRead(wall), at: now, using: &random)
         for input in inputs {
-            for conversation in core.conversationNeeded(for: input) {
-                guard let rows = try rows(of: conversation) else { continue }
-                effects += core.step(.loaded(conversation, rows), at: now, using: &random)
+            for needed in core.rowsNeeded(for: input) {
+                guard let rows = try store.rows(needed, hub: id) else { continue }
+                effects += core.step(.loaded(rows), at: now, using: &random)
             }
             effects += core.step(input, at: now, using: &random)
         }
@@ -106,7 +106,7 @@ struct Relay {
             case .page(let order):
                 let page = try store.page(order.destination, after: order.after, limit: order.entriesMax, bytesMax: order.bytesMax)
                 answers.append(.paged(order, page))
-            case .load(let conversation): if let rows = try rows(of: conversation) { answers.append(.loaded(conversation, rows)) }
+            case .load(let needed): if let rows = try store.rows(needed, hub: id) { answers.append(.loaded(rows)) }
             default: break
             }
         }
@@ -123,20 +123,6 @@ struct Relay {
             effects += try step(.deadlineReached)
         }
         return effects
-    }
-
-    private func rows(of conversation: ConversationID) throws -> ConversationRows? {
-        let key = ConversationKey(hub: id, conversation: conversation)
-        guard let roster = try store.value(.conversation, key: ConversationRows.key(key)) else { return nil }
-        var rows = ConversationRows(
-            roster: roster, head: try store.value(.head, key: ConversationRows.key(key)), watermarks: [], events: [])
-        for device in ConversationRows.devices(inRosterRow: roster) {
-            if let row = try store.value(.watermark, key: ConversationRows.watermarkKey(key, device)) {
-                rows.watermarks.append((device, row))
-            }
-        }
-        rows.events = try store.heldEvents(key).map(\.bytes)
-        return rows
     }
 }
 

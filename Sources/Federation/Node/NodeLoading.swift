@@ -1,0 +1,65 @@
+public import Vocabulary
+
+/// Rows that must be in memory before an input is stepped.
+public enum RowsNeeded: Hashable, Sendable {
+    case conversation(ConversationID)
+    /// Of a local device.
+    case keyPackages(DeviceID)
+    /// Of the hub's log, for a device that lacks them.
+    case events([EventKey], for: RosterEntry)
+}
+
+public enum LoadedRows: Sendable {
+    case conversation(ConversationID, ConversationRows)
+    case keyPackages(DeviceID, [UInt8])
+    case events([(key: EventKey, bytes: [UInt8])], for: RosterEntry)
+}
+
+extension NodeStore {
+    /// - Parameter hub: the node whose store it is.
+    /// - Returns: nil when there are none; then the input is stepped without.
+    public func rows(_ needed: RowsNeeded, hub: NodeID) throws(StoreError) -> LoadedRows? {
+        switch needed {
+        case .conversation(let conversation):
+            let key = ConversationKey(hub: hub, conversation: conversation)
+            return try ConversationRows.read(key, from: self).map { .conversation(conversation, $0) }
+        case .keyPackages(let device):
+            return try value(.keyPackages, key: device.bytes).map { .keyPackages(device, $0) }
+        case .events(let keys, let entry):
+            var events: [(key: EventKey, bytes: [UInt8])] = []
+            for key in keys { if let bytes = try event(key) { events.append((key, bytes)) } }
+            return .events(events, for: entry)
+        }
+    }
+}
+
+extension Node {
+    /// The rows that must be `loaded` before an input is stepped, if they are not in memory. What has no rows needs no answer.
+    public func rowsNeeded(for input: NodeInput) -> [RowsNeeded] {
+        var needed: [RowsNeeded] = []
+        func need(_ hub: NodeID, _ conversation: ConversationID) {
+            if hub == id, !self.hub.isResident(conversation) { needed.append(.conversation(conversation)) }
+        }
+        func need(_ devices: [DeviceID]) {
+            for device in devices where directory.isLocal(device) && !keyPackages.isResident(device) { needed.append(.keyPackages(device)) }
+        }
+        switch input {
+        case .sessionFrame(_, .submit(let submission)): need(submission.hub, submission.conversation)
+        case .sessionFrame(_, .acknowledge(_, let watermarks)):
+            for watermark in watermarks { need(watermark.key.hub, watermark.key.conversation) }
+        case .linkFrame(_, .entry(_, .submission(let submission, _))): need(submission.hub, submission.conversation)
+        case .linkFrame(_, .entry(_, .watermark(let watermark))): need(watermark.key.hub, watermark.key.conversation)
+        case .linkFrame(_, .entry(_, .failed(let failure, _))): need(failure.key.hub, failure.key.conversation)
+        case .sessionFrame(_, .fetchGroup(_, let key)), .linkFrame(_, .fetchGroup(_, let key, _)): need(key.hub, key.conversation)
+        case .sessionFrame(_, .refetch(let key, _, _)), .linkFrame(_, .refetch(let key, _, _, _)): need(key.hub, key.conversation)
+        case .sessionFrame(_, .mark(let mark, _)), .linkFrame(_, .entry(_, .mark(let mark, _))): need(mark.key.hub, mark.key.conversation)
+        case .sessionFrame(_, .signal(let signal)), .linkFrame(_, .signal(let signal, _)): need(signal.key.hub, signal.key.conversation)
+        case .sessionFrame(_, .authenticate(let proof)): need([proof.device])
+        case .sessionFrame(let session, .publishKeyPackages): need(sessions.device(of: session).map { [$0.device] } ?? [])
+        case .sessionFrame(_, .claimKeyPackages(_, let users)), .linkFrame(_, .claimKeyPackages(_, _, let users)): need(claimable(users))
+        case .admin(_, .user(let address)): need(devices(of: address))
+        default: break
+        }
+        return needed
+    }
+}
