@@ -6,75 +6,115 @@ extension Node {
     /// A submission for a conversation that this node is hub of.
     /// - Returns: the refusal, if it was refused; its answer travels to whoever submitted.
     mutating func order(_ submission: Submission, from sender: RosterEntry) -> Refusal? {
+        // As it is before a commit: who is removed by it learns of it.
+        let fanOut = fanOut(of: submission.conversation)
+        let host = HubHost(
+            wall: wall.seconds, upTime: upTime, obstacle: obstacle(to: submission, from: sender, fanOut),
+            refusal: { [directory, membership] in Self.refusal(of: $0, directory, membership) },
+            isGone: { [directory] entry in
+                directory.record(of: entry.user)?.devices.contains { $0.device == entry.device } == false
+            })
+        if case .found = submission.kind, directory.home(of: sender.user) != id {
+            return Refusal(.notPermitted, "A conversation is founded at its creator's home.")
+        }
         var writes: [StoreWrite] = []
-        let obstacle = obstacle(to: submission, from: sender)
-        let outcome = hub.submit(submission, from: sender, upTime: upTime, obstacle: obstacle, writes: &writes)
+        let outcome = hub.submit(submission, from: sender, host: host, writes: &writes)
         out.append(contentsOf: writes.map(NodeEffect.write))
         switch outcome {
         case .refused(let refusal):
             count("refused_\(refusal.code)")
             return refusal
-        case .created, .repeated:
+        case .founded, .repeated:
             return nil
-        case .accepted(let acceptance, let envelope, let roster):
+        case .accepted(let accepted):
             count("accepted")
-            fanOut(envelope, acceptance, roster: roster)
+            deliver(accepted, fanOut)
             return nil
+        }
+    }
+
+    /// Where the devices of a conversation of ours live.
+    mutating func fanOut(of conversation: ConversationID) -> FanOut? {
+        hub.fanOut(of: conversation, version: traffic.places) { [directory, membership, id] user in
+            directory.home(of: user).flatMap { $0 == id || membership.evaluation.isMember($0) ? $0 : nil }
         }
     }
 
     /// Why the hub takes nothing new of this now; what it took before stays taken, so a repeat is answered all the same.
-    private func obstacle(to submission: Submission, from sender: RosterEntry) -> Refusal? {
+    private func obstacle(to submission: Submission, from sender: RosterEntry, _ fanOut: FanOut?) -> Refusal? {
         if isSpaceLow { return Refusal(.diskFull, "The hub's disk is full.") }
         if !membership.isSelfMember { return Refusal(.nodeExpelled, "This node was expelled from the federation.") }
-        if case .create(let roster) = submission.kind { return refusal(ofRoster: roster) }
-        let roster = hub.roster(of: submission.conversation)
-        if roster.contains(where: { $0.user != sender.user }), !isReachable(roster, for: sender) {
+        guard let fanOut else { return nil }
+        if case .application = submission.kind, hub.userCount(of: submission.conversation) > 1, !fanOut.isReachable(for: sender.user) {
             return Refusal(.nodeExpelled, "The recipient's node was expelled from the federation.")
         }
-        return roomRefusal(for: roster)
+        if let refusal = queues.refusal { return refusal }
+        // One full queue must not stop a group: its device is passed over, sees the gap and asks for what it lacks.
+        return fanOut.isLarge ? nil : roomRefusal(for: fanOut)
     }
 
-    /// One copy to each other node, one entry to each local device; the sender's own device gets the acceptance in its place.
-    private mutating func fanOut(_ envelope: Envelope, _ acceptance: Acceptance, roster: [RosterEntry]) {
-        var remote: [NodeID: [DeviceID]] = [:]
-        var homes: [UserID: NodeID] = [:]
-        for entry in roster {
-            guard let home = homes[entry.user] ?? directory.home(of: entry.user), membership.evaluation.isMember(home) else { continue }
-            homes[entry.user] = home
-            switch (home == id, entry == envelope.sender) {
-            case (true, true): enqueue(.accepted(acceptance), for: entry.device)
-            case (true, false): enqueue(.event(envelope), for: entry.device)
-            case (false, true): enqueue(.accepted(acceptance, device: entry.device), for: home)
-            case (false, false): remote[home, default: []].append(entry.device)
-            }
-        }
-        for node in remote.keys.sorted() {
-            // Within a frame: the recipients of one entry are bounded.
-            for recipients in (remote[node] ?? []).chunks(of: Limits.recipientsPerEntryMax) {
-                enqueue(.event(envelope, recipients: recipients), for: node)
-            }
-        }
-    }
-
-    /// Every roster user must be known, or the hub could not tell where the devices live.
-    private func refusal(ofRoster roster: [RosterEntry]) -> Refusal? {
-        for entry in roster {
-            guard let record = directory.record(of: entry.user) else {
-                return Refusal(.unknownUser, "The hub does not know every user of the roster yet.")
-            }
-            guard record.devices.contains(where: { $0.device == entry.device }) else {
-                return Refusal(.rosterInvalid, "The roster names a device that its user's record does not.")
-            }
-        }
+    private func roomRefusal(for fanOut: FanOut) -> Refusal? {
+        for device in fanOut.local { if let refusal = queues.refusal(for: .device(device)) { return refusal } }
+        for share in fanOut.remote { if let refusal = queues.refusal(for: .node(share.node)) { return refusal } }
         return nil
     }
 
-    private func roomRefusal(for roster: [RosterEntry]) -> Refusal? {
-        for entry in roster {
-            guard let home = directory.home(of: entry.user) else { continue }
-            let destination: Destination = home == id ? .device(entry.device) : .node(home)
-            if let refusal = queues.refusal(for: destination) { return refusal }
+    /// One copy to each other node, one entry to each local device; the sender's own device gets the acceptance in its place, and whom it
+    /// adds the Welcome.
+    private mutating func deliver(_ accepted: Hub.Accepted, _ fanOut: FanOut?) {
+        let (envelope, sender) = (accepted.envelope, accepted.envelope.sender)
+        if directory.home(of: sender.user) == id {
+            enqueue(.accepted(accepted.acceptance), for: sender.device)
+        } else if let home = directory.home(of: sender.user) {
+            enqueue(.accepted(accepted.acceptance, device: sender.device), for: home)
+        }
+        let newcomers = Set(accepted.newcomers.map(\.device))
+        if let fanOut {
+            for device in fanOut.local where device != sender.device && !newcomers.contains(device) {
+                enqueueForMember(.event(envelope), for: device, of: fanOut)
+            }
+            for share in fanOut.remote {
+                let devices = share.devices.filter { $0 != sender.device && !newcomers.contains($0) }
+                // Within a frame: the recipients of one entry are bounded.
+                for recipients in devices.chunks(of: Limits.recipientsPerEntryMax) {
+                    enqueueForMember(.event(envelope, recipients: recipients), for: share.node, of: fanOut)
+                }
+            }
+        }
+        if !accepted.newcomers.isEmpty { welcome(accepted) }
+    }
+
+    private mutating func welcome(_ accepted: Hub.Accepted) {
+        guard let now = self.fanOut(of: accepted.envelope.key.conversation) else { return }
+        let newcomers = Set(accepted.newcomers.map(\.device))
+        for device in now.local where newcomers.contains(device) {
+            for part in accepted.welcome { enqueueForMember(.welcome(part), for: device, of: now) }
+        }
+        for share in now.remote {
+            for recipients in share.devices.filter({ newcomers.contains($0) }).chunks(of: Limits.recipientsPerEntryMax) {
+                for part in accepted.welcome { enqueueForMember(.welcome(part, recipients: recipients), for: share.node, of: now) }
+            }
+        }
+    }
+
+    /// Unless its queue is full.
+    private mutating func enqueueForMember(_ item: DeviceItem, for device: DeviceID, of fanOut: FanOut) {
+        if fanOut.isLarge, queues.refusal(for: .device(device)) != nil { return count("entries_passed_over") }
+        enqueue(item, for: device)
+    }
+
+    private mutating func enqueueForMember(_ item: NodeItem, for node: NodeID, of fanOut: FanOut) {
+        if fanOut.isLarge, queues.refusal(for: .node(node)) != nil { return count("entries_passed_over") }
+        enqueue(item, for: node)
+    }
+
+    /// Why a device cannot be in a conversation: its user must be known here, live at a member, and name the device.
+    private static func refusal(of entry: RosterEntry, _ directory: Directory, _ membership: Membership) -> Refusal? {
+        guard let record = directory.record(of: entry.user), membership.evaluation.isMember(record.home) else {
+            return Refusal(.unknownUser, "The hub does not know every user of the roster yet.")
+        }
+        guard record.devices.contains(where: { $0.device == entry.device }) else {
+            return Refusal(.rosterInvalid, "The roster names a device that its user's record does not.")
         }
         return nil
     }
@@ -82,6 +122,7 @@ extension Node {
     // MARK: Into the queues
 
     mutating func enqueue(_ item: DeviceItem, for device: DeviceID, slot: Queues.Slot? = nil) {
+        if isBlocked(item, for: device) { return count("entries_blocked") }
         guard !queues.isOverfull(.device(device)) else { return count("entries_dropped_overfull") }
         let stored = item.stored
         let size = stored.content.count + item.eventBytes
@@ -91,13 +132,15 @@ extension Node {
         if case (.session(let session), let position)? = push { out.append(.sendSession(session, .entry(position, item))) }
     }
 
-    mutating func enqueue(_ item: NodeItem, for node: NodeID, slot: Queues.Slot? = nil) {
+    /// - Parameter slotDevices: whom the item in the slot concerns, for the one that takes its place.
+    mutating func enqueue(_ item: NodeItem, for node: NodeID, slot: Queues.Slot? = nil, slotDevices: [DeviceID] = []) {
         // Nobody would ever take it.
         if membership.evaluation[node]?.isExpelled == true { return }
         guard !queues.isOverfull(.node(node)) else { return count("entries_dropped_overfull") }
         let stored = item.stored
         let size = stored.content.count + item.eventBytes
-        let (writes, push) = queues.append(to: .node(node), content: stored.content, event: stored.event, bytes: size, slot: slot)
+        let (writes, push) = queues.append(
+            to: .node(node), content: stored.content, event: stored.event, bytes: size, slot: slot, slotDevices: slotDevices)
         out.append(contentsOf: writes.map(NodeEffect.write))
         if case (.link(let link), let position)? = push { out.append(.sendLink(link, .entry(position, item))) }
         if links.link(to: node) == nil { dial(node) }
@@ -151,9 +194,10 @@ extension Node {
             case .submission(let submission, let sender):
                 let key = ConversationKey(hub: submission.hub, conversation: submission.conversation)
                 notify(sender, of: Failure(key: key, message: submission.message, refusal: refusal))
-            case .event(let envelope, _) where !isReachable(hub.roster(of: envelope.key.conversation), for: envelope.sender):
+            case .event(let envelope, _)
+            where envelope.kind == .application && !isReachable(hub.roster(of: envelope.key.conversation), for: envelope.sender):
                 notify(envelope.sender, of: Failure(key: envelope.key, message: envelope.message, refusal: refusal))
-            case .event, .accepted, .failed, .watermark, .receipt, nil: break
+            case .event, .accepted, .failed, .watermark, .receipt, .welcome, .mark, .marked, nil: break
             }
         }
         if let last = entries.last {
@@ -185,45 +229,25 @@ extension Node {
             out.append(.sendSession(session, .caughtUp))
         }
     }
-
-    // MARK: Watermarks
-
-    /// A device's watermark for a conversation of ours: prunes the log and tells the senders it newly covers.
-    mutating func cover(_ watermark: Watermark, of user: UserID?) {
-        var writes: [StoreWrite] = []
-        // The newest counts alone: one that its readers would drop must not stand in the place of a true one.
-        guard watermark.isSigned else { return count("unsigned_watermarks_dropped") }
-        guard let coverage = hub.receive(watermark, of: user, writes: &writes) else { return }
-        out.append(contentsOf: writes.map(NodeEffect.write))
-        var remote: [NodeID: [DeviceID]] = [:]
-        let slot = Queues.Slot(key: watermark.key, device: watermark.device)
-        for sender in coverage.covered {
-            guard let home = directory.home(of: sender.user) else { continue }
-            if home == id {
-                enqueue(.watermark(watermark), for: sender.device, slot: slot)
-            } else {
-                remote[home, default: []].append(sender.device)
-            }
-        }
-        for node in remote.keys.sorted() {
-            for devices in (remote[node] ?? []).chunks(of: Limits.recipientsPerEntryMax) {
-                enqueue(.receipt(watermark, devices: devices), for: node)
-            }
-        }
-    }
-}
-
-extension Array {
-    fileprivate func chunks(of size: Int) -> [[Element]] {
-        stride(from: 0, to: count, by: size).map { Array(self[$0..<Swift.min($0 + size, count)]) }
-    }
 }
 
 extension DeviceItem {
     /// What the event an entry refers to takes.
-    fileprivate var eventBytes: Int { if case .event(let envelope) = self { envelope.payload.count + 200 } else { 0 } }
+    fileprivate var eventBytes: Int {
+        switch self {
+        case .event(let envelope): envelope.payload.count + 200
+        case .welcome(let part): part.bytes.count + 96
+        case .accepted, .failed, .watermark, .mark: 0
+        }
+    }
 }
 
 extension NodeItem {
-    fileprivate var eventBytes: Int { if case .event(let envelope, _) = self { envelope.payload.count + 200 } else { 0 } }
+    fileprivate var eventBytes: Int {
+        switch self {
+        case .event(let envelope, _): envelope.payload.count + 200
+        case .welcome(let part, _): part.bytes.count + 96
+        case .submission, .accepted, .failed, .watermark, .receipt, .mark, .marked: 0
+        }
+    }
 }

@@ -15,6 +15,7 @@ extension Node {
         for destination in queues.waiting {
             if case .node(let node) = destination, membership.evaluation.isMember(node) { wanted.insert(node) }
         }
+        wanted.formUnion(desk.homes)
         return wanted.filter { endpoints[$0] != nil }.sorted()
     }
 
@@ -58,10 +59,12 @@ extension Node {
     mutating func closed(_ link: LinkID, using random: inout some RandomNumberGenerator) {
         guard let (peer, wasInUse) = links.close(link, at: now, using: &random), wasInUse else { return }
         queues.detach(.link(link), from: .node(peer))
+        giveUpGroupRequests(to: peer)
         out.append(.note(.linkDown(peer)))
         perform(liveness.step(.linkDown(peer), at: now, using: &random))
         perform(directory.step(.linkDown(peer), at: now, using: &random))
         perform(membership.step(.linkDown(peer), at: now, using: &random), using: &random)
+        homeLinkDown(peer)
     }
 
     mutating func establish(
@@ -80,6 +83,7 @@ extension Node {
         perform(membership.step(.linkUp(peer), at: now, using: &random), using: &random)
         perform(directory.step(.linkUp(peer), at: now, using: &random))
         perform(liveness.step(.linkUp(peer), at: now, using: &random))
+        homeLinkUp(peer)
         goOn(destination)
     }
 
@@ -107,6 +111,17 @@ extension Node {
             perform(membership.step(.digestReceived(digest, from: peer), at: now, using: &random), using: &random)
         case (.established, .liveness(let message)):
             perform(liveness.step(.received(message, from: peer), at: now, using: &random))
+        case (.established, .claimKeyPackages), (.established, .keyPackages), (.established, .presenceWanted),
+            (.established, .presenceUnwanted), (.established, .presence):
+            receiveAtHome(frame, on: link, from: peer)
+        case (.established, .fetchGroup(let request, let key, let device)): answerGroup(request, key, by: device, on: link, from: peer)
+        case (.established, .group(let request, let part)): received(part, to: request, from: peer)
+        case (.established, .refusedRequest(let request, let refusal)):
+            groupRefused(request, refusal, from: peer)
+        case (.established, .refetch(let key, let device, let from, let through)):
+            guard let user = hub.user(of: device, in: key.conversation), directory.home(of: user) == peer else { return }
+            refetch(key, by: RosterEntry(user: user, device: device), from: from, through: through)
+        case (.established, .signal(let signal, let recipients)): receive(signal, for: recipients, from: peer)
         case (.established, .records), (.established, .reconcile), (.established, .recordsWanted), (.established, .equivocation),
             (.established, .lookup), (.established, .found):
             if !isSpaceLow { perform(directory.step(.frameReceived(frame, from: peer), at: now, using: &random)) }
@@ -159,6 +174,8 @@ extension Node {
                 enqueue(.failed(failure), for: device)
             } else if failure.key.hub == id, let user = hub.user(of: device, in: failure.key.conversation),
                 hub.isWaiting(failure.message, of: device, in: failure.key.conversation),
+                // In a group the device is passed over: it sees the gap, and others have the message.
+                hub.userCount(of: failure.key.conversation) <= 2,
                 hub.roster(of: failure.key.conversation).contains(where: { directory.home(of: $0.user) == peer })
             {
                 // A recipient's home could not keep it: the hub passes that on to the sender.
@@ -173,6 +190,14 @@ extension Node {
             guard watermark.key.hub == peer else { return }
             let slot = Queues.Slot(key: watermark.key, device: watermark.device)
             for device in devices where isLocal(device) { enqueue(.watermark(watermark), for: device, slot: slot) }
+        case .welcome(let part, let recipients): receive(part, for: recipients, from: peer)
+        case .mark(let mark, let devices):
+            guard mark.key.hub == id, let user = hub.user(of: mark.device, in: mark.key.conversation), directory.home(of: user) == peer
+            else { return }
+            relay(mark, to: devices, of: user)
+        case .marked(let mark, let devices):
+            guard mark.key.hub == peer else { return }
+            for device in devices where isLocal(device) { take(mark, for: device) }
         }
     }
 
@@ -190,7 +215,7 @@ extension Node {
 
     private mutating func receive(_ envelope: Envelope, for recipients: [DeviceID], from peer: NodeID) {
         guard envelope.key.hub == peer else { return }
-        let local = recipients.filter(isLocal)
+        let local = recipients.filter { isLocal($0) && !isBlocked(envelope.key, for: $0) }
         guard !local.isEmpty else { return }
         let stored = StoredEvent(expires: upTime + UInt64(Limits.timeToLiveDefault.components.seconds), envelope: envelope)
         // Bytes that no entry refers to would stay for ever.
@@ -205,6 +230,15 @@ extension Node {
                 enqueue(.event(envelope), for: device)
             }
         }
+    }
+
+    private mutating func receive(_ part: WelcomePart, for recipients: [DeviceID], from peer: NodeID) {
+        guard part.key.hub == peer else { return }
+        let local = recipients.filter { isLocal($0) && !isBlocked(.welcome(part), for: $0) && queues.refusal(for: .device($0)) == nil }
+        guard !local.isEmpty else { return }
+        let stored = StoredWelcome(expires: upTime + UInt64(Limits.timeToLiveDefault.components.seconds), part: part)
+        out.append(.write(.storeEvent(part.eventKey, bytes: stored.encoded(), held: false)))
+        for device in local { enqueue(.welcome(part), for: device) }
     }
 
     private func isLocal(_ device: DeviceID) -> Bool { directory.isLocal(device) }

@@ -1,0 +1,155 @@
+internal import Vocabulary
+
+/// What a node keeps, in memory alone, of conversations' requests and receipts under way.
+struct ConversationTraffic: Sendable {
+    /// Changes whenever directory or membership may say another thing about where devices live.
+    var places: UInt64 = 1
+    var receipts = ReceiptRelays()
+    /// Requests of sessions that wait for another node's `group`.
+    var requests: [RequestID: GroupRequest] = [:]
+    /// How often a device may ask for a group.
+    var fetches = Buckets<DeviceID>(rate: 1, burst: 100)
+
+    struct GroupRequest: Sendable {
+        let session: SessionID
+        let request: RequestID
+        let node: NodeID
+        var deadline: Instant
+    }
+
+    var nextDeadline: Instant? { [receipts.nextDeadline, requests.values.map(\.deadline).min()].compactMap { $0 }.min() }
+}
+
+// What a device needs to come back into a conversation, and what it lacks of one (docs/protocol/hub.md, "Coming back").
+extension Node {
+    static let groupRequestsPerSessionMax = 16
+    static let groupRequestTimeout = Duration.seconds(10)
+
+    // MARK: For a session
+
+    mutating func fetchGroup(_ session: SessionID, _ request: RequestID, _ key: ConversationKey, by device: RosterEntry) {
+        if key.hub == id {
+            switch parcel(key, for: device) {
+            case .success(let parts): for part in parts { out.append(.sendSession(session, .group(request, part))) }
+            case .failure(let refusal): out.append(.sendSession(session, .refusedRequest(request, refusal)))
+            }
+            return
+        }
+        guard traffic.requests.values.count(where: { $0.session == session }) < Self.groupRequestsPerSessionMax else {
+            return out.append(.sendSession(session, .refusedRequest(request, Refusal(.rateLimited, "Too many requests are under way."))))
+        }
+        guard membership.evaluation.isMember(key.hub) else {
+            return out.append(
+                .sendSession(session, .refusedRequest(request, Refusal(.unknownHub, "The conversation's hub is not a member of the federation."))))
+        }
+        guard let link = links.link(to: key.hub) else {
+            dial(key.hub)
+            return out.append(.sendSession(session, .refusedRequest(request, Self.hubUnreachable)))
+        }
+        let mine = RequestID(nextLookup)
+        nextLookup += 1
+        traffic.requests[mine] = .init(session: session, request: request, node: key.hub, deadline: now + Self.groupRequestTimeout)
+        out.append(.sendLink(link, .fetchGroup(mine, key, by: device)))
+    }
+
+    private static let hubUnreachable = Refusal(.busy, "The conversation's hub cannot be reached now.")
+
+    mutating func received(_ part: AnswerPart, to request: RequestID, from peer: NodeID) {
+        guard let waiting = traffic.requests[request], waiting.node == peer else { return }
+        out.append(.sendSession(waiting.session, .group(waiting.request, part)))
+        traffic.requests[request] = part.index + 1 >= part.count ? nil : waiting
+        traffic.requests[request]?.deadline = now + Self.groupRequestTimeout
+    }
+
+    mutating func groupRefused(_ request: RequestID, _ refusal: Refusal, from peer: NodeID) {
+        guard let waiting = traffic.requests[request], waiting.node == peer else { return }
+        traffic.requests[request] = nil
+        out.append(.sendSession(waiting.session, .refusedRequest(waiting.request, refusal)))
+    }
+
+    /// Gives requests up that have waited too long, or whose node is gone.
+    mutating func giveUpGroupRequests(to gone: NodeID? = nil) {
+        for (id, waiting) in traffic.requests.sorted(by: { $0.key.value < $1.key.value }) where waiting.deadline <= now || waiting.node == gone {
+            traffic.requests[id] = nil
+            out.append(.sendSession(waiting.session, .refusedRequest(waiting.request, Self.hubUnreachable)))
+        }
+    }
+
+    // MARK: At the hub
+
+    private mutating func parcel(_ key: ConversationKey, for device: RosterEntry) -> Result<[AnswerPart], Refusal> {
+        guard traffic.fetches.take(device.device, at: now) else { return .failure(Refusal(.rateLimited, "The device asks too often.")) }
+        return hub.parcel(key.conversation, for: device).map { .success($0) } ?? .failure(.unknownConversation)
+    }
+
+    mutating func answerGroup(_ request: RequestID, _ key: ConversationKey, by device: RosterEntry, on link: LinkID, from peer: NodeID) {
+        guard key.hub == id, directory.home(of: device.user) == peer else {
+            return out.append(.sendLink(link, .refusedRequest(request, .unknownConversation)))
+        }
+        switch parcel(key, for: device) {
+        case .success(let parts): for part in parts { out.append(.sendLink(link, .group(request, part))) }
+        case .failure(let refusal): out.append(.sendLink(link, .refusedRequest(request, refusal)))
+        }
+    }
+
+    /// Events that a device lacks, out of the log once more. Not into a queue that is full: it has enough to read.
+    mutating func refetch(_ key: ConversationKey, by device: RosterEntry, from: SequenceNumber, through: SequenceNumber) {
+        guard key.hub == id, !isSpaceLow, let home = directory.home(of: device.user), membership.evaluation.isMember(home),
+            queues.refusal(for: home == id ? .device(device.device) : .node(home)) == nil
+        else { return count("refetches_dropped") }
+        let keys = hub.stored(key.conversation, for: device, from: from, through: through)
+        if !keys.isEmpty { out.append(.load(.events(keys, for: device))) }
+    }
+
+    mutating func refetched(_ events: [(key: EventKey, bytes: [UInt8])], for device: RosterEntry) {
+        guard let home = directory.home(of: device.user) else { return }
+        for (key, bytes) in events {
+            // It may have left since.
+            guard hub.contains(device, in: key.conversation.conversation) else { return }
+            if key.part == 0 {
+                guard let stored = try? StoredEvent(decoding: bytes) else { continue }
+                if home == id { enqueue(.event(stored.envelope), for: device.device) } else {
+                    enqueue(.event(stored.envelope, recipients: [device.device]), for: home)
+                }
+            } else {
+                guard let stored = try? StoredWelcome(decoding: bytes) else { continue }
+                if home == id { enqueue(.welcome(stored.part), for: device.device) } else {
+                    enqueue(.welcome(stored.part, recipients: [device.device]), for: home)
+                }
+            }
+        }
+    }
+
+    // MARK: Signals
+
+    /// Of the moment: to whoever is connected, and never stored.
+    mutating func signal(_ signal: Signal, from device: RosterEntry) {
+        guard signal.sender == device else { return }
+        if signal.key.hub == id { return relay(signal) }
+        guard let link = links.link(to: signal.key.hub) else { return }
+        out.append(.sendLink(link, .signal(signal, recipients: [])))
+    }
+
+    mutating func receive(_ signal: Signal, for recipients: [DeviceID], from peer: NodeID) {
+        if signal.key.hub == id, recipients.isEmpty, directory.home(of: signal.sender.user) == peer { return relay(signal) }
+        guard signal.key.hub == peer, signal.sealed.count <= Limits.sealedMarkBytesMax else { return }
+        for device in recipients.prefix(Limits.signalledDevicesMax) { show(signal, to: device) }
+    }
+
+    private mutating func relay(_ signal: Signal) {
+        let conversation = signal.key.conversation
+        guard signal.sealed.count <= Limits.sealedMarkBytesMax, hub.contains(signal.sender, in: conversation),
+            hub.rosterCount(of: conversation) <= Limits.signalledDevicesMax, let fanOut = fanOut(of: conversation)
+        else { return }
+        for device in fanOut.local where device != signal.sender.device { show(signal, to: device) }
+        for share in fanOut.remote {
+            let devices = share.devices.filter { $0 != signal.sender.device }
+            if let link = links.link(to: share.node), !devices.isEmpty { out.append(.sendLink(link, .signal(signal, recipients: devices))) }
+        }
+    }
+
+    private mutating func show(_ signal: Signal, to device: DeviceID) {
+        guard !isBlocked(signal.key, for: device), case .session(let session)? = queues.receiver(of: .device(device)) else { return }
+        out.append(.sendSession(session, .signal(signal)))
+    }
+}

@@ -1,0 +1,90 @@
+internal import Cryptography
+internal import Vocabulary
+
+// Watermarks and read receipts on their way to those whose messages they cover (docs/protocol/hub.md, "Watermarks and receipts").
+extension Node {
+    /// A device's watermark for a conversation of ours: prunes the log and tells the senders it newly covers.
+    mutating func cover(_ watermark: Watermark, of user: UserID?) {
+        // The newest counts alone: one that its readers would drop must not stand in the place of a true one.
+        guard hub.isNews(watermark, of: user) else { return }
+        guard watermark.isSigned else { return count("unsigned_watermarks_dropped") }
+        var writes: [StoreWrite] = []
+        guard let coverage = hub.receive(watermark, of: user, writes: &writes) else { return }
+        out.append(contentsOf: writes.map(NodeEffect.write))
+        guard !coverage.covered.isEmpty else { return }
+        if coverage.rosterCount >= ReceiptRelays.rosterMin, !traffic.receipts.admit(watermark, senders: coverage.covered, at: now) { return }
+        relay(watermark, to: coverage.covered)
+    }
+
+    mutating func relayHeldReceipts() {
+        for held in traffic.receipts.due(at: now) { relay(held.watermark, to: held.senders) }
+    }
+
+    private mutating func relay(_ watermark: Watermark, to senders: [RosterEntry]) {
+        var remote: [NodeID: [DeviceID]] = [:]
+        let slot = Queues.Slot(key: watermark.key, device: watermark.device)
+        for sender in senders {
+            guard let home = directory.home(of: sender.user) else { continue }
+            if home == id {
+                enqueue(.watermark(watermark), for: sender.device, slot: slot)
+            } else {
+                remote[home, default: []].append(sender.device)
+            }
+        }
+        for node in remote.keys.sorted() {
+            replace(slot, for: node, devices: remote[node] ?? []) { .receipt(watermark, devices: $0) }
+        }
+    }
+
+    /// Puts the newest in the place of one that the node has not been sent yet, for those that either concerns: receipts do not pile up.
+    private mutating func replace(_ slot: Queues.Slot, for node: NodeID, devices: [DeviceID], item: ([DeviceID]) -> NodeItem) {
+        let all = Set(devices).union(queues.unsent(slot, for: .node(node))).sorted()
+        guard all.count <= Limits.recipientsPerEntryMax else {
+            for some in devices.chunks(of: Limits.recipientsPerEntryMax) { enqueue(item(some), for: node) }
+            return
+        }
+        enqueue(item(all), for: node, slot: slot, slotDevices: all)
+    }
+
+    // MARK: Read receipts
+
+    /// A device's own mark, for the hub of its conversation.
+    mutating func mark(_ mark: SealedMark, for devices: [DeviceID], from device: RosterEntry) {
+        guard mark.device == device.device, devices.count <= Limits.markedDevicesMax, !isSpaceLow else { return count("marks_dropped") }
+        if mark.key.hub == id {
+            relay(mark, to: devices, of: device.user)
+        } else if membership.evaluation.isMember(mark.key.hub) {
+            replace(Queues.Slot(key: mark.key, device: mark.device, isMark: true), for: mark.key.hub, devices: devices) {
+                .mark(mark, devices: $0)
+            }
+        }
+    }
+
+    /// At the hub: to those of the devices that are in the conversation.
+    mutating func relay(_ mark: SealedMark, to devices: [DeviceID], of user: UserID) {
+        let conversation = mark.key.conversation
+        guard let epoch = hub.epoch(of: conversation), mark.epoch <= epoch, mark.sealed.count <= Limits.sealedMarkBytesMax,
+            hub.contains(RosterEntry(user: user, device: mark.device), in: conversation)
+        else { return count("marks_dropped") }
+        let slot = Queues.Slot(key: mark.key, device: mark.device, isMark: true)
+        var remote: [NodeID: [DeviceID]] = [:]
+        for device in Set(devices.prefix(Limits.recipientsPerEntryMax)).sorted() where device != mark.device {
+            guard let owner = hub.user(of: device, in: conversation), let home = directory.home(of: owner) else { continue }
+            if home != id { remote[home, default: []].append(device) } else { take(mark, for: device, slot: slot) }
+        }
+        for node in remote.keys.sorted() where membership.evaluation.isMember(node) {
+            replace(slot, for: node, devices: remote[node] ?? []) { .marked(mark, devices: $0) }
+        }
+    }
+
+    /// At the home of these devices.
+    mutating func take(_ mark: SealedMark, for device: DeviceID, slot: Queues.Slot? = nil) {
+        enqueue(.mark(mark), for: device, slot: slot ?? Queues.Slot(key: mark.key, device: mark.device, isMark: true))
+    }
+}
+
+extension Array {
+    func chunks(of size: Int) -> [[Element]] {
+        stride(from: 0, to: count, by: size).map { Array(self[$0..<Swift.min($0 + size, count)]) }
+    }
+}
