@@ -96,7 +96,7 @@ extension Array {
     }
 }
 
-extension Array<Data> {
+extension [Data] {
     /// Ids, at most `max` of them.
     func ids<T: Identifier32>(_ field: String, max: Int) throws(WireError) -> [T] {
         try values(field, max: max) { id throws(WireError) in try id.id(field) }

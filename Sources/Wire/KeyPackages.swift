@@ -46,7 +46,7 @@ extension ProtoClaimedKeyPackages {
     }
 }
 
-extension Array<ProtoClaimedKeyPackages> {
+extension [ProtoClaimedKeyPackages] {
     init(_ list: [ClaimedKeyPackages]) { self = list.map { ProtoClaimedKeyPackages($0) } }
 
     func answers() throws(WireError) -> [ClaimedKeyPackages] {

@@ -26,7 +26,7 @@ extension ProtoPresenceWish {
     }
 }
 
-extension Array<ProtoPresenceWish> {
+extension [ProtoPresenceWish] {
     func wishes() throws(WireError) -> [PresenceWish] {
         try values("wishes", max: Limits.presenceWishesMax) { wish throws(WireError) in
             PresenceWish(user: try wish.user.id("wish.user"), token: try wish.token.bytes32("wish.token"))
@@ -52,7 +52,7 @@ extension ProtoPresenceNews {
     }
 }
 
-extension Array<ProtoPresenceNews> {
+extension [ProtoPresenceNews] {
     func news() throws(WireError) -> [PresenceNews] {
         try values("news", max: Limits.presenceNewsPerFrameMax) { news throws(WireError) in try news.value() }
     }

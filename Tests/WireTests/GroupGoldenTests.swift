@@ -106,7 +106,8 @@ struct GroupGoldenTests {
         try isWritten(LinkFrame.group(RequestID(4), AnswerPart(index: 1, count: 2, bytes: [1, 2])), "9a010c08041208080110021a020102")
         try isWritten(LinkFrame.refusedRequest(RequestID(4), Refusal(.busy, "full")), "a2010c080412080805120466756c6c")
         try isWritten(
-            LinkFrame.refetch(Fixture.key, by: Fixture.id32(0xd1), from: 3, through: 4), "aa015a" + key + "1a20" + run("d1", 32) + "20032804")
+            LinkFrame.refetch(Fixture.key, by: Fixture.id32(0xd1), from: 3, through: 4),
+            "aa015a" + key + "1a20" + run("d1", 32) + "20032804")
     }
 
     @Test func `signals and presence between nodes`() throws {

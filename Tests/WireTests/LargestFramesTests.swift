@@ -39,11 +39,12 @@ struct LargestFramesTests {
             SubmissionKind.commit(
                 CommitBundle(epoch: epoch, commit: bytes(commit), welcome: welcome.map(bytes), groupInfo: bytes(groupInfo)))
         }
-        let kinds = bundles + [
-            .found(groupInfo: bytes(Limits.groupInfoBytesMax)), .proposal(epoch: epoch, message: bytes(Limits.handshakeBytesMax)),
-            .application(epoch: epoch, payload: bytes(Limits.payloadBytesMax)),
-            .create(roster: [RosterEntry](repeating: Fixture.sender, count: Limits.rosterPerCreationMax)),
-        ]
+        let kinds =
+            bundles + [
+                .found(groupInfo: bytes(Limits.groupInfoBytesMax)), .proposal(epoch: epoch, message: bytes(Limits.handshakeBytesMax)),
+                .application(epoch: epoch, payload: bytes(Limits.payloadBytesMax)),
+                .create(roster: [RosterEntry](repeating: Fixture.sender, count: Limits.rosterPerCreationMax)),
+            ]
         for kind in kinds {
             let submission = Submission(
                 message: Fixture.id16(1), conversation: Fixture.id16(2), hub: Fixture.id32(3), kind: kind, timeToLive: .max,

@@ -119,7 +119,8 @@ public struct AnswerPart: Hashable, Sendable {
         let count = max(1, (bytes.count + size - 1) / size)
         guard count <= Limits.partsMax else { return [] }
         return (0..<count).map { index in
-            AnswerPart(index: UInt16(index), count: UInt16(count), bytes: Array(bytes[(index * size)..<min(bytes.count, (index + 1) * size)]))
+            AnswerPart(
+                index: UInt16(index), count: UInt16(count), bytes: Array(bytes[(index * size)..<min(bytes.count, (index + 1) * size)]))
         }
     }
 }

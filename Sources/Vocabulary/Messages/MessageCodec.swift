@@ -117,7 +117,8 @@ extension ByteReader {
     }
 
     public mutating func sealedMark() throws(CodecError) -> SealedMark {
-        SealedMark(key: try conversationKey(), device: try id(), epoch: try counter(), sealed: Array(try opaque(max: Limits.sealedMarkBytesMax)))
+        SealedMark(
+            key: try conversationKey(), device: try id(), epoch: try counter(), sealed: Array(try opaque(max: Limits.sealedMarkBytesMax)))
     }
 
     public mutating func acceptance() throws(CodecError) -> Acceptance {

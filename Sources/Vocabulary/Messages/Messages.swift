@@ -45,7 +45,9 @@ public struct Submission: Hashable, Sendable {
     /// For the home alone: 0 on the way to the hub.
     public let order: UInt64
 
-    public init(message: MessageID, conversation: ConversationID, hub: NodeID, kind: SubmissionKind, timeToLive: UInt32 = 0, order: UInt64 = 0) {
+    public init(
+        message: MessageID, conversation: ConversationID, hub: NodeID, kind: SubmissionKind, timeToLive: UInt32 = 0, order: UInt64 = 0
+    ) {
         self.message = message
         self.conversation = conversation
         self.hub = hub

@@ -39,7 +39,8 @@ extension Fixture {
 
     static var groupsOfClient: [ClientFrame] {
         submissions.map { .submit($0) } + [
-            .publishKeyPackages(RequestID(9), KeyPackageSupply(replaces: true, packages: [[0x61, 1], [0x61, 2]], lastResort: [0x61, 3])),
+            .publishKeyPackages(
+                RequestID(9), KeyPackageSupply(replaces: true, packages: [[0x61, 1], [0x61, 2]], lastResort: [0x61, 3])),
             .publishKeyPackages(RequestID(.max), KeyPackageSupply(replaces: false, packages: [], lastResort: nil)),
             .claimKeyPackages(RequestID(10), [id32(0xb1), id32(0xb2)]), .claimKeyPackages(RequestID(11), []),
             .fetchGroup(RequestID(12), key), .refetch(key, from: 1, through: 1),
