@@ -37,6 +37,7 @@ extension [ProtoPresenceWish] {
 extension ProtoPresenceNews {
     init(_ news: PresenceNews) {
         user = Data(news.user)
+        if let token = news.token { self.token = Data(token) }
         switch news.presence {
         case .online: online = true
         case .offline(let seen): if let seen { lastSeen = seen }
@@ -46,9 +47,10 @@ extension ProtoPresenceNews {
     /// A time finer than a minute is refused: it says more than the user agreed to.
     fileprivate func value() throws(WireError) -> PresenceNews {
         let user: UserID = try user.id("news.user")
-        guard hasLastSeen else { return PresenceNews(user: user, presence: online ? .online : .offline(lastSeen: nil)) }
+        let token = self.token.isEmpty ? nil : try self.token.bytes32("news.token")
+        guard hasLastSeen else { return PresenceNews(user: user, presence: online ? .online : .offline(lastSeen: nil), token: token) }
         guard !online, lastSeen.isMultiple(of: 60) else { throw .badValue("news.last_seen") }
-        return PresenceNews(user: user, presence: .offline(lastSeen: try lastSeen.bounded("news.last_seen")))
+        return PresenceNews(user: user, presence: .offline(lastSeen: try lastSeen.bounded("news.last_seen")), token: token)
     }
 }
 

@@ -862,6 +862,9 @@ nonisolated struct ProtoPresenceNews: Sendable {
   /// Clears the value of `lastSeen`. Subsequent reads from it will return its default value.
   mutating func clearLastSeen() {self._lastSeen = nil}
 
+  /// 32: between nodes, the token of the wish that this answers; absent towards clients
+  var token: Data = Data()
+
   var unknownFields = SwiftProtobuf.UnknownStorage()
 
   init() {}
@@ -1958,7 +1961,7 @@ nonisolated extension ProtoPresenceWish: SwiftProtobuf.Message, SwiftProtobuf._M
 
 nonisolated extension ProtoPresenceNews: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   static let protoMessageName: String = _protobuf_package + ".PresenceNews"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}user\0\u{1}online\0\u{3}last_seen\0")
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}user\0\u{1}online\0\u{3}last_seen\0\u{1}token\0")
 
   mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1969,6 +1972,7 @@ nonisolated extension ProtoPresenceNews: SwiftProtobuf.Message, SwiftProtobuf._M
       case 1: try { try decoder.decodeSingularBytesField(value: &self.user) }()
       case 2: try { try decoder.decodeSingularBoolField(value: &self.online) }()
       case 3: try { try decoder.decodeSingularUInt64Field(value: &self._lastSeen) }()
+      case 4: try { try decoder.decodeSingularBytesField(value: &self.token) }()
       default: break
       }
     }
@@ -1988,6 +1992,9 @@ nonisolated extension ProtoPresenceNews: SwiftProtobuf.Message, SwiftProtobuf._M
     try { if let v = self._lastSeen {
       try visitor.visitSingularUInt64Field(value: v, fieldNumber: 3)
     } }()
+    if !self.token.isEmpty {
+      try visitor.visitSingularBytesField(value: self.token, fieldNumber: 4)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -1995,6 +2002,7 @@ nonisolated extension ProtoPresenceNews: SwiftProtobuf.Message, SwiftProtobuf._M
     if lhs.user != rhs.user {return false}
     if lhs.online != rhs.online {return false}
     if lhs._lastSeen != rhs._lastSeen {return false}
+    if lhs.token != rhs.token {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
