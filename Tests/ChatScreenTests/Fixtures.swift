@@ -16,7 +16,7 @@ extension Screen {
     }
 
     @discardableResult
-    mutating func tell(_ update: ChatUpdate) -> [ScreenAction] { handle(.update(update)) }
+    mutating func tell(_ update: ChatUpdate) -> [ScreenAction] { handle(.told([update])) }
 
     @discardableResult
     mutating func press(_ keys: Key..., alt: Bool = false, shift: Bool = false) -> [ScreenAction] {

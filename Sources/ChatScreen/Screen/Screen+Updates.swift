@@ -26,7 +26,6 @@ extension Screen {
                 $0.view = .end
             }
             if timelines[id] != nil, let through { readThrough[id] = max(through, readThrough[id] ?? 0) }
-            return id == current ? markRead() : []
         case .older(let id, let lines, let hasOlder): change(id) { $0.prepend(lines, hasOlder: hasOlder) }
         case .line(let id, let line):
             change(id) { timeline in
@@ -34,7 +33,6 @@ extension Screen {
                 // Who writes wants to see it.
                 if case .sent(_, .queued) = line.kind { timeline.view = .end }
             }
-            return id == current ? markRead() : []
         case .lineRemoved(let id, let line): change(id) { $0.remove(line) }
         case .state(let id, let line, let state): change(id) { $0.setState(state, of: line) }
         case .typing(let id, let who): changeRow(id) { $0.typing = who }
@@ -62,7 +60,7 @@ extension Screen {
         let ids = Set(conversations.map(\.id))
         for id in recent where !ids.contains(id) { forget(id) }
         drafts = drafts.filter { ids.contains($0.key) }
-        if let current, ids.contains(current) { return markRead() }
+        if let current, ids.contains(current) { return [] }
         let actions = stopTyping()
         current = nil
         editor.clear()

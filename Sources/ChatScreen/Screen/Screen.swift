@@ -49,7 +49,10 @@ public struct Screen: Sendable {
     public mutating func handle(_ input: ScreenInput) -> [ScreenAction] {
         switch input {
         case .key(let event): return pressed(event)
-        case .update(let update): return told(update) + [.draw]
+        case .told(let updates):
+            var actions: [ScreenAction] = []
+            for update in updates { actions += told(update) }
+            return actions + markRead() + [.draw]
         case .idled: return stopTyping()
         case .resized(let columns, let rows):
             (self.columns, self.rows) = (Self.fit(columns, ScreenLimits.columnsMax), Self.fit(rows, ScreenLimits.rowsMax))

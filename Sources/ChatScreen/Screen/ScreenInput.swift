@@ -4,7 +4,8 @@ public enum ScreenInput: Hashable, Sendable {
     case resized(columns: Int, rows: Int)
     /// No key for some seconds.
     case idled
-    case update(ChatUpdate)
+    /// All that waited, in its order.
+    case told([ChatUpdate])
 }
 
 /// What the client has to tell. Texts are as others wrote them; the screen escapes them.

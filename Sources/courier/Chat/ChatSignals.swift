@@ -22,6 +22,10 @@ struct ChatSignals {
         handlerBuffer = .allocate(byteCount: ErrorShelter.bytesMax, alignment: 1)
         if let guardian { handlerGuard = guardian.pipe }
         if let errors { (handlerErrors, handlerTerminal) = (errors.kept, errors.terminal) }
+        // A guard that is gone is no reason to die.
+        var (ignore, old) = (sigaction(), sigaction())
+        ignore.__sigaction_handler.sa_handler = SIG_IGN
+        if sigaction(SIGPIPE, &ignore, &old) == 0 { before.append((SIGPIPE, old)) }
         // A stack of its own, for a crash that is a full stack; on the thread of the loop.
         let size = 64 * 1024
         var stack = stack_t(ss_sp: .allocate(byteCount: size, alignment: 16), ss_flags: 0, ss_size: size)

@@ -1,5 +1,6 @@
 internal import ChatScreen
 internal import Foundation
+internal import Vocabulary
 
 /// The loop of `courier chat`: waits for keys, signals and updates, tells the screen, does what it says, and draws once.
 ///
@@ -19,6 +20,8 @@ final class ChatTerminal {
     private var writer = TerminalWriter(looks: TerminalModes.looks)
     private var decoder = KeyDecoder()
     private var isIdle = true
+    private var lastKey = ContinuousClock.now
+    private var guardian: TerminalGuard?
     private var needsDrawing = true
     private var end: ChatEnd?
 
@@ -44,10 +47,10 @@ final class ChatTerminal {
     }
 
     private func run(_ guardArguments: [String]) -> ChatEnd {
-        let guardian = TerminalGuard(modes, arguments: guardArguments)
+        guardian = TerminalGuard(modes, arguments: guardArguments)
         let errors = ErrorShelter()
         let signals = ChatSignals(wake: wakeWrite, modes: modes, errors: errors, guardian: guardian)
-        modes.enter()
+        enter()
         backend.begin(inbox)
         backend.perform(.start)
         while end == nil {
@@ -55,7 +58,7 @@ final class ChatTerminal {
             errors?.trim()
             wait()
         }
-        modes.leave()
+        leave()
         signals.cancel()
         guardian?.dismiss()
         errors?.release()
@@ -72,24 +75,29 @@ final class ChatTerminal {
 
     private func wait() {
         var sources = [pollfd(fd: 0, events: Int16(POLLIN), revents: 0), pollfd(fd: wakeRead, events: Int16(POLLIN), revents: 0)]
-        let timeout: Int32 =
+        let patience: Int32? =
             switch decoder.awaited {
             case .sequence: Self.escapeMilliseconds
             case .paste: Self.pasteMilliseconds
-            case .nothing: isIdle ? -1 : Self.idleMilliseconds
+            case .nothing: isIdle ? nil : Self.idleMilliseconds
             }
-        let count = poll(&sources, 2, timeout)
-        if count == 0 {
-            let given = decoder.giveUp()
-            if given.isEmpty {
-                isIdle = true
-                handle(.idled)
-            }
-            for event in given { handle(.key(event)) }
-        }
+        // Counted from the last key: updates that come meanwhile lengthen nothing.
+        let left = patience.map { max(0, $0 - Int32(clamping: (ContinuousClock.now - lastKey).milliseconds)) }
+        let count = poll(&sources, 2, left ?? -1)
+        if count == 0 || left == 0, sources[0].revents == 0 { gaveUp() }
         guard count > 0 else { return }
         if sources[1].revents != 0 { woken() }
         if sources[0].revents != 0, end == nil { readKeys() }
+    }
+
+    /// No key came for as long as one was waited for.
+    private func gaveUp() {
+        lastKey = .now
+        let given = decoder.giveUp()
+        for event in given { handle(.key(event)) }
+        guard given.isEmpty else { return }
+        isIdle = true
+        handle(.idled)
     }
 
     private func readKeys() {
@@ -101,7 +109,7 @@ final class ChatTerminal {
             end = .signal(SIGHUP)
             return
         }
-        isIdle = false
+        (isIdle, lastKey) = (false, .now)
         for event in decoder.decode(buffer.prefix(count)) {
             handle(.key(event))
             if end != nil { return }
@@ -115,7 +123,7 @@ final class ChatTerminal {
         guard count > 0 else { return }
         for byte in Set(buffer.prefix(count)).sorted() where byte != 0 { signalled(Int32(byte)) }
         let taken = inbox.take()
-        for update in taken.updates { handle(.update(update)) }
+        if !taken.updates.isEmpty { handle(.told(taken.updates)) }
         if taken.isIncomplete { startAnew() }
         if taken.isClosed, end == nil { end = .quit }
     }
@@ -157,7 +165,7 @@ final class ChatTerminal {
 
     /// Gives the terminal back and stops this process, as Control-Z does with any other; returns when it goes on.
     private func suspend() {
-        modes.leave()
+        leave()
         // To this very thread: it does not go on before the process is stopped.
         raise(SIGSTOP)
         resume()
@@ -166,9 +174,19 @@ final class ChatTerminal {
     /// Whoever had the terminal meanwhile may have left anything on it. In the background there is nothing to go on with.
     private func resume() {
         while tcgetpgrp(0) > 0, tcgetpgrp(0) != getpgrp() { raise(SIGSTOP) }
-        modes.enter()
+        enter()
         writer.forget()
         needsDrawing = true
         resize()
+    }
+
+    private func enter() {
+        guardian?.tell(isRestored: false)
+        modes.enter()
+    }
+
+    private func leave() {
+        modes.leave()
+        guardian?.tell(isRestored: true)
     }
 }

@@ -3,10 +3,9 @@ internal import Foundation
 
 /// A second process that gives the terminal back when the first one is killed in a way that it cannot notice: SIGKILL.
 ///
-/// It reads a pipe: first the terminal's settings as they were found, then, when all went well, one byte more. If the pipe ends
-/// without that byte, it restores. It is a process group of its own, so that what is meant for the chat does not reach it.
+/// It reads a pipe: first the terminal's settings as they were found, then a byte whenever the chat has taken the terminal (0) or
+/// given it back (1). If the pipe ends after a 0, it restores. It is a process group of its own, so that what is meant for the chat does not reach it.
 struct TerminalGuard {
-    /// A byte in it says that the terminal is restored already.
     let pipe: Int32
     private let child: pid_t
 
@@ -32,9 +31,12 @@ struct TerminalGuard {
         _ = modes.bytes.withUnsafeBytes { write(pipe, $0.baseAddress, $0.count) }
     }
 
-    func dismiss() {
-        var byte: UInt8 = 1
+    func tell(isRestored: Bool) {
+        var byte: UInt8 = isRestored ? 1 : 0
         _ = write(pipe, &byte, 1)
+    }
+
+    func dismiss() {
         close(pipe)
         waitpid(child, nil, 0)
     }
@@ -43,15 +45,18 @@ struct TerminalGuard {
     static func stand() {
         // Setting the terminal from the background would stop it; a hang-up or Control-C is not meant for it.
         for number in [SIGTTOU, SIGTTIN, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGPIPE] { signal(number, SIG_IGN) }
-        var (modes, told) = (termios(), [UInt8]())
+        let size = MemoryLayout<termios>.size
+        var (modes, told, last) = (termios(), [UInt8](), UInt8(1))
         var buffer = [UInt8](repeating: 0, count: 256)
-        while told.count <= MemoryLayout<termios>.size {
+        while true {
             let count = read(0, &buffer, buffer.count)
             if count < 0, errno == EINTR { continue }
             guard count > 0 else { break }
-            told += buffer.prefix(count)
+            let settings = buffer.prefix(min(count, size - told.count))
+            told += settings
+            if let byte = buffer[settings.count..<count].last { last = byte }
         }
-        guard told.count == MemoryLayout<termios>.size else { return }
+        guard told.count == size, last == 0 else { return }
         withUnsafeMutableBytes(of: &modes) { $0.copyBytes(from: told) }
         TerminalModes.write(Array(TerminalWriter.leave.utf8))
         _ = tcsetattr(1, TCSANOW, &modes)
