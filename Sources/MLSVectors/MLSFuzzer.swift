@@ -4,7 +4,7 @@ internal import Vocabulary
 
 /// Mutates what groups send and feeds it to a member, a hub and a joiner: refused or understood, never a trap. Half of the inputs are
 /// mutated as they travel, half before they are signed, as a hostile member could. One seed is one run.
-public struct MLSFuzzer {
+public struct MLSFuzzer: Sendable {
     private var random: SeededGenerator
     private let host = GroupHost(now: 1_800_000_000, refusal: { _ in nil })
     private let (ann, bob): (Group, Group)
