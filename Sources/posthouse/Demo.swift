@@ -172,7 +172,13 @@ struct DemoScript {
         begin("5", "What the relays see of all that")
         let scratch = stage.path("stolen")
         try FileManager.default.createDirectory(atPath: scratch, withIntermediateDirectories: false)
-        for entry in try StolenStore(of: stage.path("harbor"), scratch: scratch).entries.prefix(1) {
+        // What is fresh stands in the journal; half a second later in rows.
+        var rows = try StolenStore(of: stage.path("harbor"), scratch: scratch).entries
+        for _ in 0..<20 where rows.isEmpty {
+            usleep(100_000)
+            rows = try StolenStore(of: stage.path("harbor"), scratch: scratch).entries
+        }
+        for entry in rows.prefix(1) {
             let body = entry.body.isEmpty ? entry.sealed : entry.body
             let (queue, start) = (hex(entry.queue.prefix(8)), hex(body.prefix(20)))
             show("   harbor's disk, first waiting row: queue \(queue)..., \(body.count) bytes: \(start)...")

@@ -29,7 +29,7 @@ package struct DataFolder: Sendable {
         try makeFolder(path)
         try makeFolder(keysFolder)
         // Of a command that was ended half-way: the store is made anew, but the keys stay, since a ticket may be bound to the node's already.
-        for file in [storeFile, storeFile + "-wal", storeFile + "-shm"] { unlink(file) }
+        for file in [storeFile, storeFile + "-wal", storeFile + "-shm", path + "/journal"] { unlink(file) }
         var random = SystemRandom()
         if access(storageKeyFile, F_OK) != 0 {
             var storage = random.bytes(32)

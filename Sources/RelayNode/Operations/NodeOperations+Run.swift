@@ -56,12 +56,12 @@ extension NodeOperations {
         setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
     }
 
-    static func nodeRows(_ store: SQLiteNodeStore) throws -> NodeRows {
+    static func nodeRows(_ store: JournaledNodeStore) throws -> NodeRows {
         try NodeRows(values: { table throws(StoreError) in try store.values(table) }, highestPosition: try store.highestPosition())
     }
 
     /// The core as the disk has it.
-    private static func restore(_ store: SQLiteNodeStore, key: SigningKey, certificateHash: Bytes32) throws -> Node {
+    private static func restore(_ store: JournaledNodeStore, key: SigningKey, certificateHash: Bytes32) throws -> Node {
         var node: Node
         do {
             node = try Node(

@@ -16,11 +16,11 @@ package enum NodeOperations {
     /// A folder, its lock and its open store.
     struct OpenStore {
         let lock: DataFolderLock
-        let store: SQLiteNodeStore
+        let store: JournaledNodeStore
 
         init(_ folder: DataFolder) throws {
             lock = try DataFolderLock(folder: folder.path)
-            store = try SQLiteNodeStore(folder: folder.path, key: try SealingKey(try folder.storageKey()))
+            store = try JournaledNodeStore(folder: folder.path, key: try SealingKey(try folder.storageKey()))
         }
     }
 

@@ -15,10 +15,12 @@ package final class NodeWriter: NetworkDelegate, @unchecked Sendable {
     private static let batchMax = 1024
     private static let turnMax = Duration.milliseconds(20)
     private static let clockInterval = Duration.seconds(1)
-    /// From a commit to emptying the log, when nothing else waits: what was deleted is then gone from the disk. Shorter costs syncs.
+    /// From the last commit to emptying the journal, when nothing else waits: what was deleted is then gone from the disk.
     private static let wipeDelay = Duration.milliseconds(500)
+    /// The same where there is always something. Shorter costs everybody a pause of some milliseconds.
+    private static let wipeDelayMax = Duration.seconds(10)
 
-    let store: SQLiteNodeStore
+    let store: JournaledNodeStore
     private let log: Logger
     private let inbox = Inbox()
     private let expelled = Mutex<Set<NodeID>>([])
@@ -29,11 +31,12 @@ package final class NodeWriter: NetworkDelegate, @unchecked Sendable {
     private var network: Network?
     private var lastClock: Instant?
     private var wipeAt: Instant?
+    private var wipeAtLatest: Instant?
     private(set) var commits = CommitTimes()
     private var isRefusingForSpace = false
 
     /// - Parameter restart: makes the core anew from what is on disk.
-    init(store: SQLiteNodeStore, log: Logger, restart: @escaping () throws -> Node) throws {
+    init(store: JournaledNodeStore, log: Logger, restart: @escaping () throws -> Node) throws {
         (self.store, self.log, self.restart) = (store, log, restart)
         node = try restart()
         expelled.withLock { [node] in $0 = Set(node.expelledNodes) }
@@ -111,7 +114,7 @@ package final class NodeWriter: NetworkDelegate, @unchecked Sendable {
     private func turn(_ all: ArraySlice<Inbox.Item>, isLast: Bool) throws(StoreError) -> Int {
         let now = Clock.now
         var effects: [NodeEffect] = []
-        readClocks(now, &effects)
+        try readClocks(now, &effects)
         var batch = all.prefix(0)
         for item in all {
             if !batch.isEmpty, Clock.now - now > Self.turnMax { break }
@@ -130,7 +133,8 @@ package final class NodeWriter: NetworkDelegate, @unchecked Sendable {
             do {
                 try store.commit(writes)
                 commits.add(Clock.now - now)
-                if wipeAt == nil { wipeAt = now + Self.wipeDelay }
+                let latest = wipeAtLatest ?? now + Self.wipeDelayMax
+                (wipeAt, wipeAtLatest) = (min(now + Self.wipeDelay, latest), latest)
             } catch .full {
                 try startAnew(batch)
                 return batch.count
@@ -139,7 +143,7 @@ package final class NodeWriter: NetworkDelegate, @unchecked Sendable {
         try release(effects, batch)
         let wipes = isLast && batch.count == all.count && inbox.isEmpty && wipeAt.map { $0 <= now } == true
         try store.maintain(idle: wipes)
-        if wipes { wipeAt = nil }
+        if wipes { (wipeAt, wipeAtLatest) = (nil, nil) }
         return batch.count
     }
 
@@ -165,10 +169,11 @@ package final class NodeWriter: NetworkDelegate, @unchecked Sendable {
 
     private var addresses: NetworkAddresses?
 
-    private func readClocks(_ now: Instant, _ effects: inout [NodeEffect]) {
+    private func readClocks(_ now: Instant, _ effects: inout [NodeEffect]) throws(StoreError) {
         if let lastClock, now - lastClock < Self.clockInterval { return }
         lastClock = now
         effects += node.step(.clockRead(Clock.wall), at: now, using: &random)
+        try store.lookAtSpace()
         let isLow = store.isLowOnSpace
         if isLow != isRefusingForSpace {
             isRefusingForSpace = isLow

@@ -175,7 +175,7 @@ public final class Database {
     // MARK: Within
 
     /// A new file's name is on disk only once its folder is.
-    private static func syncFolder(of path: String) throws(StoreError) {
+    static func syncFolder(of path: String) throws(StoreError) {
         let folder = path.lastIndex(of: "/").map { String(path[...$0]) } ?? "."
         let file = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         guard file >= 0 else { throw .io("opening \(folder): \(systemText(errno))") }

@@ -113,7 +113,7 @@ struct RowSeal {
 }
 
 /// The system's random bytes, fetched 256 at a time: one system call for ten nonces instead of three for one.
-private struct PooledRandom: RandomNumberGenerator {
+struct PooledRandom: RandomNumberGenerator {
     private var pool = [UInt64](repeating: 0, count: 32)
     private var used = 32
 

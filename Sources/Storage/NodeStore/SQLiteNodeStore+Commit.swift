@@ -27,11 +27,11 @@ extension SQLiteNodeStore {
         let floorNow = try database.transaction { () throws(StoreError) in
             let usedBefore = space.isLow ? try usedPages() : 0
             var changes = EventChanges()
-            try delete(batch, &changes)
+            try delete(batch.dequeues, batch.withdrawals, &changes)
             let inserted = try touchEvents(batch, &changes)
             try changes.apply(to: database)
             for entry in batch.entries { try insert(entry, inserted) }
-            try writeRecords(batch)
+            for name in batch.recordNames { if let value = batch.records[name] { try write(name, value) } }
             let floorNow = try raiseFloor(to: highestNow)
             // A page or two more may be the price of deleting: a cursor that moved, an index page that split.
             if space.isLow, try usedPages() > usedBefore + (batch.removes ? 2 : 0) {
@@ -45,14 +45,17 @@ extension SQLiteNodeStore {
 
     // MARK: Queues
 
-    private func delete(_ batch: Batch, _ changes: inout EventChanges) throws(StoreError) {
-        for (destination, through) in batch.dequeues {
+    func delete(
+        _ dequeues: [(destination: Destination, through: QueuePosition)],
+        _ withdrawals: [(destination: Destination, position: QueuePosition)], _ changes: inout EventChanges
+    ) throws(StoreError) {
+        for (destination, through) in dequeues {
             try database.rows(
                 "DELETE FROM entry WHERE queue=? AND position<=? RETURNING event",
                 .blob(seal.name(destination)), .integer(Int64(clamping: through.value))
             ) { row throws(StoreError) in if !row.isNull(0) { changes.add(-1, to: try row.integer(0)) } }
         }
-        for (destination, position) in batch.withdrawals {
+        for (destination, position) in withdrawals {
             try database.rows(
                 "DELETE FROM entry WHERE queue=? AND position=? RETURNING event",
                 .blob(seal.name(destination)), .integer(Int64(clamping: position.value))
@@ -60,12 +63,12 @@ extension SQLiteNodeStore {
         }
     }
 
-    private func insert(_ entry: QueueEntry, _ events: [EventKey: EventRow]) throws(StoreError) {
+    func insert(_ entry: QueueEntry, _ events: [EventKey: EventRow]) throws(StoreError) {
         let (queue, position) = (seal.name(entry.destination), Int64(clamping: entry.position.value))
         var (event, row): ((conversation: [UInt8], number: Int64)?, EventRow?) = (nil, nil)
         if let key = entry.event {
             guard let known = events[key] else { throw .corrupt("queue entry \(position) refers to an event that is not stored") }
-            event = (seal.name(key.conversation), Int64(clamping: key.number.value))
+            event = (seal.name(key.conversation), key.row)
             row = known
         }
         try database.run(
@@ -76,7 +79,7 @@ extension SQLiteNodeStore {
     }
 
     /// Keeps the highest position on disk when no entry shows it any more.
-    private func raiseFloor(to highest: QueuePosition) throws(StoreError) -> QueuePosition {
+    func raiseFloor(to highest: QueuePosition) throws(StoreError) -> QueuePosition {
         guard highest > floor else { return floor }
         let standing = try database.first("SELECT ifnull(max(position), 0) FROM entry") { row throws(StoreError) in try row.position(0) }
         guard (standing ?? .zero) < highest else { return floor }
@@ -88,7 +91,7 @@ extension SQLiteNodeStore {
 
     // MARK: Events
 
-    private struct EventRow {
+    struct EventRow {
         let id: Int64
         let bytes: Int
     }
@@ -98,8 +101,8 @@ extension SQLiteNodeStore {
         var rows: [EventKey: EventRow] = [:]
         for key in batch.eventKeys {
             guard let change = batch.events[key] else { continue }
-            let (conversation, number) = (seal.name(key.conversation), Int64(clamping: key.number.value))
-            guard key.number.value <= counterMax else { throw .corrupt("an event's number is above 2^53") }
+            let (conversation, number) = (seal.name(key.conversation), key.row)
+            guard key.number.value <= counterMax, key.part <= EventKey.partsMax else { throw .corrupt("an event's number is above 2^53") }
             let known = try database.first(
                 "SELECT id, length(sealed) FROM event WHERE conversation=? AND number=?", .blob(conversation), .integer(number)
             ) { row throws(StoreError) in EventRow(id: try row.integer(0), bytes: Int(try row.integer(1)) - RowSeal.overhead) }
@@ -108,44 +111,50 @@ extension SQLiteNodeStore {
                 changes.add(change.references, to: known.id)
                 if let hold = change.hold { changes.hold(hold, known.id) }
             } else if let bytes = change.bytes, change.references > 0 || change.hold == true {
-                try database.run(
-                    "INSERT INTO event(conversation, number, refs, held, sealed) VALUES(?,?,?,?,?)",
-                    .blob(conversation), .integer(number), .integer(Int64(change.references)), .integer(change.hold == true ? 1 : 0),
-                    .blob(seal.seal(bytes, at: .event(conversation: conversation, number: number))))
-                rows[key] = EventRow(id: database.lastInsertedID, bytes: bytes.count)
+                rows[key] = try insert(key, bytes, references: change.references, held: change.hold == true)
             }
         }
         return rows
     }
 
+    func insert(_ key: EventKey, _ bytes: [UInt8], references: Int, held: Bool) throws(StoreError) -> EventRow {
+        let (conversation, number) = (seal.name(key.conversation), key.row)
+        try database.run(
+            "INSERT INTO event(conversation, number, refs, held, sealed) VALUES(?,?,?,?,?)",
+            .blob(conversation), .integer(number), .integer(Int64(references)), .integer(held ? 1 : 0),
+            .blob(seal.seal(bytes, at: .event(conversation: conversation, number: number))))
+        if let known = highestNumbers[key.conversation] { highestNumbers[key.conversation] = max(known, number) }
+        return EventRow(id: database.lastInsertedID, bytes: bytes.count)
+    }
+
     // MARK: Records
 
-    private func writeRecords(_ batch: Batch) throws(StoreError) {
-        for name in batch.recordNames {
-            guard let value = batch.records[name] else { continue }
-            let (kind, hash) = (Int64(name.table.rawValue), seal.name(name.table, key: name.key))
-            guard let value else {
-                try database.run("DELETE FROM record WHERE kind=? AND name=?", .integer(kind), .blob(hash))
-                continue
-            }
-            var writer = ByteWriter(reservingCapacity: name.key.count + value.count + 4)
-            writer.write(opaque: name.key)
-            writer.write(fixed: value)
-            try database.run(
-                """
-                INSERT INTO record(kind, name, sealed) VALUES(?,?,?)
-                ON CONFLICT(kind, name) DO UPDATE SET sealed=excluded.sealed
-                """, .integer(kind), .blob(hash), .blob(seal.seal(writer.bytes, at: .record(kind: kind, name: hash))))
+    /// - Parameter value: nil: it goes.
+    func write(_ name: Batch.RecordName, _ value: [UInt8]?) throws(StoreError) {
+        let (kind, hash) = (Int64(name.table.rawValue), seal.name(name.table, key: name.key))
+        guard let value else {
+            return try database.run("DELETE FROM record WHERE kind=? AND name=?", .integer(kind), .blob(hash))
         }
+        var writer = ByteWriter(reservingCapacity: name.key.count + value.count + 4)
+        writer.write(opaque: name.key)
+        writer.write(fixed: value)
+        try database.run(
+            """
+            INSERT INTO record(kind, name, sealed) VALUES(?,?,?)
+            ON CONFLICT(kind, name) DO UPDATE SET sealed=excluded.sealed
+            """, .integer(kind), .blob(hash), .blob(seal.seal(writer.bytes, at: .record(kind: kind, name: hash))))
     }
 }
 
 /// What a batch does to events that are on disk, by row.
-private struct EventChanges {
+struct EventChanges {
     private var changes: [Int64: (references: Int, hold: Bool?)] = [:]
+    private var kept: Set<Int64> = []
 
     mutating func add(_ references: Int, to id: Int64) { changes[id, default: (0, nil)].references += references }
     mutating func hold(_ hold: Bool, _ id: Int64) { changes[id, default: (0, nil)].hold = hold }
+    /// Something outside the tables refers to it.
+    mutating func keep(_ id: Int64) { kept.insert(id) }
 
     /// An event that nobody refers to and nobody holds goes.
     func apply(to database: Database) throws(StoreError) {
@@ -157,7 +166,7 @@ private struct EventChanges {
             let (references, overflow) = before.references.addingReportingOverflow(Int64(change.references))
             guard !overflow, references >= 0 else { throw .corrupt("an event has \(before.references) references") }
             let held = change.hold ?? before.held
-            if references == 0, !held {
+            if references == 0, !held, !kept.contains(id) {
                 try database.run("DELETE FROM event WHERE id=?", .integer(id))
             } else if (references, held) != (before.references, before.held) {
                 try database.run(

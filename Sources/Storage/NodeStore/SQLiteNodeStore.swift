@@ -12,6 +12,8 @@ public final class SQLiteNodeStore: NodeStore {
     var highest = QueuePosition.zero
     /// What `own` says of it; entries may stand higher.
     var floor = QueuePosition.zero
+    /// Of each conversation lately asked for: no event that the tables have has a higher number.
+    var highestNumbers: [ConversationKey: Int64] = [:]
     /// The last `full` was our own word, with room left on the disk.
     var refusedGrowth = false
 
@@ -68,7 +70,7 @@ public final class SQLiteNodeStore: NodeStore {
     }
 
     public func event(_ key: EventKey) throws(StoreError) -> [UInt8]? {
-        let (conversation, number) = (seal.name(key.conversation), Int64(clamping: key.number.value))
+        let (conversation, number) = (seal.name(key.conversation), key.row)
         let sealed = try database.first(
             "SELECT sealed FROM event WHERE conversation=? AND number=?", .blob(conversation), .integer(number)
         ) { row throws(StoreError) in try row.blob(0) }
@@ -80,7 +82,8 @@ public final class SQLiteNodeStore: NodeStore {
         var found: [(number: SequenceNumber, bytes: [UInt8])] = []
         let name = seal.name(conversation)
         try database.rows(
-            "SELECT number, sealed FROM event WHERE conversation=? AND held=1 ORDER BY number", .blob(name)
+            "SELECT number, sealed FROM event WHERE conversation=? AND held=1 AND number<=? ORDER BY number", .blob(name),
+            .integer(Int64(clamping: counterMax))
         ) { row throws(StoreError) in
             let number = try row.integer(0)
             guard let counter = SequenceNumber(UInt64(bitPattern: number)) else { throw .corrupt("an event's number is above 2^53") }
@@ -174,4 +177,11 @@ extension Row {
         guard number >= 0, let position = QueuePosition(UInt64(number)) else { throw .corrupt("a queue position of \(number)") }
         return position
     }
+}
+
+extension EventKey {
+    /// More would not fit above the number in a row's key.
+    static let partsMax: UInt16 = 511
+    /// The number, with the part above it: an event's own row sorts by number, those of its parts lie beyond all events.
+    var row: Int64 { Int64(clamping: number.value) + Int64(min(part, Self.partsMax)) << 54 }
 }

@@ -4,8 +4,18 @@ import Vocabulary
 
 func storageKey(_ byte: UInt8 = 1) throws -> SealingKey { try SealingKey(Secret([UInt8](repeating: byte, count: 32))) }
 
-func openStore(_ folder: Folder, key: UInt8 = 1) throws -> SQLiteNodeStore {
+/// - Parameter journalBytes: of one generation of the journal; small, so that many pass.
+func openStore(_ folder: Folder, key: UInt8 = 1, journalBytes: Int? = nil) throws -> JournaledNodeStore {
+    try JournaledNodeStore(folder: folder.path, key: storageKey(key), journalBytes: journalBytes)
+}
+
+/// What is below the journal, alone.
+func openTables(_ folder: Folder, key: UInt8 = 1) throws -> SQLiteNodeStore {
     try SQLiteNodeStore(folder: folder.path, key: storageKey(key))
+}
+
+extension JournaledNodeStore {
+    var database: Database { tables.database }
 }
 
 /// The rows as they are, without the key.

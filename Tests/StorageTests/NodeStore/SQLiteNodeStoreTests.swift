@@ -4,7 +4,7 @@ import Vocabulary
 
 @Suite struct SQLiteNodeStoreTests {
     let folder: Folder
-    let store: SQLiteNodeStore
+    let store: JournaledNodeStore
 
     init() throws {
         folder = try Folder()

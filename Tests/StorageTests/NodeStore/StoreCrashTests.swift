@@ -13,7 +13,7 @@ import Vocabulary
     }
 
     /// - Returns: how many commits are there; all three parts of each must be.
-    func commits(_ store: SQLiteNodeStore) throws -> UInt64 {
+    func commits(_ store: some NodeStore) throws -> UInt64 {
         let numbers = try store.outline(.phone).map(\.position.value)
         let count = UInt64(numbers.count)
         #expect(numbers == (0..<count).map { $0 + 1 })
@@ -35,7 +35,7 @@ import Vocabulary
 
     @Test func `a log that was cut anywhere yields the commits before the cut, whole`() throws {
         let folder = try Folder()
-        let store = try openStore(folder)
+        let store = try openTables(folder)
         try store.commit(Self.writes(1))
         try store.maintain(idle: true)
         var ends: [Int] = []
@@ -48,14 +48,52 @@ import Vocabulary
         for cut in stride(from: 0, through: log.count, by: 1_999) {
             let crashed = try copy.copied()
             try crashed.write(Array(log.prefix(cut)), to: "store.db-wal")
-            #expect(try commits(openStore(crashed)) == 1 + UInt64(ends.count { $0 <= cut }))
+            #expect(try commits(openTables(crashed)) == 1 + UInt64(ends.count { $0 <= cut }))
         }
+    }
+
+    @Test func `a journal that was cut anywhere yields the commits before the cut, whole`() throws {
+        let folder = try Folder()
+        let store = try openStore(folder, journalBytes: 64 << 10)
+        try store.commit(Self.writes(1))
+        try store.maintain(idle: true)
+        for number in UInt64(2)...6 { try store.commit(Self.writes(number)) }
+        let copy = try folder.copied()
+        let journal = copy.bytes("journal")
+        // The frames of the generation that counts: a page each.
+        let half = journal[..<(64 << 10)].contains { $0 != 0 } ? 0 : 64 << 10
+        for cut in stride(from: 0, through: 6 * 4096, by: 509) {
+            let crashed = try copy.copied()
+            var bytes = journal
+            for index in half + cut..<half + (64 << 10) { bytes[index] = 0 }
+            try crashed.write(bytes, to: "journal")
+            // A small frame is whole before its page is.
+            let found = try commits(openStore(crashed))
+            #expect(found >= 1 + UInt64(min(5, cut / 4096)) && found <= 2 + UInt64(min(4, cut / 4096)))
+        }
+    }
+
+    @Test func `a crash between the fold's two halves leaves one or the other`() throws {
+        let folder = try Folder()
+        let store = try openStore(folder, journalBytes: 32 << 10)
+        // Eight pages a generation: several folds, with young frames prepared in the other half each time.
+        for number in UInt64(1)...30 {
+            try store.commit(Self.writes(number))
+            #expect(try commits(openStore(folder.copied())) == number)
+        }
+        // The tables from before the last folds with the journal of now do not go together.
+        let old = try folder.copied()
+        for number in UInt64(31)...60 { try store.commit(Self.writes(number)) }
+        let mixed = try old.copied()
+        try mixed.write(folder.bytes("journal"), to: "journal")
+        let error = #expect(throws: StoreError.self) { try openStore(mixed) }
+        guard case .corrupt = error else { return #expect(Bool(false), "\(String(describing: error))") }
     }
 
     @Test func `a killed process loses nothing that was committed`() async throws {
         let folder = try Folder()
         await #expect(processExitsWith: .signal(SIGKILL)) { [path = folder.path as String] in
-            let store = try SQLiteNodeStore(folder: path, key: storageKey())
+            let store = try JournaledNodeStore(folder: path, key: storageKey())
             for number in UInt64(1)...25 { try store.commit(StoreCrashTests.writes(number)) }
             kill(getpid(), SIGKILL)
         }

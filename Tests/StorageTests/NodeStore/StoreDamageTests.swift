@@ -55,16 +55,10 @@ import Vocabulary
 
     @Test func `after an I/O error every call fails with it, and what was acknowledged is kept`() throws {
         let folder = try Folder()
-        let store = try openStore(folder)
+        let store = try openTables(folder)
         try store.commit([.put(.meta, "a", "1")])
         // The log's descriptor becomes one that cannot be written.
-        let log = folder.file("store.db-wal")
-        let files = FileManager.default
-        let open = try files.contentsOfDirectory(atPath: "/proc/self/fd").compactMap { Int32($0) }
-        let file = try #require(open.first { (try? files.destinationOfSymbolicLink(atPath: "/proc/self/fd/\($0)")) == log })
-        let null = Glibc.open("/dev/null", O_RDONLY | O_CLOEXEC)
-        dup2(null, file)
-        close(null)
+        try breakDescriptor(of: folder.file("store.db-wal"))
         let error = try #require(throws: StoreError.self) { try store.commit([.put(.meta, "b", "2")]) }
         guard case .io = error else { return #expect(Bool(false), "\(String(describing: error))") }
         let again = #expect(throws: StoreError.self) { try store.commit([.put(.meta, "c", "3")]) }
@@ -72,7 +66,51 @@ import Vocabulary
         #expect(throws: error) { try store.value(.meta, key: Array("a".utf8)) }
         #expect(throws: error) { try store.maintain() }
         #expect(throws: error) { try store.close() }
+        #expect(try openTables(folder.copied()).shown(.meta) == ["a=1"])
+    }
+
+    @Test func `after an I/O error of the journal every call fails with it, and what was acknowledged is kept`() throws {
+        let folder = try Folder()
+        let store = try openStore(folder)
+        try store.commit([.put(.meta, "a", "1")])
+        try breakDescriptor(of: folder.file("journal"))
+        let error = try #require(throws: StoreError.self) { try store.commit([.put(.meta, "b", "2")]) }
+        guard case .io = error else { return #expect(Bool(false), "\(String(describing: error))") }
+        #expect(throws: error) { try store.commit([.put(.meta, "c", "3")]) }
+        #expect(throws: error) { try store.value(.meta, key: Array("a".utf8)) }
+        #expect(throws: error) { try store.maintain(idle: true) }
+        #expect(throws: error) { try store.close() }
         #expect(try openStore(folder.copied()).shown(.meta) == ["a=1"])
+    }
+
+    @Test func `damage to a frame that others follow is found, to the last one it is an unfinished write`() throws {
+        let folder = try Folder()
+        let store = try openStore(folder, journalBytes: 64 << 10)
+        for number in UInt64(1)...4 { try store.commit(StoreCrashTests.writes(number)) }
+        let copy = try folder.copied()
+        let journal = copy.bytes("journal")
+        for frame in 0..<4 {
+            let damaged = try copy.copied()
+            var bytes = journal
+            bytes[frame * 4096 + 100] ^= 1
+            try damaged.write(bytes, to: "journal")
+            if frame == 3 {
+                #expect(try StoreCrashTests().commits(openStore(damaged)) == 3)
+            } else {
+                let error = #expect(throws: StoreError.self) { try openStore(damaged) }
+                guard case .corrupt = error else { return #expect(Bool(false), "\(String(describing: error))") }
+            }
+        }
+    }
+
+    /// It becomes one that cannot be written.
+    private func breakDescriptor(of path: String) throws {
+        let files = FileManager.default
+        let open = try files.contentsOfDirectory(atPath: "/proc/self/fd").compactMap { Int32($0) }
+        let file = try #require(open.first { (try? files.destinationOfSymbolicLink(atPath: "/proc/self/fd/\($0)")) == path })
+        let null = Glibc.open("/dev/null", O_RDONLY | O_CLOEXEC)
+        dup2(null, file)
+        close(null)
     }
 
     @Test func `an index that does not fit its table is found by the integrity check`() throws {

@@ -47,7 +47,7 @@ private final class SmallDisk {
     }
 
     /// Messages until one is refused.
-    private func fill(_ store: SQLiteNodeStore, from first: UInt64 = 1) throws -> UInt64 {
+    private func fill(_ store: JournaledNodeStore, from first: UInt64 = 1) throws -> UInt64 {
         var number = first
         while true {
             do {

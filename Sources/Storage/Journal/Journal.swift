@@ -1,0 +1,269 @@
+internal import Cryptography
+internal import Glibc
+internal import Vocabulary
+
+/// A file of sealed frames, each on disk when `append` returns: the first place of what a store is told.
+///
+/// Two halves of equal size, in turn: the frames of one generation stand in one half from its start, page by page, numbered from 0.
+/// Which generation counts is said elsewhere (in the tables, in the transaction that made the one before it needless), so beginning anew
+/// writes nothing here, and the old half stays readable until then. No generation is given twice, also where one was prepared and never
+/// begun. The file has its full size from the start: a write that only replaces bytes is the cheapest that a file system has to sync. A
+/// frame begins on a page of its own: no byte that was acknowledged is written again.
+///
+/// Frame: kind, bytes of the box, generation, number (little-endian; 4, 4, 8, 8 bytes), then the box: its writes, sealed to kind,
+/// generation and number. What does not open is not a frame.
+final class Journal {
+    static let pageBytes = 4096
+    private static let headerBytes = 24
+
+    private enum Kind: UInt32 {
+        /// Of a generation that counts.
+        case appended = 0x6a68_7031
+        /// Of one that was about to.
+        case prepared = 0x6a68_7032
+    }
+
+    /// Bytes that one generation can take.
+    let halfBytes: Int
+    private(set) var generation: UInt64
+    /// Never given before.
+    private(set) var nextGeneration: UInt64
+    /// Where the present generation stands: 0 or 1.
+    private var half = 0
+    private let path: String
+    private let file: Int32
+    private let key: SealingKey
+    private var random = PooledRandom()
+    /// The next frame's number and place.
+    private var next: UInt64 = 0
+    private(set) var usedBytes = 0
+    /// How far each half was written since it was last wiped.
+    private var dirty = [0, 0]
+    private var failure: StoreError?
+
+    /// - Parameter halfBytes: for a file that has to be made; one that is there keeps its size.
+    /// - Returns: nil where there is no room for it.
+    init?(path: String, halfBytes: Int, key: SealingKey, generation: UInt64) throws(StoreError) {
+        (self.path, self.generation, nextGeneration) = (path, generation, generation + 1)
+        do { self.key = try SealingKey(key.derived(for: "posthouse store journal")) } catch {
+            throw .unusable("storage.key has no 32 bytes.")
+        }
+        let file = Glibc.open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
+        guard file >= 0 else { throw .io("opening \(path): \(systemText(errno))") }
+        let standing = fileBytes(path)
+        let size =
+            standing >= 2 * Self.pageBytes
+            ? standing / (2 * Self.pageBytes) * 2 * Self.pageBytes : halfBytes / Self.pageBytes * Self.pageBytes * 2
+        self.file = file
+        self.halfBytes = size / 2
+        if standing != size {
+            let code = posix_fallocate(file, 0, size)
+            guard code == 0, fsync(file) == 0 else {
+                _ = Glibc.close(file)
+                unlink(path)
+                guard code == ENOSPC || code == EDQUOT || code == EFBIG else {
+                    throw .io("making \(path): \(systemText(code == 0 ? errno : code))")
+                }
+                return nil
+            }
+            try Database.syncFolder(of: path)
+        }
+    }
+
+    func close() {
+        guard failure == nil else { return }
+        failure = .io("\(path) is closed")
+        _ = Glibc.close(file)
+    }
+
+    deinit { close() }
+
+    /// Bytes of the file that a frame with so many bytes of writes takes.
+    static func frameBytes(_ count: Int) -> Int { pages(headerBytes + SealingKey.overhead + count) * pageBytes }
+
+    private static func pages(_ bytes: Int) -> Int { (bytes + pageBytes - 1) / pageBytes }
+
+    var freeBytes: Int { halfBytes - usedBytes }
+
+    // MARK: Writing
+
+    /// On disk when it returns. The caller has seen that it fits.
+    func append(_ writes: [UInt8]) throws(StoreError) {
+        let frame = frame(.appended, writes, generation: generation, number: next)
+        precondition(frame.count <= freeBytes, "a frame of \(frame.count) bytes in \(freeBytes)")
+        try write(frame, at: half * halfBytes + usedBytes)
+        try sync()
+        advance(frame.count)
+    }
+
+    /// The first frames of the next generation, on disk when it returns; they count once `begin` says so.
+    ///
+    /// - Returns: its number; nil when they do not fit into half of what a generation can take.
+    func prepareNext(_ parts: [[UInt8]]) throws(StoreError) -> UInt64? {
+        let generation = nextGeneration
+        nextGeneration += 1
+        var bytes: [UInt8] = []
+        for (number, part) in parts.enumerated() { bytes += frame(.prepared, part, generation: generation, number: UInt64(number)) }
+        guard bytes.count <= halfBytes / 2 else { return nil }
+        if !bytes.isEmpty {
+            try write(bytes, at: (1 - half) * halfBytes)
+            try sync()
+            dirty[1 - half] = max(dirty[1 - half], bytes.count)
+        }
+        return generation
+    }
+
+    /// The prepared generation counts from now on; `parts` as prepared.
+    func begin(_ generation: UInt64, _ parts: [[UInt8]]) {
+        self.generation = generation
+        half = 1 - half
+        next = UInt64(parts.count)
+        usedBytes = parts.reduce(0) { $0 + Self.frameBytes($1.count) }
+    }
+
+    /// Overwrites both halves where they were written. To be called when no frame counts.
+    func wipe() throws(StoreError) {
+        precondition(usedBytes == 0, "frames that count")
+        guard dirty != [0, 0] else { return }
+        let zeros = [UInt8](repeating: 0, count: 1 << 18)
+        for half in 0...1 {
+            var offset = 0
+            while offset < dirty[half] {
+                let count = min(zeros.count, dirty[half] - offset)
+                try write(count == zeros.count ? zeros : Array(zeros.prefix(count)), at: half * halfBytes + offset)
+                offset += count
+            }
+        }
+        try sync()
+        dirty = [0, 0]
+    }
+
+    private func advance(_ count: Int) {
+        next += 1
+        usedBytes += count
+        dirty[half] = max(dirty[half], usedBytes)
+    }
+
+    private func frame(_ kind: Kind, _ writes: [UInt8], generation: UInt64, number: UInt64) -> [UInt8] {
+        let box = key.seal(writes, place: Self.place(kind, generation, number), using: &random)
+        let size = Self.frameBytes(writes.count)
+        var frame: [UInt8] = []
+        frame.reserveCapacity(size)
+        withUnsafeBytes(of: kind.rawValue.littleEndian) { frame.append(contentsOf: $0) }
+        withUnsafeBytes(of: UInt32(clamping: box.count).littleEndian) { frame.append(contentsOf: $0) }
+        withUnsafeBytes(of: generation.littleEndian) { frame.append(contentsOf: $0) }
+        withUnsafeBytes(of: number.littleEndian) { frame.append(contentsOf: $0) }
+        frame.append(contentsOf: box)
+        frame.append(contentsOf: repeatElement(0, count: size - frame.count))
+        return frame
+    }
+
+    private static func place(_ kind: Kind, _ generation: UInt64, _ number: UInt64) -> [UInt8] {
+        var writer = ByteWriter(reservingCapacity: 20)
+        writer.write(kind.rawValue)
+        writer.write(generation)
+        writer.write(number)
+        return writer.bytes
+    }
+
+    private func write(_ bytes: [UInt8], at offset: Int) throws(StoreError) {
+        if let failure { throw failure }
+        var done = 0
+        while done < bytes.count {
+            let count = bytes.withUnsafeBytes { pwrite(file, $0.baseAddress.map { $0 + done }, bytes.count - done, off_t(offset + done)) }
+            if count < 0, errno == EINTR { continue }
+            guard count > 0 else { throw fail("writing \(path): \(systemText(errno))") }
+            done += count
+        }
+    }
+
+    private func sync() throws(StoreError) {
+        if let failure { throw failure }
+        // After a failed sync nobody knows what is on disk, and a second one would say that all is well.
+        guard fdatasync(file) == 0 else { throw fail("fdatasync of \(path): \(systemText(errno))") }
+    }
+
+    private func fail(_ what: String) -> StoreError {
+        let error = StoreError.io(what)
+        failure = error
+        return error
+    }
+
+    // MARK: Reading
+
+    /// The writes of the frames that count, in order; to be called once, before anything is written.
+    ///
+    /// - Throws: `corrupt` where a frame is damaged that is not the unfinished last one, or where the file is newer than the tables.
+    func read() throws(StoreError) -> [[UInt8]] {
+        let halves = [try headers(of: 0), try headers(of: 1)]
+        for header in halves.joined() where header.generation > generation {
+            guard try open(header) != nil else { continue }
+            nextGeneration = max(nextGeneration, header.generation + 1)
+            guard header.kind == .prepared else {
+                throw .corrupt("\(path) is newer than the database beside it: one of them is an old copy")
+            }
+        }
+        var found: [[UInt8]] = []
+        for (half, headers) in halves.enumerated() where headers.contains(where: { $0.generation == generation }) {
+            self.half = half
+            for header in headers where header.generation == generation {
+                guard let writes = try open(header) else { continue }
+                // Each was synced before the next was written: a gap tells of damage, not of a crash.
+                guard header.number == next, header.offset == half * halfBytes + usedBytes else {
+                    throw .corrupt("frame \(next) of \(path) is damaged; frame \(header.number) is not")
+                }
+                found.append(writes)
+                advance(Self.frameBytes(writes.count))
+            }
+        }
+        return found
+    }
+
+    private struct Header {
+        let offset: Int
+        let kind: Kind
+        let generation, number: UInt64
+        let boxBytes: Int
+    }
+
+    /// What looks like the beginning of a frame, in order.
+    private func headers(of half: Int) throws(StoreError) -> [Header] {
+        var found: [Header] = []
+        let pagesAtOnce = 64
+        for start in stride(from: 0, to: halfBytes, by: pagesAtOnce * Self.pageBytes) {
+            let offset = half * halfBytes + start
+            let bytes = try bytes(min(pagesAtOnce * Self.pageBytes, halfBytes - start), at: offset)
+            for page in stride(from: 0, to: bytes.count - Self.headerBytes, by: Self.pageBytes) {
+                if bytes[page..<page + 16].contains(where: { $0 != 0 }) { dirty[half] = start + page + Self.pageBytes }
+                func integer(_ from: Int, _ count: Int) -> UInt64 {
+                    bytes[(page + from)..<(page + from + count)].reversed().reduce(0) { $0 << 8 | UInt64($1) }
+                }
+                guard let kind = Kind(rawValue: UInt32(truncatingIfNeeded: integer(0, 4))), integer(8, 8) < counterMax else { continue }
+                found.append(
+                    Header(
+                        offset: offset + page, kind: kind, generation: integer(8, 8), number: integer(16, 8), boxBytes: Int(integer(4, 4))))
+            }
+        }
+        return found
+    }
+
+    private func open(_ header: Header) throws(StoreError) -> [UInt8]? {
+        let end = header.offset % halfBytes + Self.headerBytes + header.boxBytes
+        guard header.boxBytes >= SealingKey.overhead, end <= halfBytes else { return nil }
+        let box = try bytes(header.boxBytes, at: header.offset + Self.headerBytes)
+        return try? key.open(box, place: Self.place(header.kind, header.generation, header.number))
+    }
+
+    private func bytes(_ count: Int, at offset: Int) throws(StoreError) -> [UInt8] {
+        var bytes = [UInt8](repeating: 0, count: count)
+        var done = 0
+        while done < count {
+            let got = bytes.withUnsafeMutableBytes { pread(file, $0.baseAddress.map { $0 + done }, count - done, off_t(offset + done)) }
+            if got < 0, errno == EINTR { continue }
+            guard got >= 0 else { throw fail("reading \(path): \(systemText(errno))") }
+            guard got > 0 else { break }
+            done += got
+        }
+        return bytes
+    }
+}

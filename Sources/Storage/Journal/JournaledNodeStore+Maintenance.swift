@@ -1,0 +1,36 @@
+public import Vocabulary
+
+/// What the writer does between batches, and what it tells the operator.
+extension JournaledNodeStore {
+    /// Batches after which the disk is looked at. In between a journal takes no room that it did not have.
+    private static let looksEvery = 256
+
+    /// Call between batches.
+    ///
+    /// - Parameter idle: nothing is waiting: everything is brought into the tables, and what was deleted goes from the disk. A few syncs,
+    ///   so not after every batch.
+    /// - Throws: `io` and `corrupt`, never `full`.
+    public func maintain(idle: Bool = false) throws(StoreError) {
+        try guarded { () throws(StoreError) in
+            sinceLook += 1
+            guard idle || tables.isLowOnSpace || sinceLook >= Self.looksEvery || journal == nil else { return }
+            sinceLook = 0
+            if idle {
+                if try settle() { try journal?.wipe() }
+            }
+            try tables.maintain(idle: idle)
+        }
+    }
+
+    /// Little room is left, or was until a moment ago: take nothing new; deliveries and deletions go on.
+    public var isLowOnSpace: Bool { tables.isLowOnSpace }
+
+    /// Looks at the disk now, whatever `maintain` does.
+    public func lookAtSpace() throws(StoreError) { try guarded { () throws(StoreError) in try tables.refreshSpace() } }
+
+    /// Bytes free on the file system, the ballast not among them.
+    public var freeBytes: Int { get throws(StoreError) { try tables.freeBytes } }
+
+    /// Bytes that the database, its log and the journal's frames take; the ballast is not counted.
+    public var fileBytes: Int { tables.fileBytes + (journal?.usedBytes ?? 0) }
+}

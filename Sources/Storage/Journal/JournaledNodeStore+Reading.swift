@@ -1,0 +1,111 @@
+public import Vocabulary
+
+// Reading: what the journal has gathered on top of what the tables have.
+extension JournaledNodeStore {
+    public func value(_ table: StoreTable, key: [UInt8]) throws(StoreError) -> [UInt8]? {
+        try guarded { () throws(StoreError) in
+            if let known = overlay.records[Batch.RecordName(table: table, key: key)] { return known }
+            return try tables.value(table, key: key)
+        }
+    }
+
+    /// Rising by key.
+    public func values(_ table: StoreTable) throws(StoreError) -> [(key: [UInt8], value: [UInt8])] {
+        try guarded { () throws(StoreError) in
+            let changed = overlay.records.filter { $0.key.table == table }
+            let standing = try tables.values(table)
+            guard !changed.isEmpty else { return standing }
+            var found = standing.filter { changed[Batch.RecordName(table: table, key: $0.key)] == nil }
+            for (name, value) in changed { if let value { found.append((name.key, value)) } }
+            return found.sorted { $0.key.lexicographicallyPrecedes($1.key) }
+        }
+    }
+
+    public func event(_ key: EventKey) throws(StoreError) -> [UInt8]? {
+        try guarded { () throws(StoreError) in
+            if let bytes = overlay.events[key]?.bytes { return bytes }
+            // Whether one that is in the tables still lives is for them to say.
+            _ = try settle()
+            if let bytes = overlay.events[key]?.bytes { return bytes }
+            return try tables.event(key)
+        }
+    }
+
+    public func heldEvents(_ conversation: ConversationKey) throws(StoreError) -> [(number: SequenceNumber, bytes: [UInt8])] {
+        try guarded { () throws(StoreError) in
+            guard overlay.touches(conversation) else { return try tables.heldEvents(conversation) }
+            var found = try tables.heldEvents(conversation).filter {
+                overlay.events[EventKey(conversation: conversation, number: $0.number)] == nil
+            }
+            for (key, event) in overlay.events where key.conversation == conversation && key.part == 0 {
+                if let bytes = event.bytes {
+                    if event.held == true { found.append((key.number, bytes)) }
+                } else if event.held != false, try event.held == true ? true : tables.isHeld(key), let bytes = try tables.event(key) {
+                    found.append((key.number, bytes))
+                }
+            }
+            return found.sorted { $0.number < $1.number }
+        }
+    }
+
+    public func page(
+        _ destination: Destination, after: QueuePosition, limit: Int, bytesMax: Int
+    ) throws(StoreError) -> [StoredEntry] {
+        try guarded { () throws(StoreError) in
+            guard let queue = overlay.queues[destination], !queue.isEmpty else {
+                return try tables.page(destination, after: after, limit: limit, bytesMax: bytesMax)
+            }
+            let start = max(after, queue.through ?? .zero)
+            let withdrawn = Set(queue.withdrawn)
+            let more = limit.addingReportingOverflow(withdrawn.count)
+            let standing = try tables.page(
+                destination, after: start, limit: more.overflow ? limit : more.partialValue, bytesMax: bytesMax
+            ).filter { !withdrawn.contains($0.position) }
+            var waiting = queue.entries.filter { $0.entry.position > after }[...]
+            // Beyond the last that the tables gave they may have more: what waits here comes after all of theirs.
+            if let first = waiting.first?.entry.position, let last = standing.last?.position, first < last {
+                try fold()
+                return try tables.page(destination, after: after, limit: limit, bytesMax: bytesMax)
+            }
+            var (found, total): ([StoredEntry], Int) = ([], 0)
+            func take(_ entry: StoredEntry) -> Bool {
+                total += entry.content.count + (entry.event?.count ?? 0)
+                guard found.count < limit, found.isEmpty || total <= bytesMax else { return false }
+                found.append(entry)
+                return true
+            }
+            for entry in standing { guard take(entry) else { return found } }
+            guard try !tables.hasEntries(destination, after: standing.last?.position ?? start, except: withdrawn) else { return found }
+            while let line = waiting.popFirst() {
+                let event = try bytes(of: line.entry)
+                guard take(StoredEntry(position: line.entry.position, content: line.entry.content, event: event)) else { return found }
+            }
+            return found
+        }
+    }
+
+    private func bytes(of entry: QueueEntry) throws(StoreError) -> [UInt8]? {
+        guard let key = entry.event else { return nil }
+        if let bytes = overlay.events[key]?.bytes { return bytes }
+        guard let bytes = try tables.event(key) else { throw .corrupt("the event of a queue entry is missing") }
+        return bytes
+    }
+
+    public func outline(_ destination: Destination) throws(StoreError) -> [(position: QueuePosition, bytes: Int)] {
+        try guarded { () throws(StoreError) in
+            _ = try settle()
+            guard let queue = overlay.queues[destination], !queue.isEmpty else { return try tables.outline(destination) }
+            let (through, withdrawn) = (queue.through ?? .zero, Set(queue.withdrawn))
+            var found = try tables.outline(destination).filter { $0.position > through && !withdrawn.contains($0.position) }
+            for line in queue.entries {
+                let event = try bytes(of: line.entry)
+                found.append((line.entry.position, line.entry.content.count + (event?.count ?? 0)))
+            }
+            return found.sorted { $0.position < $1.position }
+        }
+    }
+
+    public func highestPosition() throws(StoreError) -> QueuePosition {
+        try guarded { () throws(StoreError) in max(try tables.highestPosition(), overlay.highest) }
+    }
+}

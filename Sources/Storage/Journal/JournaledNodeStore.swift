@@ -1,0 +1,220 @@
+public import Cryptography
+public import Vocabulary
+
+/// A node's store: a journal in front of the tables of `SQLiteNodeStore`. For the writer's thread alone.
+///
+/// A commit appends one sealed frame to the journal and syncs it: one write and one sync, whatever is in it. What the frames come to is
+/// kept in memory (`Overlay`) and brought into the tables now and then (`fold`); what came and went in between never reaches them. After a
+/// crash the frames that count are read again. The transaction that folds also names the journal's next generation, so a frame counts
+/// until the moment that the tables have what it says, and no longer.
+///
+/// Where space is low nothing is gathered: commits go straight to the tables, which know how to refuse, and how to delete on a full disk.
+public final class JournaledNodeStore: NodeStore {
+    package let tables: SQLiteNodeStore
+    let journal: Journal?
+    var overlay = Overlay()
+    /// Calls of `maintain` since the disk was last looked at.
+    var sinceLook = 0
+    /// A failed journal is the end, as a failed database is.
+    private var failure: StoreError?
+
+    /// Opens or makes `store.db` and `journal` in the folder, which exists and is locked by the caller (`DataFolderLock`).
+    ///
+    /// - Throws: as `SQLiteNodeStore.init`; `corrupt`: a frame that was acknowledged is damaged, or the two files do not belong together.
+    public convenience init(folder: String, key: SealingKey) throws(StoreError) {
+        try self.init(folder: folder, key: key, journalBytes: nil)
+    }
+
+    /// - Parameter journalBytes: of one generation, for tests; nil: a share of the disk.
+    package init(folder: String, key: SealingKey, journalBytes: Int?) throws(StoreError) {
+        tables = try SQLiteNodeStore(folder: folder, key: key)
+        let path = folder + "/journal"
+        let generation = try tables.journalGeneration()
+        journal = try Journal(path: path, halfBytes: journalBytes ?? tables.space.policy.logBytes, key: key, generation: generation)
+        guard let journal else { return }
+        for frame in try journal.read() {
+            for write in try JournalCodec.writes(frame) {
+                try overlay.apply(write, page: 0, isInTables: { key throws(StoreError) in try tables.hasEvent(key) })
+            }
+            overlay.endBatch()
+        }
+        // So that what is read next comes from one place. A full disk may keep it from the tables: then it stays where it is.
+        _ = try settle()
+    }
+
+    /// Brings everything into the tables' file and gives both back. Without it nothing is lost either: the next start reads the journal.
+    public func close() throws(StoreError) {
+        try guarded { () throws(StoreError) in
+            defer { journal?.close() }
+            if try settle() { try journal?.wipe() }
+            try tables.close()
+        }
+    }
+
+    /// Reads everything and throws `corrupt` for the first thing that is wrong. For `posthouse check`: takes seconds for a gigabyte.
+    public func checkIntegrity() throws(StoreError) { try tables.checkIntegrity() }
+
+    // MARK: Writing
+
+    /// All or nothing, and on disk when it returns.
+    ///
+    /// - Throws: `full`: nothing of the batch is written, and the store goes on.
+    public func commit(_ writes: [StoreWrite]) throws(StoreError) {
+        guard !writes.isEmpty else { return }
+        try guarded { () throws(StoreError) in
+            guard let journal else { return try tables.commit(writes) }
+            try check(writes)
+            var bytes: [UInt8] = []
+            bytes.reserveCapacity(writes.count * 256)
+            for write in writes { JournalCodec.append(write, to: &bytes) }
+            let size = Journal.frameBytes(bytes.count)
+            if tables.isLowOnSpace { return try commitOnLowSpace(writes, bytes) }
+            // Of each generation a part is for taking away: it must be possible where nothing else is.
+            let reserve = writes.allSatisfy(\.takesAway) ? 0 : journal.halfBytes / 4
+            if size > journal.freeBytes - reserve { try rotate(for: size) }
+            guard size <= journal.freeBytes - reserve else {
+                try fold()
+                return try tables.commit(writes)
+            }
+            try append(writes, bytes)
+        }
+    }
+
+    private func append(_ writes: [StoreWrite], _ bytes: [UInt8]) throws(StoreError) {
+        guard let journal else { return }
+        let page = journal.usedBytes / Journal.pageBytes
+        try journal.append(bytes)
+        for write in writes { try overlay.apply(write, page: page, isInTables: { key throws(StoreError) in try tables.hasEvent(key) }) }
+        overlay.endBatch()
+    }
+
+    /// The tables decide. Where they have no room for what the journal holds, only taking away goes on.
+    private func commitOnLowSpace(_ writes: [StoreWrite], _ bytes: [UInt8]) throws(StoreError) {
+        guard let journal else { return }
+        if try settle() { return try tables.commit(writes) }
+        guard Journal.frameBytes(bytes.count) <= journal.freeBytes, writes.allSatisfy(\.takesAway) else { throw .full }
+        try append(writes, bytes)
+        // That alone, in the tables too: it makes room, and it may have the ballast. Done again by the next fold, to no effect.
+        var removals = overlay.fold(youngFrom: 0)
+        removals.records = []
+        do throws(StoreError) {
+            try tables.fold(removals, generation: journal.generation, giveBallast: true)
+        } catch {
+            guard error == .full else { throw error }
+        }
+    }
+
+    /// What must be refused before it is written.
+    private func check(_ writes: [StoreWrite]) throws(StoreError) {
+        var top = max(tables.highest, overlay.highest)
+        var stored: Set<EventKey> = []
+        var lastStored: EventKey?
+        for write in writes {
+            switch write {
+            case .storeEvent(let key, _, _):
+                guard key.number.value <= counterMax, key.part <= EventKey.partsMax else {
+                    throw .corrupt("an event's number is above 2^53")
+                }
+                if let lastStored { stored.insert(lastStored) }
+                lastStored = key
+            case .enqueue(let entry):
+                guard entry.position.value <= counterMax else { throw .corrupt("a queue position above 2^53") }
+                if entry.position <= top, try isTaken(entry.position, in: writes) {
+                    throw .corrupt("queue position \(entry.position) was given twice")
+                }
+                top = max(top, entry.position)
+                guard let key = entry.event, key != lastStored, !stored.contains(key) else { continue }
+                if let known = overlay.events[key], !known.isUncertain { continue }
+                guard try tables.hasEvent(key) || writes.contains(where: { if case .storeEvent(key, _, _) = $0 { true } else { false } })
+                else { throw .corrupt("queue entry \(entry.position) refers to an event that is not stored") }
+            case .put, .remove, .releaseEvent, .dequeue, .withdraw: break
+            }
+        }
+    }
+
+    /// Positions rise, so this is asked of what nobody does.
+    private func isTaken(_ position: QueuePosition, in writes: [StoreWrite]) throws(StoreError) -> Bool {
+        let inBatch = writes.count { if case .enqueue(let entry) = $0 { entry.position == position } else { false } }
+        if inBatch > 1 || overlay.queues.values.contains(where: { $0.entries.contains { $0.entry.position == position } }) { return true }
+        return try tables.hasEntry(at: position)
+    }
+
+    // MARK: Folding
+
+    /// Everything into the tables; the journal begins anew.
+    func fold() throws(StoreError) {
+        guard let journal, journal.usedBytes > 0 || !overlay.isEmpty else { return }
+        try fold(youngFrom: .max)
+    }
+
+    /// Everything into the tables, if they have room for it.
+    func settle() throws(StoreError) -> Bool {
+        do throws(StoreError) {
+            try fold()
+            return true
+        } catch {
+            guard error == .full else { throw error }
+            return false
+        }
+    }
+
+    /// Makes room for a frame. What came lately is likely to go soon: it stays, written once more, as long as it is little.
+    private func rotate(for size: Int) throws(StoreError) {
+        guard let journal else { return }
+        if size <= journal.halfBytes / 2 { try fold(youngFrom: journal.usedBytes / Journal.pageBytes / 4 * 3) } else { try fold() }
+        try tables.maintain()
+    }
+
+    private func fold(youngFrom: Int) throws(StoreError) {
+        guard let journal else { return }
+        var fold = overlay.fold(youngFrom: youngFrom)
+        var parts = Self.parts(fold.remainder)
+        var generation = try journal.prepareNext(parts)
+        if generation == nil {
+            fold = overlay.fold(youngFrom: .max)
+            parts = []
+            generation = try journal.prepareNext(parts)
+        }
+        guard let generation else { throw .io("the journal has no room for nothing") }
+        try tables.fold(fold, generation: generation, giveBallast: false)
+        journal.begin(generation, parts)
+        overlay.folded(fold)
+    }
+
+    private static func parts(_ writes: [StoreWrite]) -> [[UInt8]] {
+        var parts: [[UInt8]] = []
+        var part: [UInt8] = []
+        for write in writes {
+            JournalCodec.append(write, to: &part)
+            if part.count > 256 << 10 {
+                parts.append(part)
+                part = []
+            }
+        }
+        if !part.isEmpty { parts.append(part) }
+        return parts
+    }
+
+    /// After an error of the disk every call fails with it.
+    func guarded<T>(_ body: () throws(StoreError) -> T) throws(StoreError) -> T {
+        if let failure { throw failure }
+        do {
+            return try body()
+        } catch {
+            if case .io = error { failure = error }
+            throw error
+        }
+    }
+}
+
+extension StoreWrite {
+    /// Whether a store does not grow by it.
+    fileprivate var takesAway: Bool {
+        switch self {
+        case .remove, .releaseEvent, .dequeue, .withdraw: true
+        // Cursors and watermarks go with what they acknowledge: a few bytes, of which the last counts.
+        case .put(let table, _, _): table == .linkCursor || table == .watermark || table == .meta
+        case .storeEvent, .enqueue: false
+        }
+    }
+}

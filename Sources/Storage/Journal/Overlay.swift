@@ -1,0 +1,224 @@
+internal import Vocabulary
+
+/// What the journal's writes come to, on top of the tables: of several values of a record the last, nothing for an entry that came and
+/// went, an event's bytes for as long as something needs them. Most of what a busy node writes comes and goes here and never reaches
+/// the tables.
+struct Overlay {
+    struct Event {
+        /// nil: the tables have them.
+        var bytes: [UInt8]?
+        /// nil, where the tables have the event: stays as it is there.
+        var held: Bool?
+        /// Entries of this overlay that refer to it.
+        var entries = 0
+        /// The journal's page that it came with.
+        var page: Int
+        /// Released, and nobody looked yet whether the tables have it at all.
+        var isUncertain = false
+
+        var isInTables: Bool { bytes == nil }
+    }
+
+    struct Entry {
+        let entry: QueueEntry
+        let page: Int
+    }
+
+    /// What changes in one queue.
+    struct Queue {
+        /// Rising; those before `front` are gone.
+        fileprivate(set) var lines: [Entry] = []
+        fileprivate var front = 0
+        /// Through here the tables' entries are gone.
+        fileprivate(set) var through: QueuePosition?
+        /// Of the tables' entries.
+        fileprivate(set) var withdrawn: [QueuePosition] = []
+
+        var entries: ArraySlice<Entry> { lines[front...] }
+        var isEmpty: Bool { front == lines.count && through == nil && withdrawn.isEmpty }
+
+        fileprivate mutating func removeFirst() {
+            front += 1
+            if front == lines.count {
+                lines.removeAll(keepingCapacity: lines.capacity <= 64)
+                front = 0
+            } else if front >= 64, front * 2 >= lines.count {
+                lines.removeFirst(front)
+                front = 0
+            }
+        }
+    }
+
+    private(set) var events: [EventKey: Event] = [:]
+    private(set) var queues: [Destination: Queue] = [:]
+    private(set) var records: [Batch.RecordName: [UInt8]?] = [:]
+    /// Conversations with an event here, and how many.
+    private var conversations: [ConversationKey: Int] = [:]
+    /// The highest position of any entry that was added, kept or not.
+    private(set) var highest = QueuePosition.zero
+    /// Events that may have become nobody's.
+    private var loose: [EventKey] = []
+
+    var isEmpty: Bool { events.isEmpty && queues.isEmpty && records.isEmpty }
+
+    func touches(_ conversation: ConversationKey) -> Bool { conversations[conversation] != nil }
+
+    // MARK: Writes
+
+    /// - Parameters:
+    ///   - page: of the journal, where the write stands.
+    ///   - isInTables: whether the tables have an event that is not known here.
+    mutating func apply(_ write: StoreWrite, page: Int, isInTables: (EventKey) throws(StoreError) -> Bool) throws(StoreError) {
+        switch write {
+        case .put(let table, let key, let value): records[Batch.RecordName(table: table, key: key)] = .some(value)
+        case .remove(let table, let key): records[Batch.RecordName(table: table, key: key)] = .some(nil)
+        case .storeEvent(let key, let bytes, let held):
+            if let known = events[key], try known.isUncertain ? isInTables(key) : true {
+                if held { events[key]?.held = true }
+                events[key]?.isUncertain = false
+            } else if try isInTables(key) {
+                if held { insert(Event(bytes: nil, held: true, page: page), key) }
+            } else {
+                insert(Event(bytes: bytes, held: held, page: page), key)
+                if !held { loose.append(key) }
+            }
+        case .releaseEvent(let key):
+            if events[key] != nil {
+                events[key]?.held = false
+                loose.append(key)
+            } else {
+                insert(Event(bytes: nil, held: false, page: page, isUncertain: true), key)
+            }
+        case .enqueue(let entry):
+            if let key = entry.event {
+                if events[key] == nil { insert(Event(bytes: nil, held: nil, page: page), key) }
+                events[key]?.isUncertain = false
+                events[key]?.entries += 1
+            }
+            add(Entry(entry: entry, page: page))
+            highest = max(highest, entry.position)
+        case .dequeue(let destination, let through): dequeue(destination, through)
+        case .withdraw(let destination, let position): withdraw(destination, position)
+        }
+    }
+
+    /// To be called after the last write of a batch: an event that nobody holds and nothing refers to is not kept.
+    mutating func endBatch() {
+        for key in loose { if let event = events[key], !event.isInTables, event.held != true, event.entries == 0 { remove(key) } }
+        loose.removeAll(keepingCapacity: true)
+    }
+
+    private mutating func insert(_ event: Event, _ key: EventKey) {
+        if events.updateValue(event, forKey: key) == nil { conversations[key.conversation, default: 0] += 1 }
+    }
+
+    private mutating func remove(_ key: EventKey) {
+        guard events.removeValue(forKey: key) != nil, let count = conversations[key.conversation] else { return }
+        conversations[key.conversation] = count > 1 ? count - 1 : nil
+    }
+
+    private mutating func add(_ line: Entry) {
+        let position = line.entry.position
+        let destination = line.entry.destination
+        guard let last = queues[destination]?.lines.last?.entry.position, last > position else {
+            queues[destination, default: Queue()].lines.append(line)
+            return
+        }
+        let index = queues[destination]?.entries.firstIndex { $0.entry.position > position }
+        if let index { queues[destination]?.lines.insert(line, at: index) }
+    }
+
+    private mutating func dequeue(_ destination: Destination, _ through: QueuePosition) {
+        while let line = queues[destination]?.entries.first, line.entry.position <= through {
+            queues[destination]?.removeFirst()
+            drop(line.entry)
+        }
+        let before = queues[destination]?.through ?? .zero
+        queues[destination, default: Queue()].through = max(before, through)
+    }
+
+    private mutating func withdraw(_ destination: Destination, _ position: QueuePosition) {
+        if let index = queues[destination]?.entries.firstIndex(where: { $0.entry.position == position }) {
+            if let line = queues[destination]?.lines.remove(at: index) { drop(line.entry) }
+        } else {
+            queues[destination, default: Queue()].withdrawn.append(position)
+        }
+    }
+
+    private mutating func drop(_ entry: QueueEntry) {
+        guard let key = entry.event else { return }
+        events[key]?.entries -= 1
+        loose.append(key)
+    }
+
+    // MARK: Folding
+
+    /// What goes into the tables, and what stays.
+    struct Fold {
+        /// Rising by position.
+        var entries: [QueueEntry] = []
+        /// With bytes: new to the tables. Without: there already.
+        var events: [(key: EventKey, change: Event)] = []
+        /// Events that entries which stay here refer to: the tables must keep them.
+        var kept: Set<EventKey> = []
+        var dequeues: [(destination: Destination, through: QueuePosition)] = []
+        var withdrawals: [(destination: Destination, position: QueuePosition)] = []
+        var records: [(name: Batch.RecordName, value: [UInt8]?)] = []
+        var highest = QueuePosition.zero
+        /// What is young and stays, as writes that make it anew.
+        var remainder: [StoreWrite] = []
+    }
+
+    /// - Parameter youngFrom: what came at this page of the journal or later stays.
+    func fold(youngFrom: Int) -> Fold {
+        var fold = Fold()
+        var needed: Set<EventKey> = []
+        var staying: [QueueEntry] = []
+        for (destination, queue) in queues {
+            if let through = queue.through { fold.dequeues.append((destination, through)) }
+            for position in queue.withdrawn { fold.withdrawals.append((destination, position)) }
+            for line in queue.entries {
+                if line.page < youngFrom {
+                    fold.entries.append(line.entry)
+                    if let key = line.entry.event { needed.insert(key) }
+                } else {
+                    staying.append(line.entry)
+                    if let key = line.entry.event { fold.kept.insert(key) }
+                }
+            }
+        }
+        for (key, event) in events {
+            if event.isInTables || event.page < youngFrom || needed.contains(key) {
+                fold.events.append((key, event))
+            } else if let bytes = event.bytes {
+                fold.remainder.append(.storeEvent(key, bytes: bytes, held: event.held == true))
+            }
+        }
+        // In a fixed order: the same writes make the same file.
+        fold.entries.sort { $0.position < $1.position }
+        fold.events.sort { $0.key < $1.key }
+        fold.dequeues.sort { $0.destination < $1.destination }
+        fold.withdrawals.sort { ($0.destination, $0.position) < ($1.destination, $1.position) }
+        for entry in staying.sorted(by: { $0.position < $1.position }) { fold.remainder.append(.enqueue(entry)) }
+        fold.records = records.map { (name: $0.key, value: $0.value) }
+        fold.records.sort {
+            $0.name.table == $1.name.table
+                ? $0.name.key.lexicographicallyPrecedes($1.name.key) : $0.name.table.rawValue < $1.name.table.rawValue
+        }
+        fold.highest = highest
+        return fold
+    }
+
+    /// The fold is in the tables.
+    mutating func folded(_ fold: Fold) {
+        let young = fold.remainder
+        let highest = highest
+        self = Overlay()
+        self.highest = highest
+        // Everything that stays was judged before: what it refers to is in the remainder, or in the tables by now.
+        for write in young {
+            try? apply(write, page: 0, isInTables: { _ throws(StoreError) in false })
+        }
+        endBatch()
+    }
+}
