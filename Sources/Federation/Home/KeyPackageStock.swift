@@ -23,7 +23,7 @@ package struct KeyPackageStock: Equatable, Sendable {
 
     /// Takes in a publication. One that is repeated changes nothing, even if some of it was handed out in between.
     /// - Returns: a refusal if it would be too much; then nothing changed.
-    mutating func add(_ fresh: [Item], lastResort: Item?, replaces: Bool) -> Refusal? {
+    package mutating func add(_ fresh: [Item], lastResort: Item?, replaces: Bool) -> Refusal? {
         var next = self
         if replaces { (next.oneTime, next.lastResort) = ([], nil) }
         let spent = Set(spent)
