@@ -60,6 +60,10 @@ import Testing
             ["old", "seen", "mine", "fresh", "fresher", "── 2026-11-23 ─", "── 2026-11-24 ─", "── new ─"].last { row.contains($0) }
         }
         #expect(rows == ["── 2026-11-23 ─", "old", "── 2026-11-24 ─", "seen", "mine", "── new ─", "fresh", "fresher"])
+        screen.tell(.line(conversation: "bob", .mine("answer", .queued, id: "answer")))
+        #expect(screen.row(with: "── new ─") == nil)
+        screen.tell(.line(conversation: "bob", .from("bob@tower", "while it is watched", 6)))
+        #expect(screen.row(with: "── new ─") == nil)
     }
 
     @Test func `scrolling shows every line, and each once`() {

@@ -3,8 +3,8 @@ struct Timeline: Sendable {
     private(set) var lines: [ThreadLine] = []
     /// The client has lines before the first one here.
     private(set) var hasOlder = false
-    /// Through which number it was read when it was opened: what others wrote after it is marked as new.
-    var newAfter: UInt64?
+    /// The first line of others that was not read when the page came.
+    private(set) var firstNew: String?
     var view = View.end
     /// A page of older lines is on its way.
     var isLoading = false
@@ -25,11 +25,15 @@ struct Timeline: Sendable {
     func index(of id: String) -> Int? { lines.lastIndex { $0.id == id } }
 
     /// The client's newest page takes the place of all that is here.
-    mutating func replace(_ page: [ThreadLine], hasOlder: Bool) {
-        (lines, bytes, isLoading) = ([], 0, false)
+    mutating func replace(_ page: [ThreadLine], hasOlder: Bool, readThrough: UInt64?) {
+        (lines, bytes, isLoading, view) = ([], 0, false, .end)
         self.hasOlder = hasOlder
         for line in page.suffix(ScreenLimits.linesPerThreadMax) { put(line) }
+        firstNew = readThrough.flatMap { through in lines.first { !$0.isOwn && ($0.number ?? 0) > through }?.id }
     }
+
+    /// Who answers has read what was new; and wants to see what he wrote.
+    mutating func answered() { (firstNew, view) = (nil, .end) }
 
     /// - Parameter page: what comes before the first line here, the oldest first.
     mutating func prepend(_ page: [ThreadLine], hasOlder: Bool) {

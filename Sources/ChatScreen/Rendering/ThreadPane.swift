@@ -33,22 +33,8 @@ struct ThreadPane {
         var rows: [[Cell]] = []
         if before == nil, timeline.hasOlder { rows.append(separator(timeline.isFull ? "older: courier history" : "older: PageUp")) }
         if line.day != before?.day, !line.day.isEmpty { rows.append(separator(line.day)) }
-        if isFirstNew(line, after: before) { rows.append(separator("new")) }
+        if line.id == timeline.firstNew { rows.append(separator("new")) }
         return rows + content(line)
-    }
-
-    /// Our own lines are never new; what is new begins with the first of somebody else's.
-    private func isFirstNew(_ line: ThreadLine, after before: ThreadLine?) -> Bool {
-        guard let through = timeline.newAfter, let number = line.number, number > through, !line.isOwn else { return false }
-        guard let before else { return true }
-        return (before.number ?? 0) <= through || (before.isOwn && !hasNew(before: line, through))
-    }
-
-    private func hasNew(before line: ThreadLine, _ through: UInt64) -> Bool {
-        for other in timeline.lines.lazy.prefix(while: { $0.id != line.id }) where !other.isOwn && (other.number ?? 0) > through {
-            return true
-        }
-        return false
     }
 
     private func separator(_ text: String) -> [Cell] {

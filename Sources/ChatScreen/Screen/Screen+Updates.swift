@@ -20,18 +20,13 @@ extension Screen {
             return settle()
         case .select(let id): return open(id)
         case .thread(let id, let lines, let hasOlder, let through):
-            change(id) {
-                $0.replace(lines, hasOlder: hasOlder)
-                $0.newAfter = through
-                $0.view = .end
-            }
+            change(id) { $0.replace(lines, hasOlder: hasOlder, readThrough: through) }
             if timelines[id] != nil, let through { readThrough[id] = max(through, readThrough[id] ?? 0) }
         case .older(let id, let lines, let hasOlder): change(id) { $0.prepend(lines, hasOlder: hasOlder) }
         case .line(let id, let line):
             change(id) { timeline in
                 timeline.put(line)
-                // Who writes wants to see it.
-                if case .sent(_, .queued) = line.kind { timeline.view = .end }
+                if case .sent(_, .queued) = line.kind { timeline.answered() }
             }
         case .lineRemoved(let id, let line): change(id) { $0.remove(line) }
         case .state(let id, let line, let state): change(id) { $0.setState(state, of: line) }

@@ -77,7 +77,7 @@ public struct Screen: Sendable {
         var actions = stopTyping()
         keepDraft()
         current = id
-        panel = nil
+        (panel, notice) = (nil, nil)
         editor.set(drafts.removeValue(forKey: id) ?? "")
         history.leave()
         touch(id)
