@@ -34,6 +34,9 @@ public final class MemoryStore: NodeStore {
     /// Events and entries that are still there.
     public var leftOvers: (events: Int, entries: Int) { (disk.events.count, disk.queues.values.reduce(0) { $0 + $1.count }) }
 
+    /// All small records: for tests that nothing changed.
+    public var values: [StoreTable: [[UInt8]: [UInt8]]] { disk.records }
+
     public func commit(_ writes: [StoreWrite]) throws(StoreError) {
         commits += 1
         switch defect {

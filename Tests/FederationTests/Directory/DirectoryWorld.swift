@@ -11,6 +11,10 @@ struct Person {
 
     var id: UserID { UserID(raw: key.publicKey) }
 
+    init(key: SigningKey, device: SigningKey, handle: Handle, issuer: Site) {
+        (self.key, self.device, self.handle, self.issuer) = (key, device, handle, issuer)
+    }
+
     init(_ name: String, at issuer: Site, using random: inout SeededGenerator) throws {
         (key, device) = (SigningKey(using: &random), SigningKey(using: &random))
         handle = try Handle(name)

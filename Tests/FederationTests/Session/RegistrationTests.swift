@@ -227,6 +227,32 @@ private struct Office {
         try #expect(relay.step(.sessionFrame(SessionID(1), .publish(RequestID(4), first))).refusals(to: 1) == [.recordStale])
     }
 
+    @Test func `a device that leaves its user's record is shut out, and what was kept for it is gone`() throws {
+        var coast = Coast(nodes: 1)
+        let alice = try coast.person("alice", at: 0)
+        var relay = try coast.relay(0)
+        try relay.signIn(alice, as: 1)
+        try relay.step(.sessionFrame(SessionID(1), .publishKeyPackages(RequestID(1), alice.supply(0..<2))))
+        try relay.step(
+            .sessionFrame(
+                SessionID(1),
+                .submit(
+                    Submission(
+                        message: .numbered(1), conversation: .numbered(1), hub: relay.id, kind: .application(epoch: 1, payload: [1]), order: 7))))
+        let first = try alice.record(federation: coast.federation)
+        let known = try UserRecord(decoding: first.body)
+        let next = UserRecord(
+            federation: known.federation, user: known.user, handle: known.handle, issuer: known.issuer, handleCertificate: known.handleCertificate,
+            home: known.home, devices: [], version: 2, previous: first.digest, published: known.published)
+        let signed = SignedUserRecord(
+            body: next.encoded(), userSignature: alice.key.sign(next.encoded(), for: .userRecord), homeSignature: nil)
+        let effects = try relay.step(.sessionFrame(SessionID(1), .publish(RequestID(2), signed)))
+        #expect(effects.refusals(to: 1).isEmpty && effects.closing(1) == .authenticationFailed)
+        try #expect(relay.store.value(.keyPackages, key: alice.deviceID.bytes) == nil)
+        try #expect(relay.store.value(.submissionOrder, key: alice.deviceID.bytes) == nil)
+        try #expect(relay.signIn(alice, as: 2).closing(2) == .authenticationFailed)
+    }
+
     @Test func `a user who has a handle gets no other`() throws {
         var coast = Coast(nodes: 1)
         let alice = try coast.person("alice", at: 0)
