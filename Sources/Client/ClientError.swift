@@ -41,7 +41,7 @@ public struct ClientError: Explained, Equatable, Codable {
             switch refusal.code {
             case _ where refusal.code.isTransient: .unavailable
             case .authenticationFailed, .invitationInvalid, .invitationUsed, .invitationExpired: .permission
-            case .handleTaken, .blocked, .notOnRoster: .permission
+            case .handleTaken, .blocked, .notOnRoster, .notPermitted: .permission
             case .versionUnsupported, .notHome, .nodeExpelled, .unknownHub: .unavailable
             default: .data
             }

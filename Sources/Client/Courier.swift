@@ -101,7 +101,7 @@ public final class Courier: Sendable {
         let owner: Owner
         do {
             let made = try await loop.submit { () throws -> Owner? in
-                let store = try ProfileStore(path: location.database, key: key)
+                let store = try ProfileStore.open(location, key: key)
                 guard let snapshot = try store.snapshot() else { return nil }
                 return Owner(store: store, snapshot: snapshot, loop: loop, log: log)
             }.get()
@@ -199,7 +199,7 @@ public final class Courier: Sendable {
         defer { lock.release() }
         let key = try ProfileKey.load(from: location, passphrase: passphrase())
         do {
-            let store = try ProfileStore(path: location.database, key: key)
+            let store = try ProfileStore.open(location, key: key)
             defer { store.close() }
             if let account = try store.account() {
                 if account.endpoint == link.endpoint, account.home == link.node, account.handle == wanted { return }

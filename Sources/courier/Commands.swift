@@ -68,24 +68,34 @@ struct WhoAmI: AsyncParsableCommand {
 
 struct History: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Shows the messages with a contact, both ways.", discussion: "Example:\n  courier history bob@tower --json")
+        abstract: "Shows the messages with a contact or in a group, both ways.",
+        discussion: """
+            Examples:
+              courier history bob@tower
+              courier history bob@tower --json
+              courier history 'the team'
 
-    @Argument(help: "The contact's address.") var address: String
+            What is shown counts as read.
+            """)
+
+    @Argument(help: "A contact's address; or a group's name, its id, or the first six or more digits of it.") var target: String
     @Flag(help: "One JSON object a line.") var json = false
     @OptionGroup var options: ProfileOptions
 
     func run() async throws {
-        try await options.run(.history(address: address)) { if case .message(let line) = $0 { show(line) } }
-    }
-
-    private func show(_ line: MessageLine) {
-        guard json else { return Output.line(Lines.message(line)) }
-        Output.json([
-            ("type", .string("message")), ("id", .string(line.id)), ("conversation", .optional(line.conversation)),
-            ("direction", .string(line.isOutgoing ? "out" : "in")), (line.isOutgoing ? "to" : "from", .string(line.peer)),
-            ("number", .optional(line.number)), ("sent", .string(Format.time(line.sent))), ("state", .string(line.state ?? "received")),
-            ("reason", .optional(line.reason ?? line.problem)), ("text", .optional(line.text)), ("verified", .bool(line.isVerified)),
-        ])
+        var (page, lines): ([Int64], [String]) = ([], [])
+        try await options.run(.history(target: target)) { reply, session in
+            switch reply {
+            case .message(let line):
+                page.append(line.sequence)
+                lines.append(json ? Lines.historyJSON(line) : Lines.message(line))
+            case .page:
+                if !lines.isEmpty { Output.line(lines.joined(separator: "\n")) }
+                session.shown(page)
+                (page, lines) = ([], [])
+            default: break
+            }
+        }
     }
 }
 
@@ -103,11 +113,11 @@ struct ShowOutbox: AsyncParsableCommand {
             isEmpty = false
             if json {
                 Output.json([
-                    ("type", .string("outbox")), ("id", .string(line.id)), ("to", .string(line.address)), ("state", .string(line.state)),
-                    ("reason", .optional(line.reason)),
+                    ("type", .string("outbox")), ("id", .string(line.id)), ("to", .string(line.to)), ("group", .optional(line.group)),
+                    ("state", .string(line.state)), ("reason", .optional(line.reason)),
                 ])
             } else {
-                Output.line("\(line.id.prefix(8)) to \(line.address): \(line.state)\(line.reason.map { " (\($0))" } ?? "")")
+                Output.line("\(line.id.prefix(8)) to \(Printable.line(line.to)): \(line.state)\(line.reason.map { " (\($0))" } ?? "")")
             }
         }
         if isEmpty, !json { Output.line("The outbox is empty.") }
@@ -123,17 +133,19 @@ struct ContactCommand: AsyncParsableCommand {
               courier contact show bob@tower
               courier contact verify bob@tower --code '12345 67890 …'
               courier contact trust bob@tower
+              courier contact block mallory@tower
 
             A contact's identity key is pinned at first use. When the directory shows another one, nothing more is sent or shown until you decide:
             compare safety numbers by a way that you trust, then `trust` the new key.
             """,
-        subcommands: [List.self, Show.self, Verify.self, Trust.self, Block.self])
+        subcommands: [List.self, Show.self, Verify.self, Trust.self, Block.self, Unblock.self])
 
     static func show(_ line: ContactLine, json: Bool, detail: Bool = true) {
         if json {
             return Output.json([
                 ("type", .string("contact")), ("address", .string(line.address)), ("user", .string(line.user)),
                 ("standing", .string(line.standing)), ("verified", .bool(line.isVerified)), ("blocked", .bool(line.isBlocked)),
+                ("accepted", .bool(line.isAccepted)),
                 ("devices", .number(UInt64(line.devices))), ("version", .optional(line.version)), ("home", .optional(line.home)),
                 ("safetyNumber", .string(line.safetyNumber)),
             ])
@@ -194,13 +206,30 @@ struct ContactCommand: AsyncParsableCommand {
 
     struct Block: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Neither sends to nor shows messages of a contact.", discussion: "Example:\n  courier contact block bob@tower --undo")
+            abstract: "Neither sends to a contact nor shows what the contact sends; the contact does not learn it.",
+            discussion: """
+                Examples:
+                  courier contact block mallory@tower
+
+                Your node drops what a blocked user writes to you, does not let the user begin new conversations with you, and does not show the
+                user when you are online. In groups that both are in nothing changes.
+                """)
         @Argument var address: String
-        @Flag(help: "Lift it again.") var undo = false
         @Flag(help: "One JSON object.") var json = false
         @OptionGroup var options: ProfileOptions
 
-        func run() async throws { try await options.act(.block(!undo), address, json: json) }
+        func run() async throws { try await options.act(.block(true), address, json: json) }
+    }
+
+    struct Unblock: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Lifts a block.",
+            discussion: "Examples:\n  courier contact unblock bob@tower\n\nThe conversation begins anew with the next message.")
+        @Argument var address: String
+        @Flag(help: "One JSON object.") var json = false
+        @OptionGroup var options: ProfileOptions
+
+        func run() async throws { try await options.act(.block(false), address, json: json) }
     }
 }
 

@@ -43,6 +43,7 @@ enum JSON {
     case milliseconds(UInt64)
     case bool(Bool)
     case null
+    case array([JSON])
     case object([(String, JSON)])
 
     static func optional(_ text: String?) -> JSON { text.map { .string($0) } ?? .null }
@@ -55,6 +56,7 @@ enum JSON {
         case .milliseconds(let microseconds): "\(microseconds / 1000).\(Format.pad(Int(microseconds % 1000), 3))"
         case .bool(let value): value ? "true" : "false"
         case .null: "null"
+        case .array(let values): "[" + values.map(\.text).joined(separator: ",") + "]"
         case .object(let fields): "{" + fields.map { "\(Self.quoted($0.0)):\($0.1.text)" }.joined(separator: ",") + "}"
         }
     }
@@ -100,6 +102,11 @@ enum Format {
         let year = yearOfEra + era * 400 + (realMonth <= 2 ? 1 : 0)
         return "\(pad(year, 4))-\(pad(realMonth, 2))-\(pad(day, 2))T\(pad(rest / 3_600_000, 2)):\(pad(rest / 60_000 % 60, 2)):"
             + "\(pad(rest / 1000 % 60, 2)).\(pad(rest % 1000, 3))Z"
+    }
+
+    /// `2026-11-23 22:38`.
+    static func minute(_ milliseconds: Int64) -> String {
+        time(milliseconds).prefix(16).replacingOccurrences(of: "T", with: " ")
     }
 
     static func pad(_ number: Int, _ count: Int) -> String {

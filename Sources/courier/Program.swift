@@ -16,16 +16,20 @@ struct Program: AsyncParsableCommand {
               courier receive --follow
               courier history bob@tower
               courier contact show bob@tower
+              courier group create 'the team' bob@tower carol@harbor
 
             A profile is one user's device; --profile NAME keeps several apart. One process has a profile at a time; another command on the
             same profile is carried out by that process.
 
             Exit codes: 0 done; 20 a contact's key changed, nothing was sent; 21 the state of --wait was not reached in time;
-            64 usage; 65 bad data, or an address that does not exist; 69 the node cannot be reached or cannot do it now; 74 I/O error;
-            75 kept in the outbox, goes out with the next command that reaches the node; 77 not permitted; 78 configuration.
+            64 usage; 65 bad data, or an address or group that does not exist; 69 the node cannot be reached or cannot do it now; 74 I/O error;
+            75 kept in the outbox, or a change of a group that is kept: goes out with the next command that reaches the node; 77 not permitted; 78 configuration.
             """,
         version: Software.version,
-        subcommands: [Join.self, WhoAmI.self, Send.self, Receive.self, History.self, ShowOutbox.self, ContactCommand.self])
+        subcommands: [
+            Join.self, WhoAmI.self, Send.self, Receive.self, History.self, ShowOutbox.self, Receipts.self, ContactCommand.self,
+            GroupCommand.self, RequestsCommand.self, ShowPresence.self, SettingsCommand.self, Alarms.self,
+        ])
 }
 
 /// What every command takes.
@@ -51,18 +55,22 @@ struct ProfileOptions: ParsableArguments {
     }
 
     /// Runs a request whose answers are lines, one for each reply that `show` knows.
-    func run(_ request: Request, show: (Reply) -> Void) async throws {
+    func run(_ request: Request, show: (Reply) -> Void) async throws { try await run(request) { reply, _ in show(reply) } }
+
+    func run(
+        _ request: Request, timeout: Duration = .seconds(30), overdue: ClientError = .timedOut, show: (Reply, Courier.Session) -> Void
+    ) async throws {
         var failure: ClientError?
         do {
-            try await courier().perform(request, timeout: .seconds(30)) { event, _ in
+            try await courier().perform(request, timeout: timeout) { event, session in
                 switch event {
                 case .reply(.refused(let error)):
                     failure = error
                     return true
                 case .reply(.warning(let text)): Output.complain(Printable.text(text))
-                case .reply(let reply): show(reply)
+                case .reply(let reply): show(reply, session)
                 case .timedOut:
-                    failure = .timedOut
+                    failure = overdue
                     return true
                 case .interrupted: return true
                 case .restarted: break

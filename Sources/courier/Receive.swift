@@ -13,7 +13,11 @@ struct Receive: AsyncParsableCommand {
               courier receive --follow --count 3 --timeout 1m --json
 
             Without --follow: what is waiting, then exit 0. Exit 69: the node cannot be reached; what the profile held already was shown.
-            Exit 21: with --follow and --count, if fewer came before the --timeout.
+            Exit 21: with --follow and --count, if fewer came before the --timeout. What strangers write is shown as a request until you accept
+            them: courier requests. What is shown counts as read (courier settings set read-receipts off keeps that to yourself).
+
+            With --json each line has a type: message, request (of a stranger), undecryptable, membership {group, change, who, by}, receipt
+            {message, by, state}, presence, typing, hole, alarm {name, detail}. --count counts the first three.
             """)
 
     @Flag(help: "Go on showing messages as they come, until SIGINT or SIGTERM.") var follow = false
@@ -29,6 +33,7 @@ struct Receive: AsyncParsableCommand {
         var (shown, wasDown) = (0, false)
         // Handed over again by a new owner, because the old one was gone before it could store that they were shown.
         var written: Set<Int64> = []
+        var strangers: Set<String> = []
         func showPage(_ session: Courier.Session) {
             guard !page.isEmpty else { return }
             if !lines.isEmpty { Output.line(lines.joined(separator: "\n")) }
@@ -39,12 +44,14 @@ struct Receive: AsyncParsableCommand {
         }
         if let count, count < 1 { throw ValidationError("--count must be 1 or more.") }
         do {
-            try await options.courier().perform(.receive(follow: follow), timeout: timeout?.duration) { event, session in
+            try await options.courier().perform(.receive(follow: follow, events: json), timeout: timeout?.duration) { event, session in
                 switch event {
                 case .reply(.message(let line)):
                     page.append(line.sequence)
                     guard !written.contains(line.sequence) else { return false }
-                    lines.append(text(of: line))
+                    lines.append(json ? Lines.json(line) : Lines.message(line))
+                    if line.isRequest, !json, strangers.insert(line.peer).inserted { lines.append(Lines.remedy(line.peer)) }
+                    guard line.counts else { return false }
                     shown += 1
                     if shown == count {
                         showPage(session)
@@ -65,7 +72,7 @@ struct Receive: AsyncParsableCommand {
                     if wasDown { Output.complain("The node is back.") }
                     wasDown = false
                 case .reply(.warning(let text)): Output.complain(Printable.text(text))
-                case .reply: break
+                case .reply(let reply): showEvent(reply)
                 case .timedOut:
                     if follow, let count, shown < count {
                         failure = ClientError(
@@ -87,27 +94,23 @@ struct Receive: AsyncParsableCommand {
         if let failure { throw Output.failed(failure) }
     }
 
-    private func text(of line: MessageLine) -> String {
+    /// What is no message. For people only what they should know of: on standard error.
+    private func showEvent(_ reply: Reply) {
         if json {
-            var fields: [(String, JSON)] = [
-                ("type", .string(line.text == nil ? "undecryptable" : "message")), ("id", .string(line.id)),
-                ("conversation", .optional(line.conversation)), ("from", .string(line.peer)), ("number", .optional(line.number)),
-                ("sent", .string(Format.time(line.sent))),
-            ]
-            if let text = line.text { fields.append(("text", .string(text))) } else { fields.append(("reason", .optional(line.problem))) }
-            return Output.text(fields + [("verified", .bool(line.isVerified))])
+            for line in Events.json(reply) { Output.line(line) }
+            return
         }
-        return Lines.message(line)
+        switch reply {
+        case .hole(let hole):
+            Output.complain("waiting for \(hole.count) message\(hole.count == 1 ? "" : "s") in \(Printable.line(hole.place.title))")
+        case .alarm(let alarm): Output.complain("alarm: " + Events.text(alarm))
+        default: break
+        }
     }
 }
 
-enum Lines {
-    /// `2026-11-23 22:38 bob@tower: text`; further lines of a text are indented.
-    static func message(_ line: MessageLine) -> String {
-        let time = Format.time(line.sent).prefix(16).replacingOccurrences(of: "T", with: " ")
-        let who = line.isOutgoing ? "to \(line.peer)" : line.peer + (line.isVerified ? " (verified)" : "")
-        let text = line.text.map { Printable.text($0).replacingOccurrences(of: "\n", with: "\n    ") }
-        let state = line.state.map { " [\($0)\(line.reason.map { ": \($0)" } ?? "")]" } ?? ""
-        return "\(time) \(who): \(text ?? "(a message that could not be decrypted: \(line.problem ?? "?"))")\(state)"
-    }
+extension MessageLine {
+    /// Written by somebody, rather than a change of who is in a group.
+    var counts: Bool { if case .membership = kind { false } else { true } }
+    var text: String? { if case .text(let text) = kind { text } else { nil } }
 }

@@ -10,20 +10,23 @@ struct Send: AsyncParsableCommand {
         discussion: """
             Examples:
               courier send bob@tower 'Hello, Bob'
+              courier send 'the team' 'Hello, all'
               courier send bob@tower - < letter.txt
               courier send bob@tower --wait delivered --timeout 1m --json -- '-: a text that begins with a dash'
 
+            Each state is shown with the message's id; see who has it with: courier receipts ID
             A message goes into the outbox first and from there to the node, again and again with the same bytes, until its fate is known.
             Exit 75: it is kept and goes out with the next command. Exit 21: it is under way, but did not get as far as --wait in time.
             """)
 
-    enum Goal: String, ExpressibleByArgument, CaseIterable { case sent, accepted, delivered }
+    enum Goal: String, ExpressibleByArgument, CaseIterable { case sent, accepted, delivered, read }
 
-    @Argument(help: "Whom to write to, like bob@tower.") var address: String
+    @Argument(help: "Whom to write to: an address like bob@tower; or a group's name, its id, or the first six or more digits of it.")
+    var target: String
     @Argument(help: "What to write; - reads standard input.") var text: String
     @Option(
         help:
-            "How far the message must have come: sent (on the node's disk), accepted (numbered), delivered (on a device of the recipient).")
+            "How far the message must have come: sent (on the node's disk), accepted (numbered), delivered (on a device of the recipient), read (shown there); in a group the last two mean: all members.")
     var wait = Goal.accepted
     @Option(help: "How long to wait for that.") var timeout = Span(.seconds(10))
     @Flag(help: "One JSON object a line, for each state in order.") var json = false
@@ -34,7 +37,7 @@ struct Send: AsyncParsableCommand {
         let id = MessageID.random(using: &random).hex
         let text = try body()
         var (last, failure): (StateLine?, ClientError?) = (nil, nil)
-        let request = Request.send(message: id, address: address, text: text)
+        let request = Request.send(message: id, target: target, text: text)
         do {
             try await options.courier().perform(request, timeout: timeout.duration) { event, _ in
                 switch event {
@@ -70,7 +73,8 @@ struct Send: AsyncParsableCommand {
         switch state {
         case "sent": 1
         case "accepted": 2
-        case "delivered", "read": 3
+        case "delivered": 3
+        case "read": 4
         default: 0
         }
     }
@@ -83,7 +87,7 @@ struct Send: AsyncParsableCommand {
                 ("reason", .optional(reason)), ("ms", line.elapsed.map { .milliseconds($0) } ?? .null),
             ])
         } else if line.state != "failed" {
-            Output.line(line.state + (line.number.map { " (number \($0))" } ?? ""))
+            Output.line(line.state + (line.number.map { " (number \($0))" } ?? "") + " " + line.id)
         }
     }
 
@@ -99,7 +103,7 @@ struct Send: AsyncParsableCommand {
         }
         return ClientError(
             .notReached, what: "The message is \(line.state), not yet \(wait.rawValue).", why: "That took longer than the --timeout.",
-            remedy: "Nothing needs to be done; see how it goes on with: courier history \(Printable.line(address))")
+            remedy: "Nothing needs to be done; see how it goes on with: courier receipts \(line.id)")
     }
 
     private func body() throws -> String {

@@ -1,93 +1,30 @@
 internal import ClientCore
 internal import Vocabulary
 
-// What is answered from the profile: oneself, contacts, the history.
+// What is decided and asked about contacts and messages.
 
 extension Owner {
-    var me: Me {
-        let account = device.account
-        return Me(
-            address: account.address.map { "\($0)" }, handle: "\(account.handle)", user: account.userID.hex, device: account.deviceID.hex,
-            node: account.home.hex, endpoint: "\(account.endpoint)", federation: account.grant?.federation.hex, isMember: account.isMember)
-    }
-
-    func line(_ contact: Contact) -> ContactLine {
-        ContactLine(
-            address: contact.address.map { "\($0)" } ?? "?", user: contact.user.hex, standing: "\(contact.standing)",
-            isVerified: contact.isVerified, isBlocked: contact.isBlocked, devices: contact.record?.devices.count ?? 0,
-            version: contact.record?.version, home: contact.record?.home.hex,
-            safetyNumber: SafetyNumber.text(device.account.userID, contact.user))
-    }
-
-    // MARK: Messages
-
-    /// nil while its sender has no name, or a contested one.
-    func shownLine(_ stored: ProfileStore.Stored) -> MessageLine? {
-        guard case .user(let user) = stored.record.peer else { return line(stored, peer: "?", isVerified: false) }
-        return switch device.name(of: user) {
-        case .known(let address, let verified): line(stored, peer: "\(address)", isVerified: verified)
-        case .unlisted: line(stored, peer: "unknown:\(user.short)", isVerified: false)
-        case .pending, .held: nil
-        }
-    }
-
-    private func line(_ stored: ProfileStore.Stored, peer: String, isVerified: Bool) -> MessageLine {
-        let record = stored.record
-        var (text, problem): (String?, String?) = (nil, nil)
-        switch record.body {
-        case .outgoing(let body), .incoming(let body): text = body
-        case .undecryptable(let reason): problem = reason
-        }
-        return MessageLine(
-            sequence: stored.sequence, id: record.message.hex, conversation: record.conversation?.conversation.hex,
-            isOutgoing: record.isOutgoing, peer: peer, number: record.status.number?.value, sent: record.sent.milliseconds, text: text,
-            problem: problem, state: record.isOutgoing ? record.status.state.name : nil,
-            reason: record.status.refusal.map { Printable.line("\($0.code): \($0.detail)") }, isVerified: isVerified)
-    }
-
-    func history(with address: Address, for job: Job) throws(StoreError) {
-        let users = device.contacts.everHad(address)
-        let peers = users.map { Peer.user($0) } + [.address(address)]
-        var after: Int64 = 0
-        while true {
-            let page = try store.history(with: peers, after: after, limit: 512)
-            guard let last = page.last else { break }
-            after = last.sequence
-            for stored in page {
-                var verified = false
-                if case .user(let user) = stored.record.peer { verified = device.contacts[user]?.isVerified ?? false }
-                job.reply(.message(line(stored, peer: "\(address)", isVerified: verified)))
-            }
-        }
-        finish(job)
-    }
-
-    // MARK: Contacts
-
     func act(_ action: ContactAction, on address: Address, for job: Job) throws {
         switch action {
         case .trust:
             guard device.contacts.claimant(of: address) != nil else {
-                return finish(
-                    job,
-                    .refused(
-                        ClientError(
-                            .data, what: "There is nothing to decide about \(address).", why: "No other key claims the address.",
-                            remedy: "Use: courier contact show \(address)")))
+                throw ClientError(
+                    .data, what: "There is nothing to decide about \(address).", why: "No other key claims the address.",
+                    remedy: "Use: courier contact show \(address)")
             }
             feed(.contactDecided(address, .trust))
             conclude(job, address)
-        case .block where device.contacts[address] != nil, .verify where device.contacts[address] != nil:
-            decide(action, on: address, for: job)
-        case .show, .block, .verify:
-            // Asked of the directory once there is a session, or told that there is none.
-            if device.isLive {
-                feed(.contactRequested(job.ticket, address))
-            } else {
-                feed(.sessionWanted)
-                if lastFailure != nil { feed(.contactRequested(job.ticket, address)) }
-            }
+        case .show: lookUp(address, for: job)
+        case .block, .verify, .accept, .decline:
+            if device.contacts[address] != nil { decide(action, on: address, for: job) } else { lookUp(address, for: job) }
         }
+    }
+
+    /// Asked of the directory once there is a session, or told that there is none.
+    private func lookUp(_ address: Address, for job: Job) {
+        if device.isLive { return feed(.contactRequested(job.ticket, address)) }
+        feed(.sessionWanted)
+        if lastFailure != nil { feed(.contactRequested(job.ticket, address)) }
     }
 
     func tell(_ ticket: Ticket, _ result: Result<Contact, Refusal>) {
@@ -97,7 +34,11 @@ extension Owner {
         case .failure(let refusal):
             if refusal.code.isTransient, let lastFailure { return finish(job, .refused(ClientError(lastFailure))) }
             finish(job, .refused(ClientError(refusal)))
-        case .success: decide(action, on: address, for: job)
+        case .success:
+            // After this batch: what is decided is then in what is answered.
+            loop.execute { [weak self, id = job.id] in
+                if let self, let job = self.jobs[id] { self.decide(action, on: address, for: job) }
+            }
         }
     }
 
@@ -105,6 +46,8 @@ extension Owner {
         switch action {
         case .show, .trust: break
         case .block(let isBlocked): feed(.contactDecided(address, .block(isBlocked)))
+        case .accept: feed(.contactDecided(address, .accept))
+        case .decline: feed(.contactDecided(address, .decline))
         case .verify(let code):
             if let claimant = device.contacts.claimant(of: address) {
                 job.reply(.contact(line(claimant)))
@@ -134,5 +77,50 @@ extension Owner {
                 .warning("The identity key of \(address) has changed. Compare safety numbers, then: courier contact trust \(address)"))
         }
         finish(job)
+    }
+
+    // MARK: Requests
+
+    /// Strangers whose first contact waits for the user's word.
+    func tellRequests(to job: Job) throws {
+        var told: Set<UserID> = []
+        for one in device.conversations.all where one.standing == .request {
+            guard let user = one.profile.peer(of: device.account.userID), told.insert(user).inserted else { continue }
+            let messages = try store.history(with: [.user(user)], before: .max, limit: 1000)
+            job.reply(
+                .request(
+                    RequestLine(
+                        from: display(user), user: user.hex, messages: messages.count, unread: messages.count { !$0.isShown },
+                        sent: messages.first?.record.sent.milliseconds)))
+        }
+    }
+
+    // MARK: Receipts
+
+    /// What each device has said of a message of ours.
+    func tellReceipts(of text: String, to job: Job) throws {
+        guard let message = try ownMessage(text) else {
+            throw ClientError(
+                .data, what: "There is no such message.", why: "This profile has sent none with the id \(Printable.line(text)).",
+                remedy: "Ids are shown by courier send, and by courier history --json.")
+        }
+        let record = message.record
+        job.reply(.message(historyLine(message)))
+        guard let key = record.conversation, let number = record.status.number else { return }
+        for line in device.receipts(of: number, in: key.conversation) {
+            job.reply(
+                .receipts(
+                    ReceiptsLine(
+                        message: record.message.hex, conversation: key.conversation.hex, by: display(line.entry.user),
+                        user: line.entry.user.hex, device: line.entry.device.hex, delivered: line.delivered(number)?.milliseconds,
+                        read: line.read(number)?.milliseconds)))
+        }
+    }
+
+    /// By its id, or the beginning of the id of one of the newest.
+    private func ownMessage(_ text: String) throws -> ProfileStore.Stored? {
+        if let id = MessageID(hex: text) { return try store.message(id) }
+        guard text.count >= 6, text.allSatisfy(\.isHexDigit) else { return nil }
+        return try store.newestOwn(limit: 5_000) { $0.record.message.hex.hasPrefix(text.lowercased()) }
     }
 }

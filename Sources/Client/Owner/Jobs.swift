@@ -7,17 +7,33 @@ extension Owner {
         let id: JobID
         let request: Request
         let reply: @Sendable (Reply) -> Void
-        /// Messages handed over and not yet shown.
-        var inHand: Set<Int64> = []
+        /// Messages handed over of which the other side has not said that they were shown; of those that are news, their place.
+        var inHand: [Int64: Handed] = [:]
+        /// What a history has come to.
+        var cursor: Int64 = 0
         /// When the message to send was first handed to the connection.
         var submitted: Instant?
         /// The last one handed over: what comes before it has been, or is held back.
         var isSettled = false
+        /// Answered once what was waiting at the node has come.
+        var waitsForNode = false
+        /// What was told of each user's presence.
+        var presences: [UserID: Presence] = [:]
         var ticket: Ticket { Ticket(id) }
 
         init(id: JobID, request: Request, reply: @escaping @Sendable (Reply) -> Void) {
             (self.id, self.request, self.reply) = (id, request, reply)
         }
+
+        /// Shows messages as they come.
+        var isReceiver: Bool { if case .receive = request { true } else { false } }
+        var wantsEvents: Bool { if case .receive(_, true) = request { true } else { false } }
+    }
+
+    struct Handed {
+        let isNews: Bool
+        let conversation: ConversationID?
+        let number: SequenceNumber?
     }
 
     /// Answers what can be answered from the profile, and begins what needs the node.
@@ -28,33 +44,44 @@ extension Owner {
                 if device.account.isMember { return finish(job, .joined(me)) }
                 feed(.sessionWanted)
             case .whoami: finish(job, .me(me))
-            case .send(let message, let address, let text): try send(message, to: address, text, for: job)
+            case .send(let message, let target, let text): try send(message, to: target, text, for: job)
             case .receive:
                 feed(.sessionWanted)
+                watchPresence()
                 hand(to: job)
                 if let failure = lastFailure, !device.isLive { job.reply(.down(ClientError(failure))) }
-            case .history(let address): try history(with: Address(address), for: job)
+            case .history(let target): try beginHistory(of: target, for: job)
             case .outbox:
-                for item in device.outbox.waiting {
-                    let reason = item.refusal.map { Printable.line("\($0.code): \($0.detail)") }
-                    job.reply(
-                        .waiting(
-                            OutboxLine(
-                                id: item.message.hex, address: "\(item.address)", state: item.state.name,
-                                reason: reason ?? (device.isLive ? nil : lastFailure?.explanation.why))))
-                }
+                for item in device.outbox.waiting { job.reply(.waiting(line(item))) }
                 finish(job)
             case .contacts:
                 for contact in device.contacts.all where contact.address != nil { job.reply(.contact(line(contact))) }
                 finish(job)
             case .contact(let address, let action): try act(action, on: Address(address), for: job)
+            case .settings(let change):
+                if let change { feed(.settingsChanged(sendsReadReceipts: change.readReceipts, sharesLastSeen: change.lastSeen)) }
+                let settings = device.settings
+                finish(job, .settings(SettingsLine(readReceipts: settings.sendsReadReceipts, lastSeen: settings.sharesLastSeen)))
+            case .alarms:
+                for alarm in try store.alarms() { job.reply(.alarm(line(alarm))) }
+                finish(job)
+            case .group(.info(let name)):
+                // Named before the wait, so that a name that nobody has is refused at once where no node can help.
+                if !device.account.isMember { _ = try group(named: name) }
+                askNode(for: job)
+            case .groups, .receipts, .requests: askNode(for: job)
+            case .group(let action): try change(action, for: job)
+            case .presence(let address, _): try beginPresence(of: Address(address), for: job)
             }
-        } catch let error as StoreError {
-            fail(error)
-        } catch let error as NameError {
-            finish(job, .refused(ClientError(.data, error.explanation)))
-        } catch {
-            finish(job, .refused(ClientError(.data, what: "The request failed.", why: "\(error)", remedy: "Report this.")))
+        } catch { refuse(job, error) }
+    }
+
+    func refuse(_ job: Job, _ error: any Error) {
+        switch error {
+        case let error as StoreError: fail(error)
+        case let error as NameError: finish(job, .refused(ClientError(.data, error.explanation)))
+        case let error as ClientError: finish(job, .refused(error))
+        default: finish(job, .refused(ClientError(.data, what: "The request failed.", why: "\(error)", remedy: "Report this.")))
         }
     }
 
@@ -67,20 +94,52 @@ extension Owner {
         }
     }
 
-    private var sortedJobs: [Job] { jobs.values.sorted { $0.id < $1.id } }
+    var sortedJobs: [Job] { jobs.values.sorted { $0.id < $1.id } }
+
+    // MARK: What is better asked once the node has told what waits
+
+    private func askNode(for job: Job) {
+        guard device.account.isMember else { return answer(job) }
+        job.waitsForNode = true
+        feed(.sessionWanted)
+        guard jobs[job.id] != nil, job.waitsForNode else { return }
+        if let lastFailure, !device.isLive { return answer(job, without: lastFailure) }
+        loop.scheduleTask(in: .seconds(3)) { [weak self, id = job.id] in
+            if let job = self?.jobs[id], job.waitsForNode { self?.answer(job) }
+        }
+        settleAll()
+    }
+
+    private func answer(_ job: Job, without failure: SessionFailure? = nil) {
+        job.waitsForNode = false
+        if let failure {
+            job.reply(.warning("\(failure.explanation.what) \(failure.explanation.why) This is what is known so far."))
+        }
+        do {
+            switch job.request {
+            case .groups:
+                for one in device.conversations.groups { job.reply(.group(line(one, withMembers: false))) }
+            case .group(.info(let name)): job.reply(.group(line(try group(named: name), withMembers: true)))
+            case .receipts(let message): try tellReceipts(of: message, to: job)
+            case .requests: try tellRequests(to: job)
+            default: break
+            }
+            if jobs[job.id] != nil { finish(job) }
+        } catch { refuse(job, error) }
+    }
 
     // MARK: Sending
 
-    private func send(_ id: String, to address: String, _ text: String, for job: Job) throws {
+    private func send(_ id: String, to target: String, _ text: String, for job: Job) throws {
         guard let message = MessageID(hex: id) else {
-            return finish(job, .refused(ClientError(.usage, what: "That is no message id.", why: id, remedy: "Report this.")))
+            throw ClientError(.usage, what: "That is no message id.", why: id, remedy: "Report this.")
         }
-        let address = try Address(address)
-        if let status = try store.status(of: message) {
+        if let stored = try store.message(message) {
             feed(.sessionWanted)
-            return tell(message, status)
+            return tell(message, stored.record.status)
         }
-        feed(.sessionWanted, .sendRequested(OutgoingText(message: message, address: address, text: text, sent: Clock.wall)))
+        let place: Target = target.contains("@") ? .address(try Address(target)) : .group(try group(named: target).id)
+        feed(.sessionWanted, .sendRequested(OutgoingText(message: message, target: place, text: text, sent: Clock.wall)))
         if let failure = lastFailure, !device.isLive, jobs[job.id] != nil { job.reply(.down(ClientError(failure))) }
     }
 
@@ -95,7 +154,7 @@ extension Owner {
                         reason: status.refusal.map { Printable.line($0.detail) },
                         failure: status.state == .failed ? ClientError(status.refusal ?? Refusal(.unknown, "no reason was given")) : nil,
                         elapsed: job.submitted.map { UInt64(clamping: (Clock.now - $0).nanoseconds / 1000) })))
-            if status.state == .failed || status.state >= .delivered { finish(job) }
+            if status.state >= .read { finish(job) }
         }
     }
 
@@ -115,72 +174,46 @@ extension Owner {
                 switch error {
                 case .keyChanged: .keyChanged
                 case .notJoined: .configuration
-                case .empty, .tooLong, .toOneself: .data
+                case .empty, .tooLong, .toOneself, .unknownGroup: .data
                 case .outboxFull: .unavailable
-                case .blocked: .permission
+                case .blocked, .notInGroup: .permission
                 }
             finish(job, .refused(ClientError(code, error.explanation)))
         }
     }
 
-    // MARK: Showing
-
-    func handToAll() {
-        for job in sortedJobs { hand(to: job) }
-    }
-
-    /// Hands over what is not shown yet and whose sender has a name. It counts as shown when the other side says that it has written it.
-    func hand(to job: Job) {
-        guard case .receive(let follow) = job.request, !isEnding else { return }
-        var (after, handed): (Int64, Bool) = (0, false)
-        do {
-            while job.inHand.count < 256 {
-                let page = try store.unshown(after: after, limit: 256)
-                guard let last = page.last else { break }
-                after = last.sequence
-                for stored in page where !beingShown.contains(stored.sequence) {
-                    guard let line = shownLine(stored) else { continue }
-                    beingShown.insert(stored.sequence)
-                    job.inHand.insert(stored.sequence)
-                    job.reply(.message(line))
-                    handed = true
-                }
-            }
-        } catch { return fail(error) }
-        if handed { job.reply(.page) }
-        settle(job, follow: follow)
-    }
+    // MARK: The session
 
     func settleAll() {
         for job in sortedJobs {
-            if case .receive(let follow) = job.request { settle(job, follow: follow) }
+            switch job.request {
+            case .receive(let follow, _): settle(job, follow: follow)
+            case .join where device.account.isMember && device.isSettled: finish(job, .joined(me))
+            case .presence(let text, let follow) where device.isSettled && !job.isSettled:
+                guard let address = try? Address(text) else { continue }
+                settlePresence(of: address, follow: follow, for: job)
+            default: if job.waitsForNode, device.isSettled { answer(job) }
+            }
         }
     }
-
-    private func settle(_ job: Job, follow: Bool) {
-        guard device.isSettled, job.inHand.isEmpty, !job.isSettled else { return }
-        job.isSettled = true
-        job.reply(.settled)
-        if !follow { finish(job) }
-    }
-
-    // MARK: The session
 
     func tell(_ change: SessionChange) {
         for job in sortedJobs {
             switch (job.request, change) {
-            case (.join, .joined): finish(job, .joined(me))
             case (.join, .joinRefused(let refusal)): finish(job, .refused(ClientError(refusal)))
+            case (.join, .down) where device.account.isMember: finish(job, .joined(me))
             case (.contact(let text, _), .up):
                 if let address = try? Address(text) { feed(.contactRequested(job.ticket, address)) }
             case (.contact(let text, _), .down):
                 if let address = try? Address(text) { feed(.contactRequested(job.ticket, address)) }
-            case (.join, .down(let failure)), (.receive, .down(let failure)):
+            case (.presence(_, follow: false), .down(let failure)): finish(job, .refused(ClientError(failure)))
+            case (.join, .down(let failure)), (.receive, .down(let failure)), (.presence, .down(let failure)):
                 // Refused for good: nothing is tried any more that would be worth waiting for.
                 if device.isOver { finish(job, .refused(ClientError(failure))) } else { job.reply(.down(ClientError(failure))) }
             case (.send, .down(let failure)): job.reply(.down(ClientError(failure)))
-            case (.receive, .up): job.reply(.up)
+            case (.receive, .up), (.presence, .up): job.reply(.up)
             case (.receive, .caughtUp): hand(to: job)
+            case (_, .down(let failure)) where job.waitsForNode: answer(job, without: failure)
             default: break
             }
         }

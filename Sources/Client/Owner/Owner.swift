@@ -16,7 +16,12 @@ final class Owner: @unchecked Sendable {
     let store: ProfileStore
     private(set) var device: Device
     var jobs: [JobID: Job] = [:]
+    /// News that somebody is about to show; and through where each conversation was shown since it was last said.
     var beingShown: Set<Int64> = []
+    var shownThrough: [ConversationID: SequenceNumber] = [:]
+    /// Whose messages each history request is about.
+    var histories: [JobID: [Peer]] = [:]
+    var presenceWanted: [Address] = []
     /// The last reason for being without a session; nil while there is one or none was tried.
     private(set) var lastFailure: SessionFailure?
     private let log: Logger
@@ -27,7 +32,7 @@ final class Owner: @unchecked Sendable {
     private var isStepping = false
     private var timer: Scheduled<Void>?
     private var timerDue: Instant?
-    private var isStopped = false
+    private(set) var isStopped = false
     /// Set once the owner's own request is done: nothing more is handed out, what is in others' hands is waited for.
     private var ending: EventLoopPromise<Void>?
 
@@ -51,7 +56,7 @@ final class Owner: @unchecked Sendable {
 
     var isEnding: Bool { ending != nil }
 
-    private func endIfIdle() {
+    func endIfIdle() {
         guard let ending, jobs.values.allSatisfy(\.inHand.isEmpty) else { return }
         ending.succeed(())
     }
@@ -79,29 +84,27 @@ final class Owner: @unchecked Sendable {
         return job.id
     }
 
-    func shown(_ sequences: [Int64], by id: JobID) {
-        guard let job = jobs[id], !isStopped else { return }
-        job.inHand.subtract(sequences)
-        beingShown.subtract(sequences)
-        do { try store.markShown(sequences) } catch { return fail(error) }
-        hand(to: job)
-        endIfIdle()
-    }
-
     /// Nobody waits for the answers any more; what was not shown yet is for the next who asks.
     func end(_ id: JobID) {
         guard let job = jobs.removeValue(forKey: id), !isStopped else { return }
-        beingShown.subtract(job.inHand)
-        if !job.inHand.isEmpty { handToAll() }
+        histories[id] = nil
+        let back = job.inHand.filter(\.value.isNews).map(\.key)
+        beingShown.subtract(back)
+        if !back.isEmpty { handToAll() }
         endIfIdle()
     }
 
     // MARK: The loop of input, commit, release
 
-    func feed(_ inputs: Device.Input...) {
+    func feed(_ inputs: Device.Input...) { feed(inputs) }
+
+    func feed(_ inputs: [Device.Input]) {
         pending += inputs
         drain()
     }
+
+    /// Who is in a group, rising by user.
+    func members(of id: ConversationID) -> [RosterEntry] { device.members(of: id) }
 
     private func drain() {
         guard !isStepping, !isStopped else { return }
@@ -123,7 +126,11 @@ final class Owner: @unchecked Sendable {
                 if case .messagesArrived = effect { arrived = true } else { perform(effect) }
             }
             connection?.flush()
-            if arrived { handToAll() }
+            tell(writes.compactMap { if case .alarm(let alarm) = $0 { alarm } else { nil } })
+            if arrived {
+                watchPresence()
+                handToAll()
+            }
             settleAll()
         }
         arm()
@@ -144,6 +151,12 @@ final class Owner: @unchecked Sendable {
         case .sendRefused(let message, let error): tell(message, error)
         case .contactFound(let ticket, let contact): tell(ticket, .success(contact))
         case .contactRefused(let ticket, let refusal): tell(ticket, .failure(refusal))
+        case .groupDone(let ticket, let outcome): done(ticket, outcome)
+        case .groupRefused(let ticket, let refusal): refused(ticket, refusal)
+        case .receipt(let news): tell(news)
+        case .presence(let user, let presence): tell(user, presence)
+        case .typing(let id, let user, let isTyping): tellTyping(id, user, isTyping)
+        case .hole(let id, let count): tellHole(id, count)
         case .sessionChanged(let change):
             switch change {
             case .down(let failure):
@@ -162,10 +175,11 @@ final class Owner: @unchecked Sendable {
     private func remark(_ note: DeviceNote) {
         switch note {
         case .alarm(let alarm):
-            log.warning("a hub contradicted itself (\(alarm)); the conversation is closed and the alarm recorded")
+            log.warning("alarm \(alarm.name): \(alarm.text) See: courier alarms")
         case .keyChanged(let address): log.warning("the identity key of \(address) has changed: see courier contact show \(address)")
         case .recordEquivocated: log.warning("the directory shows two records of one version of a user: the known one stays in use")
-        case .undecryptable, .badRecord, .recordRolledBack, .unsignedReceipt, .unexpectedFrame: log.info("\(note)")
+        case .restored: log.warning("this profile is an old copy of itself: its conversations are entered anew before anything is sent")
+        case .undecryptable, .badRecord, .recordRolledBack, .unexpectedFrame, .badHandshake: log.info("\(note)")
         }
     }
 

@@ -1,49 +1,52 @@
 internal import ClientCore
 internal import Cryptography
+internal import MLS
 internal import Storage
 internal import Vocabulary
 
 /// The profile on disk. Every row is sealed with its place as associated data and found by a keyed hash: without the key the file
-/// shows how many messages there are and how long, and nothing else. Synchronous; for the owner's event loop alone.
+/// shows how many messages and groups there are and how long, and nothing else. Synchronous; for the owner's event loop alone.
 final class ProfileStore {
     enum Kind: UInt8 {
         case account = 1
         case contact, conversation, outbox
+        case settings, pending, keyPackage, order, welcome
         case message = 16
         case status, peer, alarm
+        /// In table `record`.
+        case group = 32
+        case receipts
+        /// The hash of a conversation, under which its records are.
+        case owner
     }
 
-    /// A message as it is shown.
-    struct Stored {
-        let sequence: Int64
-        let record: MessageRecord
-    }
-
-    private static let migrations = [
-        """
-        CREATE TABLE item(kind INTEGER NOT NULL, key BLOB NOT NULL, body BLOB NOT NULL, PRIMARY KEY(kind, key)) WITHOUT ROWID;
-        CREATE TABLE message(seq INTEGER PRIMARY KEY, key BLOB NOT NULL UNIQUE, peer BLOB NOT NULL, shown INTEGER NOT NULL,
-            body BLOB NOT NULL, status BLOB NOT NULL);
-        CREATE INDEX message_peer ON message(peer, seq);
-        CREATE INDEX message_unshown ON message(seq) WHERE shown = 0;
-        CREATE TABLE alarm(seq INTEGER PRIMARY KEY, body BLOB NOT NULL)
-        """
-    ]
-    /// "cour".
-    private static let applicationID: Int32 = 0x636f_7572
     /// The log is brought into the file when it has grown to this.
     private static let walBytesMax = 4 << 20
 
-    private let database: Database
+    let database: Database
     private let rows: SealingKey
     private let hashing: Secret
     private var random = SystemRandom()
+    /// Whose profile it is: what this user did itself is not news.
+    private var me: UserID?
 
-    init(path: String, key: SealingKey) throws(StoreError) {
+    private init(path: String, key: SealingKey) throws(StoreError) {
         guard let rows = try? SealingKey(key.derived(for: "posthouse profile rows 1")) else { throw .unusable("the profile's key") }
         self.rows = rows
         hashing = key.derived(for: "posthouse profile keys 1")
-        database = try Database(path: path, options: .init(applicationID: Self.applicationID, migrations: Self.migrations))
+        database = try Database(
+            path: path, options: .init(applicationID: ProfileSchema.applicationID, migrations: ProfileSchema.migrations))
+    }
+
+    /// - Throws: `ClientError` for a profile of an older format, else `StoreError`.
+    static func open(_ location: ProfileLocation, key: SealingKey) throws -> ProfileStore {
+        let store = try ProfileStore(path: location.database, key: key)
+        let format = try store.database.first("SELECT number FROM format") { row throws(StoreError) in try row.integer(0) }
+        guard format == ProfileSchema.format else {
+            store.close()
+            throw ClientError.oldFormat(location)
+        }
+        return store
     }
 
     /// Leaves no log behind.
@@ -56,12 +59,18 @@ final class ProfileStore {
 
     func account() throws(StoreError) -> Account? {
         guard let bytes = try items(.account).first else { return nil }
-        return try decoded { () throws(CodecError) in try Account(decoding: bytes) }
+        let account = try decoded { () throws(CodecError) in try Account(decoding: bytes) }
+        me = account.userID
+        return account
     }
 
+    /// All but the history.
     func snapshot() throws(StoreError) -> DeviceSnapshot? {
         guard let account = try account() else { return nil }
         var snapshot = DeviceSnapshot(account: account)
+        if let bytes = try items(.settings).first {
+            snapshot.settings = try decoded { () throws(CodecError) in try Settings(decoding: bytes) }
+        }
         for bytes in try items(.contact) {
             snapshot.contacts.append(try decoded { () throws(CodecError) in try Contact(decoding: bytes) })
         }
@@ -71,6 +80,22 @@ final class ProfileStore {
         for bytes in try items(.outbox) {
             snapshot.outbox.append(try decoded { () throws(CodecError) in try OutboxItem(decoding: bytes) })
         }
+        for id in snapshot.conversations.map(\.id) {
+            let records = try records(.group, of: id)
+            if !records.isEmpty { snapshot.groups[id] = StoredGroup(records: records) }
+            for (_, bytes) in try self.records(.receipts, of: id) {
+                snapshot.receipts.append((id, try decoded { () throws(CodecError) in try ReceiptLine(decoding: bytes) }))
+            }
+        }
+        snapshot.pending = try byConversation(.pending)
+        snapshot.welcomes = try byConversation(.welcome)
+        snapshot.keyPackages = try items(.keyPackage)
+        if let bytes = try items(.order).first {
+            snapshot.order = try decoded { () throws(CodecError) in
+                var reader = ByteReader(bytes)
+                return try reader.integer(UInt64.self)
+            }
+        }
         return snapshot
     }
 
@@ -78,6 +103,34 @@ final class ProfileStore {
         var found: [[UInt8]] = []
         try database.rows("SELECT key, body FROM item WHERE kind = ?", .integer(Int64(kind.rawValue))) { row throws(StoreError) in
             found.append(try open(try row.blob(1), kind, try row.blob(0)))
+        }
+        return found
+    }
+
+    /// Rows that begin with the id of their conversation.
+    private func byConversation(_ kind: Kind) throws(StoreError) -> [ConversationID: [UInt8]] {
+        var found: [ConversationID: [UInt8]] = [:]
+        for bytes in try items(kind) {
+            guard let id = ConversationID(bytes.prefix(16)) else { throw .corrupt("a row of the profile is too short") }
+            found[id] = Array(bytes.dropFirst(16))
+        }
+        return found
+    }
+
+    /// Everything of one conversation: the key inside the sealed body, since the one outside is a hash.
+    private func records(_ kind: Kind, of id: ConversationID) throws(StoreError) -> [(key: [UInt8], value: [UInt8])] {
+        var found: [(key: [UInt8], value: [UInt8])] = []
+        try database.rows(
+            "SELECT key, body FROM record WHERE kind = ? AND owner = ?", .integer(Int64(kind.rawValue)), .blob(hash(.owner, id.bytes))
+        ) { row throws(StoreError) in
+            let bytes = try open(try row.blob(1), kind, try row.blob(0))
+            found.append(
+                try decoded { () throws(CodecError) in
+                    var reader = ByteReader(bytes)
+                    let (key, value) = (Array(try reader.opaque()), Array(try reader.opaque()))
+                    try reader.finish()
+                    return (key, value)
+                })
         }
         return found
     }
@@ -93,121 +146,88 @@ final class ProfileStore {
 
     private func perform(_ write: ClientWrite) throws(StoreError) {
         switch write {
-        case .account(let account): try put(.account, [], account.encoded())
+        case .account(let account):
+            me = account.userID
+            try put(.account, [], account.encoded())
+        case .settings(let settings): try put(.settings, [], settings.encoded())
         case .contact(let contact): try put(.contact, contact.user.bytes, contact.encoded())
-        case .conversation(let one): try put(.conversation, one.key.conversation.bytes, one.encoded())
+        case .conversation(let one): try put(.conversation, one.id.bytes, one.encoded())
         case .outbox(let item): try put(.outbox, item.message.bytes, item.encoded())
-        case .outboxRemoved(let message):
-            try database.run(
-                "DELETE FROM item WHERE kind = ? AND key = ?", .integer(Int64(Kind.outbox.rawValue)),
-                .blob(hash(.outbox, message.bytes)))
-        case .message(let record): try put(record)
-        case .status(let message, let status):
-            let key = hash(.message, MessageRecord.outgoingRowKey(message))
-            try database.run("UPDATE message SET status = ? WHERE key = ?", .blob(seal(status.encoded(), .status, key)), .blob(key))
-        case .alarm(let alarm, let key, let time):
+        case .outboxRemoved(let message): try remove(.outbox, message.bytes)
+        case .message(let record): try put(record, isNews: !record.isOutgoing && !record.isMembership(by: me))
+        case .status(let message, let status): try put(status, of: message)
+        case .alarm(let alarm): try database.run("INSERT INTO alarm(body) VALUES (?)", .blob(seal(alarm.encoded(), .alarm, [])))
+        case .group(let id, let delta):
+            let owner = hash(.owner, id.bytes)
+            if delta.replacesAll {
+                try database.run("DELETE FROM record WHERE kind = ? AND owner = ?", .integer(Int64(Kind.group.rawValue)), .blob(owner))
+            }
+            for record in delta.records { try put(.group, owner, id, record.key, record.value) }
+        case .receipts(let id, let device, let line): try put(.receipts, hash(.owner, id.bytes), id, device.bytes, line.encoded())
+        case .pending(let id, let bytes): try put(.pending, id.bytes, bytes.map { id.bytes + $0 })
+        case .welcome(let id, let bytes): try put(.welcome, id.bytes, bytes.map { id.bytes + $0 })
+        case .keyPackage(let reference, let bytes): try put(.keyPackage, reference, bytes)
+        case .order(let order):
             var writer = ByteWriter()
-            writer.write(alarm.rawValue)
-            writer.write(key)
-            writer.write(UInt64(time.milliseconds))
-            try database.run("INSERT INTO alarm(body) VALUES (?)", .blob(seal(writer.bytes, .alarm, [])))
+            writer.write(order)
+            try put(.order, [], writer.bytes)
         }
     }
 
-    private func put(_ kind: Kind, _ key: [UInt8], _ body: [UInt8]) throws(StoreError) {
+    /// - Parameter body: nil takes the row away.
+    private func put(_ kind: Kind, _ key: [UInt8], _ body: [UInt8]?) throws(StoreError) {
+        guard let body else { return try remove(kind, key) }
         let hashed = hash(kind, key)
         try database.run(
             "INSERT INTO item(kind, key, body) VALUES (?, ?, ?) ON CONFLICT(kind, key) DO UPDATE SET body = excluded.body",
             .integer(Int64(kind.rawValue)), .blob(hashed), .blob(seal(body, kind, hashed)))
     }
 
-    /// Of others' messages the first stays: a repeat under another number is not shown again. Our own are replaced as they get a place.
-    private func put(_ record: MessageRecord) throws(StoreError) {
-        let key = hash(.message, record.rowKey)
-        let conflict = record.isOutgoing ? "UPDATE SET peer = excluded.peer, body = excluded.body" : "NOTHING"
+    private func remove(_ kind: Kind, _ key: [UInt8]) throws(StoreError) {
         try database.run(
-            "INSERT INTO message(key, peer, shown, body, status) VALUES (?, ?, ?, ?, ?) ON CONFLICT(key) DO \(conflict)",
-            .blob(key), .blob(hash(record.peer)), .integer(record.isOutgoing ? 1 : 0), .blob(seal(record.encoded(), .message, key)),
-            .blob(seal(record.status.encoded(), .status, key)))
+            "DELETE FROM item WHERE kind = ? AND key = ?", .integer(Int64(kind.rawValue)), .blob(hash(kind, key)))
     }
 
-    // MARK: The history
-
-    func status(of message: MessageID) throws(StoreError) -> MessageStatus? {
-        let key = hash(.message, MessageRecord.outgoingRowKey(message))
-        let sealed = try database.first("SELECT status FROM message WHERE key = ?", .blob(key)) { row throws(StoreError) in
-            try row.blob(0)
+    private func put(
+        _ kind: Kind, _ owner: [UInt8], _ id: ConversationID, _ key: [UInt8], _ value: [UInt8]?
+    ) throws(StoreError) {
+        let hashed = hash(kind, id.bytes + key)
+        guard let value else {
+            return try database.run(
+                "DELETE FROM record WHERE kind = ? AND owner = ? AND key = ?", .integer(Int64(kind.rawValue)), .blob(owner), .blob(hashed))
         }
-        guard let sealed else { return nil }
-        let bytes = try open(sealed, .status, key)
-        return try decoded { () throws(CodecError) in try MessageStatus(decoding: bytes) }
-    }
-
-    /// Not yet shown, in the order in which they came.
-    func unshown(after sequence: Int64, limit: Int) throws(StoreError) -> [Stored] {
-        try messages(
-            "SELECT seq, key, body, status FROM message WHERE shown = 0 AND seq > ? ORDER BY seq LIMIT ?",
-            [.integer(sequence), .integer(Int64(limit))])
-    }
-
-    func markShown(_ sequences: [Int64]) throws(StoreError) {
-        try database.transaction { () throws(StoreError) in
-            for sequence in sequences { try database.run("UPDATE message SET shown = 1 WHERE seq = ?", .integer(sequence)) }
-        }
-    }
-
-    func history(with peers: [Peer], after sequence: Int64, limit: Int) throws(StoreError) -> [Stored] {
-        var found: [Stored] = []
-        for peer in peers {
-            found += try messages(
-                "SELECT seq, key, body, status FROM message WHERE peer = ? AND seq > ? ORDER BY seq LIMIT ?",
-                [.blob(hash(peer)), .integer(sequence), .integer(Int64(limit))])
-        }
-        return Array(found.sorted { $0.sequence < $1.sequence }.prefix(limit))
-    }
-
-    func alarms() throws(StoreError) -> Int {
-        Int(try database.first("SELECT count(*) FROM alarm") { row throws(StoreError) in try row.integer(0) } ?? 0)
-    }
-
-    private func messages(_ sql: String, _ values: [SQLValue]) throws(StoreError) -> [Stored] {
-        var found: [Stored] = []
-        try database.run(sql, values) { row throws(StoreError) in
-            let key = try row.blob(1)
-            let body = try open(try row.blob(2), .message, key)
-            let status = try open(try row.blob(3), .status, key)
-            let sequence = try row.integer(0)
-            found.append(
-                try decoded { () throws(CodecError) in
-                    Stored(sequence: sequence, record: try MessageRecord(decoding: body, status: MessageStatus(decoding: status)))
-                })
-            return true
-        }
-        return found
+        var writer = ByteWriter(reservingCapacity: key.count + value.count + 8)
+        writer.write(opaque: key)
+        writer.write(opaque: value)
+        try database.run(
+            """
+            INSERT INTO record(kind, owner, key, body) VALUES (?, ?, ?, ?)
+            ON CONFLICT(kind, owner, key) DO UPDATE SET body = excluded.body
+            """,
+            .integer(Int64(kind.rawValue)), .blob(owner), .blob(hashed), .blob(seal(writer.bytes, kind, hashed)))
     }
 
     // MARK: Sealing
 
-    private func hash(_ kind: Kind, _ key: [UInt8]) -> [UInt8] { Hash.keyed([kind.rawValue] + key, key: hashing) }
+    func hash(_ kind: Kind, _ key: [UInt8]) -> [UInt8] { Hash.keyed([kind.rawValue] + key, key: hashing) }
 
-    private func hash(_ peer: Peer) -> [UInt8] {
-        switch peer {
-        case .user(let user): hash(.peer, [1] + user.bytes)
-        case .address(let address): hash(.peer, [2] + Array(address.description.utf8))
-        }
-    }
-
-    private func seal(_ body: [UInt8], _ kind: Kind, _ key: [UInt8]) -> [UInt8] {
+    func seal(_ body: [UInt8], _ kind: Kind, _ key: [UInt8]) -> [UInt8] {
         rows.seal(body, place: [kind.rawValue] + key, using: &random)
     }
 
-    private func open(_ box: [UInt8], _ kind: Kind, _ key: [UInt8]) throws(StoreError) -> [UInt8] {
+    func open(_ box: [UInt8], _ kind: Kind, _ key: [UInt8]) throws(StoreError) -> [UInt8] {
         do { return try rows.open(box, place: [kind.rawValue] + key) } catch {
             throw .unusable("a row does not open with the profile's key")
         }
     }
 
-    private func decoded<T>(_ body: () throws(CodecError) -> T) throws(StoreError) -> T {
+    func decoded<T>(_ body: () throws(CodecError) -> T) throws(StoreError) -> T {
         do { return try body() } catch { throw .corrupt("a row of the profile does not decode: \(error)") }
+    }
+}
+
+extension MessageRecord {
+    fileprivate func isMembership(by user: UserID?) -> Bool {
+        if case .membership(let change) = body, change != .joined { author == user } else { false }
     }
 }
