@@ -150,6 +150,18 @@ public struct MLSMessage: Hashable, Sendable, WireCodable {
     public var groupInfo: GroupInfo? { if case .groupInfo(let info) = body { info } else { nil } }
     /// The references of the key packages that a Welcome is for.
     public var welcomedReferences: [[UInt8]] { if case .welcome(let welcome) = body { welcome.entries.map(\.newMember) } else { [] } }
+
+    /// A Welcome for some of its newcomers: into how many it is parted is free (§12.4.3.1), and an entry for each of a thousand others is
+    /// nothing that a device needs.
+    /// - Returns: nil for another message, and if it has no entry for any of them.
+    public func welcome(for references: Set<[UInt8]>) -> MLSMessage? {
+        guard case .welcome(let welcome) = body else { return nil }
+        let entries = welcome.entries.filter { references.contains($0.newMember) }
+        guard !entries.isEmpty else { return nil }
+        return MLSMessage(
+            .welcome(
+                Welcome(cipherSuite: welcome.cipherSuite, entries: entries, encryptedGroupInfo: welcome.encryptedGroupInfo)))
+    }
 }
 
 extension MLSMessage.Kind {

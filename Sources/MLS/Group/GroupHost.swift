@@ -16,6 +16,8 @@ public struct GroupHost: Sendable {
     /// Runs so many independent pieces of work and returns when all are done, on more than one core if it likes; for the signatures of a
     /// joined tree. Nil: one after the other.
     public var spread: (@Sendable (_ pieces: Int, _ work: @escaping @Sendable (_ piece: Int) -> Void) -> Void)?
+    /// Signatures that held before. Nil: each is checked each time.
+    public var signatures: (any SignatureMemory)?
 
     public init(
         now: UInt64, refusal: @escaping @Sendable (IdentityClaim) -> String?,

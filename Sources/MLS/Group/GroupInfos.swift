@@ -92,7 +92,7 @@ extension GroupInfo {
         try tree.checkFit(of: tree.members.map(\.index))
         let members = tree.members
         let groupID = context.groupID
-        let signed = host.all(members.count) { members[$0].leaf.isSigned(group: groupID, leaf: members[$0].index, suite) }
+        let signed = host.all(members.count) { host.isSigned(members[$0].leaf, group: groupID, at: members[$0].index, suite) }
         guard signed.allSatisfy({ $0 }) else { throw .invalidLeaf(.signature) }
         for (index, leaf) in members { try rules.check(leaf, at: index, .join, signatureChecked: true) }
         return tree

@@ -89,7 +89,7 @@ extension KeyPackage {
     public static func fetched(_ bytes: [UInt8], host: GroupHost) throws(MLSError) -> KeyPackage {
         guard let package = try MLSMessage(bytes).keyPackage else { throw .wrongContentType }
         let suite = try package.cipherSuite.provider()
-        try package.check(suite)
+        try package.check(suite, host: host)
         try LeafRules(suite, groupID: [], extensions: [], host: host).check(package.leaf, at: 0, .keyPackage)
         return package
     }

@@ -22,7 +22,7 @@ struct LeafRules {
         try checkForm(leaf)
         try checkRequired(leaf)
         try checkLifetime(leaf, occasion)
-        guard signatureChecked || leaf.isSigned(group: groupID, leaf: index, suite) else { throw .invalidLeaf(.signature) }
+        guard signatureChecked || host.isSigned(leaf, group: groupID, at: index, suite) else { throw .invalidLeaf(.signature) }
         try checkIdentity(leaf, occasion)
     }
 

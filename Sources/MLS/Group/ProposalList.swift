@@ -147,7 +147,7 @@ struct Provisional {
                 if item.isChecked && !sending {
                     try rules.checkRequired(package.leaf)
                 } else {
-                    try package.check(suite)
+                    try package.check(suite, host: host)
                     try rules.check(package.leaf, at: 0, sending ? .keyPackage : .add)
                 }
                 added.append((try tree.add(package.leaf), package))

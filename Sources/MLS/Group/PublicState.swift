@@ -73,7 +73,7 @@ package struct PublicState: Equatable, Sendable {
         let rules = try LeafRules(suite, groupID: context.groupID, extensions: context.extensions, host: host)
         switch proposal {
         case .add(let package):
-            try package.check(suite)
+            try package.check(suite, host: host)
             try rules.check(package.leaf, at: 0, .add)
         case .update(let leaf):
             guard case .member(let index) = sender, let previous = tree.leaf(index) else {

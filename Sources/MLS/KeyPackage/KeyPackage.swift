@@ -47,7 +47,7 @@ public struct KeyPackage: Hashable, Sendable, WireCodable {
     public var isLastResort: Bool { extensions[type: MLSExtension.lastResort] != nil }
 
     /// §10.1, but for the leaf's own rules, which depend on the group.
-    func check(_ suite: any SuiteProvider) throws(MLSError) {
+    func check(_ suite: any SuiteProvider, host: GroupHost) throws(MLSError) {
         guard version == 1 else { throw .invalidKeyPackage(.version) }
         guard cipherSuite == suite.cipherSuite else { throw .invalidKeyPackage(.cipherSuite) }
         guard case .keyPackage = leaf.source else { throw .invalidLeaf(.wrongSource) }
@@ -55,9 +55,12 @@ public struct KeyPackage: Hashable, Sendable, WireCodable {
         guard suite.isUsable(initKey) else { throw .badKey("init key") }
         guard initKey != leaf.encryptionKey else { throw .invalidKeyPackage(.initKeyReused) }
         try extensions.checkUnique()
+        guard host.isSigned(self, suite) else { throw .invalidKeyPackage(.signature) }
+    }
+
+    func isSigned(_ suite: any SuiteProvider) -> Bool {
         var reader = ByteReader(encoded[signedCount...])
-        let signature = try decoding { () throws(CodecError) in try reader.bytes() }
-        guard suite.isValid(signature, over: Array(encoded[..<signedCount]), label: "KeyPackageTBS", by: leaf.signatureKey)
-        else { throw .invalidKeyPackage(.signature) }
+        guard let signature = try? reader.bytes() else { return false }
+        return suite.isValid(signature, over: Array(encoded[..<signedCount]), label: "KeyPackageTBS", by: leaf.signatureKey)
     }
 }
