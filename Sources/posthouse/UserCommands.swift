@@ -50,21 +50,31 @@ struct UserCommand: ParsableCommand {
 
     struct Show: ParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Shows one user.", discussion: "Example:\n  posthouse user show alice@harbor --data ./harbor")
+            abstract: "Shows one user.",
+            discussion: """
+                KEYPACKAGES is how many one-time KeyPackages the user's devices have left at this node, if it is the user's home: with none, others
+                can add the user by the last-resort one alone.
+
+                Example:
+                  posthouse user show alice@harbor --data ./harbor
+                """)
         @Argument(help: "HANDLE@NODE, like alice@harbor.") var address: Address
         @OptionGroup var data: DataOption
         @Flag(help: "One JSON object a line.") var json = false
 
         func run() throws {
-            try explaining { show(try AdminCommand(data.folder).ask("GET", "/v1/users?address=\(address)", UsersAnswer.self), json) }
+            try explaining {
+                show(try AdminCommand(data.folder).ask("GET", "/v1/users?address=\(address)", UsersAnswer.self), json, hasKeyPackages: true)
+            }
         }
     }
 
-    private static func show(_ answer: UsersAnswer, _ json: Bool) {
+    private static func show(_ answer: UsersAnswer, _ json: Bool, hasKeyPackages: Bool = false) {
         if json { return sayJSON(each: answer.users) }
         let rows = answer.users.map { user in
             [user.address, user.home, "\(user.devices.count)", "\(user.version)", String(user.user.prefix(8))]
+                + (hasKeyPackages ? [user.keyPackages.map(String.init) ?? "-"] : [])
         }
-        say(Table.columns(["ADDRESS", "HOME", "DEVICES", "VERSION", "ID"], rows))
+        say(Table.columns(["ADDRESS", "HOME", "DEVICES", "VERSION", "ID"] + (hasKeyPackages ? ["KEYPACKAGES"] : []), rows))
     }
 }

@@ -10,6 +10,8 @@ package struct BlockList: Sendable {
 
     private var byUser: [UserID: Blocked] = [:]
     private var total = 0
+    /// Rows that do not decode.
+    package private(set) var unreadable = 0
 
     /// - Parameter rows: of `StoreTable.blocked`.
     package init(rows: [(key: [UInt8], value: [UInt8])] = []) {
@@ -19,7 +21,10 @@ package struct BlockList: Sendable {
                 let users = try? reader.vector(max: Limits.blockedMax, { reader throws(CodecError) in try reader.id(UserID.self) }),
                 let conversations = try? reader.vector(
                     max: Limits.blockedMax, { reader throws(CodecError) in try reader.conversationKey() })
-            else { continue }
+            else {
+                unreadable += 1
+                continue
+            }
             byUser[user] = Blocked(users: Set(users), conversations: Set(conversations))
             total += byUser[user]?.count ?? 0
         }

@@ -95,8 +95,9 @@ package struct Claims: Sendable {
     /// The claims that waited long enough.
     package mutating func expire(at now: Instant) -> [Answer] {
         var answers: [Answer] = []
-        while let first = order.first, byID[first].map({ $0.deadline <= now }) ?? true {
-            if let answer = finish(first) { answers.append(answer) } else { order.removeFirst() }
+        // The first is always one that still waits: `finish` sees to it.
+        while let first = order.first, let deadline = byID[first]?.deadline, deadline <= now, let answer = finish(first) {
+            answers.append(answer)
         }
         return answers
     }

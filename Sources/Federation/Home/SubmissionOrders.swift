@@ -4,12 +4,18 @@ package import Vocabulary
 package struct SubmissionOrders: Sendable {
     private var highest: [DeviceID: UInt64] = [:]
     private var raised: Set<DeviceID> = []
+    /// Rows that do not decode.
+    package private(set) var unreadable = 0
 
     /// - Parameter rows: of `StoreTable.submissionOrder`.
     package init(rows: [(key: [UInt8], value: [UInt8])] = []) {
         for (key, value) in rows {
             var reader = ByteReader(value)
-            if let device = DeviceID(key), let order = try? reader.counter(SequenceNumber.self) { highest[device] = order.value }
+            if let device = DeviceID(key), let order = try? reader.counter(SequenceNumber.self) {
+                highest[device] = order.value
+            } else {
+                unreadable += 1
+            }
         }
     }
 

@@ -143,6 +143,7 @@ extension Node {
         if record.version == 1, record.issuer == id, !registrar.isReserved(record.handle, for: record.user) {
             return refuse(Refusal(.recordInvalid, "The handle is not reserved for this user; register first."))
         }
+        let before = directory.record(of: record.user)?.devices.map(\.device) ?? []
         let consent = key.sign(signed.body, for: .homeConsent)
         let complete = SignedUserRecord(body: signed.body, userSignature: signed.userSignature, homeSignature: consent)
         perform(directory.step(.published(complete), at: now, using: &random))
@@ -151,9 +152,16 @@ extension Node {
         }
         var writes: [StoreWrite] = []
         registrar.complete(record.handle, writes: &writes)
+        let gone = Set(before).subtracting(record.devices.map(\.device)).sorted()
+        for device in gone { writes += [keyPackages.forget(device), orders.forget(device)] }
         out.append(contentsOf: writes.map(NodeEffect.write))
         out.append(.note(.registered))
         out.append(.sendSession(session, .published(request, complete)))
+        // Even the one that published it.
+        for device in gone {
+            guard let open = sessions.session(of: device) else { continue }
+            self.refuse(open, Refusal(.authenticationFailed, "The device is not in its user's record any more."))
+        }
     }
 
     // MARK: Messages

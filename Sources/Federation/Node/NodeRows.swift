@@ -89,6 +89,8 @@ extension Node {
         writer.write(incarnation)
         out.append(.write(.put(.meta, key: Self.incarnationKey, value: writer.bytes)))
         traffic.receipts = ReceiptRelays(rows: rows.pendingWatermarks, at: now)
+        if blocks.unreadable > 0 { out.append(.note(.corruptRow(.blocked))) }
+        if orders.unreadable > 0 { out.append(.note(.corruptRow(.submissionOrder))) }
         refreshMembers()
     }
 

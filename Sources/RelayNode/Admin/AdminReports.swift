@@ -29,6 +29,8 @@ package struct UsersAnswer: Codable, Sendable {
         package let homeId: String
         package let devices: [String]
         package let version: UInt64
+        /// One-time KeyPackages of all devices that are left; of a user of this node that was asked for alone.
+        package let keyPackages: Int?
     }
 
     package let users: [User]

@@ -107,7 +107,7 @@ enum AdminRoutes {
     private static func report(_ user: UserReport) -> UsersAnswer.User {
         UsersAnswer.User(
             v: 1, address: user.address, user: user.user.hex, home: user.homeName, homeId: user.home.hex,
-            devices: user.devices.map(\.hex), version: user.version)
+            devices: user.devices.map(\.hex), version: user.version, keyPackages: user.keyPackages)
     }
 
     private static func report(_ status: NodeStatus, _ context: Context) -> StatusAnswer {
