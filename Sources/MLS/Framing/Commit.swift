@@ -37,7 +37,8 @@ package struct Commit: Hashable, Sendable, WireCodable {
     package init(items: [Item], path: UpdatePath?) { (self.items, self.path) = (items, path) }
 
     package init(from reader: inout ByteReader) throws(CodecError) {
-        items = try reader.list()
+        // An item may be two bytes here and is dozens in memory: so the bound comes before the list.
+        items = try reader.vector(max: Limits.mlsCommitItemsMax) { (reader) throws(CodecError) in try reader.value() }
         path = try reader.optional { (reader) throws(CodecError) in try reader.value() }
     }
 }

@@ -23,8 +23,14 @@ import Vocabulary
     }
 
     @Test func `a commit of more proposals than the bound`() throws {
-        let items = [Commit.Item](repeating: .reference([1]), count: Limits.mlsCommitItemsMax + 1)
-        try expect(.invalidProposals(.tooMany), fleet["ann"].forged(.commit(Commit(items: items, path: nil))))
+        let most = Limits.mlsCommitItemsMax
+        let items = [Commit.Item](repeating: .reference([1]), count: most + 1)
+        try expect(.malformed(.tooLong(bytes: most + 1, max: most)), fleet["ann"].forged(.commit(Commit(items: items, path: nil))))
+        var random = SeededGenerator(seed: 2)
+        #expect(throws: MLSError.invalidProposals(.tooMany)) {
+            let plan = CommitPlan(Array(repeating: .remove(1), count: most + 1))
+            return try fleet["ann"].commit(plan, host: fleet.host, using: &random)
+        }
     }
 
     @Test func `more proposals in an epoch than the bound, and lists of required capabilities`() throws {
