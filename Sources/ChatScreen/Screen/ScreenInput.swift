@@ -16,10 +16,10 @@ public enum ChatUpdate: Hashable, Sendable {
     case offline(String?)
     /// All conversations, in the order in which they are to be shown.
     case conversations([ConversationRow])
-    /// One that is new (it goes to the top) or changed (it keeps its place).
+    /// One that is new (it goes to the top) or changed (it keeps its place); as it is now, presence and typing included.
     case conversation(ConversationRow)
     case conversationRemoved(String)
-    /// Shows that conversation: the answer to `/open` and `/group`.
+    /// Shows that conversation, once it is among them: the answer to `/open` and `/group`.
     case select(String)
     /// The newest page of a thread, the oldest line first; it takes the place of what was shown.
     /// `readThrough`: what others wrote after that number is new.
