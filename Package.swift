@@ -48,12 +48,14 @@ let package = Package(
         module("Vocabulary"),
         module("Cryptography", ["Vocabulary", "CSodium", .product(name: "Crypto", package: "swift-crypto")]),
         module("MLS", ["Vocabulary", "Cryptography"]),
+        module("Groups", ["Vocabulary", "Cryptography", "MLS"]),
         module("MLSVectors", ["Vocabulary", "Cryptography", "MLS"]),
         module("Wire", ["Vocabulary", .product(name: "SwiftProtobuf", package: "swift-protobuf")]),
-        module("Federation", ["Vocabulary", "Cryptography"]),
-        module("ClientCore", ["Vocabulary", "Cryptography"]),
+        module("Federation", ["Vocabulary", "Cryptography", "MLS", "Groups"]),
+        module("ChatScreen", ["Vocabulary"]),
+        module("ClientCore", ["Vocabulary", "Cryptography", "MLS", "Groups"]),
         module("Storage", ["Vocabulary", "Cryptography", "CSQLite"]),
-        module("Simulation", ["Vocabulary", "Cryptography", "Federation", "ClientCore"]),
+        module("Simulation", ["Vocabulary", "Cryptography", "MLS", "Groups", "Federation", "ClientCore"]),
         module(
             "Transport",
             nio + [
@@ -62,9 +64,9 @@ let package = Package(
                 .product(name: "Crypto", package: "swift-crypto"),
             ]),
         module("RelayNode", nio + ["Vocabulary", "Cryptography", "Wire", "Federation", "Storage", "Transport", log]),
-        module("Client", nio + ["Vocabulary", "Cryptography", "Wire", "ClientCore", "Storage", "Transport", log]),
+        module("Client", nio + ["Vocabulary", "Cryptography", "MLS", "Groups", "Wire", "ClientCore", "Storage", "Transport", log]),
         program("posthouse", ["Vocabulary", "Federation", "RelayNode", "Storage", log, arguments]),
-        program("courier", ["Vocabulary", "Cryptography", "Client", log, arguments]),
+        program("courier", ["Vocabulary", "Cryptography", "ChatScreen", "Client", log, arguments]),
         program(
             "workbench",
             nio + [
@@ -73,13 +75,14 @@ let package = Package(
             ]),
 
         tests("MLSTests", ["Vocabulary", "Cryptography", "MLS", "MLSVectors"]),
-        tests("SimulationTests", ["Vocabulary", "ClientCore", "Federation", "Simulation"]),
+        tests("SimulationTests", ["Vocabulary", "Cryptography", "MLS", "Groups", "ClientCore", "Federation", "Simulation"]),
         tests("WireTests", ["Vocabulary", "Cryptography", "Wire"]),
         tests("RelayNodeTests", nio + ["Vocabulary", "Cryptography", "Wire", "Transport", "RelayNode"]),
         tests("StorageTests", ["Vocabulary", "Cryptography", "Storage"]),
-        tests("FederationTests", ["Vocabulary", "Cryptography", "Federation", "Simulation"]),
+        tests("FederationTests", ["Vocabulary", "Cryptography", "MLS", "Groups", "Federation", "Simulation"]),
         tests("EndToEndTests", [], exclude: ["Hostile"]),
-        tests("ClientCoreTests", ["Vocabulary", "Cryptography", "ClientCore"]),
+        tests("ChatScreenTests", ["Vocabulary", "ChatScreen"]),
+        tests("ClientCoreTests", ["Vocabulary", "Cryptography", "MLS", "Groups", "ClientCore"]),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -1,30 +1,89 @@
 public import ClientCore
 internal import Cryptography
 internal import Federation
+internal import MLS
 public import Vocabulary
 
-/// A device with its profile: what was committed survives its crashes.
+/// What a device's disk holds: what was committed survives its crashes.
+public struct SimulatedProfile: Sendable {
+    public internal(set) var account: Account
+    public internal(set) var settings: Settings?
+    public internal(set) var contacts: [UserID: Contact] = [:]
+    public internal(set) var conversations: [ConversationID: Conversation] = [:]
+    public internal(set) var outbox: [MessageID: OutboxItem] = [:]
+    var groups: [ConversationID: StoredGroup] = [:]
+    var pending: [ConversationID: [UInt8]] = [:]
+    var keyPackages: [[UInt8]: [UInt8]] = [:]
+    public internal(set) var receipts: [ConversationID: [DeviceID: ReceiptLine]] = [:]
+    var order: UInt64 = 0
+    var welcomes: [ConversationID: [UInt8]] = [:]
+    /// In the order in which it came; what came twice is kept once, as in the real store.
+    public internal(set) var history: [MessageRecord] = []
+    var rows: [[UInt8]: Int] = [:]
+    public internal(set) var states: [MessageID: MessageState] = [:]
+    public internal(set) var alarms: [AlarmRecord] = []
+
+    init(account: Account) { self.account = account }
+
+    /// Everything through its stored form, so that what cannot be decoded is found.
+    func snapshot() throws -> DeviceSnapshot {
+        var snapshot = DeviceSnapshot(account: try Account(decoding: account.encoded()))
+        snapshot.settings = try settings.map { try Settings(decoding: $0.encoded()) }
+        snapshot.contacts = try contacts.sorted { $0.key < $1.key }.map { try Contact(decoding: $0.value.encoded()) }
+        snapshot.conversations = try conversations.sorted { $0.key < $1.key }.map { try Conversation(decoding: $0.value.encoded()) }
+        snapshot.outbox = try outbox.values.sorted { $0.order < $1.order }.map { try OutboxItem(decoding: $0.encoded()) }
+        (snapshot.groups, snapshot.pending, snapshot.order, snapshot.welcomes) = (groups, pending, order, welcomes)
+        snapshot.keyPackages = keyPackages.sorted { $0.key.lexicographicallyPrecedes($1.key) }.map(\.value)
+        for (id, lines) in receipts.sorted(by: { $0.key < $1.key }) {
+            for line in lines.sorted(by: { $0.key < $1.key }) { snapshot.receipts.append((id, try ReceiptLine(decoding: line.value.encoded()))) }
+        }
+        return snapshot
+    }
+
+    mutating func commit(_ write: ClientWrite) {
+        switch write {
+        case .account(let account): self.account = account
+        case .settings(let settings): self.settings = settings
+        case .contact(let contact): contacts[contact.user] = contact
+        case .conversation(let conversation): conversations[conversation.id] = conversation
+        case .message(let record):
+            if let index = rows[record.rowKey] {
+                guard record.isOutgoing else { return }
+                history[index] = record
+            } else {
+                rows[record.rowKey] = history.count
+                history.append(record)
+                states[record.message] = record.status.state
+            }
+        case .status(let message, let status): states[message] = status.state
+        case .outbox(let item): outbox[item.message] = item
+        case .outboxRemoved(let message): outbox[message] = nil
+        case .alarm(let alarm): alarms.append(alarm)
+        case .group(let id, let delta): groups[id, default: StoredGroup()].apply(delta)
+        case .pending(let id, let bytes): pending[id] = bytes
+        case .keyPackage(let reference, let bytes): keyPackages[reference] = bytes
+        case .receipts(let id, let device, let line): receipts[id, default: [:]][device] = line
+        case .order(let order): self.order = order
+        case .welcome(let id, let bytes): welcomes[id] = bytes
+        }
+    }
+}
+
 struct SimulatedDevice {
-    var account: Account
-    var contacts: [UserID: Contact] = [:]
-    var conversations: [ConversationID: Conversation] = [:]
-    var outbox: [MessageID: OutboxItem] = [:]
-    var history: [MessageRecord] = []
-    var states: [MessageID: MessageState] = [:]
-    var alarms = 0
+    var disk: SimulatedProfile
     /// States in the order in which the shell would have told them.
     var told: [(message: MessageID, state: MessageState)] = []
+    /// What the shell would have been told otherwise, in order.
+    var heard: [Device.Effect] = []
+    /// Shows what comes as it comes, as `receive --follow` does.
+    var isReading = true
+    /// Accepts whoever writes, as soon as the writer has a name.
+    var isTrusting = true
     let home: Int
     var core: Device?
     var life = 0
     var wokenAt: Instant?
     var wire: UInt64?
-
-    var snapshot: DeviceSnapshot {
-        DeviceSnapshot(
-            account: account, contacts: contacts.sorted { $0.key < $1.key }.map(\.value),
-            conversations: conversations.sorted { $0.key < $1.key }.map(\.value), outbox: outbox.values.sorted { $0.order < $1.order })
-    }
 }
 
 extension World {
@@ -38,7 +97,7 @@ extension World {
         try nodes[node].store.commit(effects.compactMap { if case .write(let write) = $0 { write } else { nil } })
         for case .answer(_, .success(.invitation(let text))) in effects {
             guard let link = InvitationLink(text) else { continue }
-            devices.append(SimulatedDevice(account: Account(link: link, handle: try Handle(handle), using: &random), home: node))
+            devices.append(SimulatedDevice(disk: SimulatedProfile(account: Account(link: link, handle: try Handle(handle), using: &random)), home: node))
             start(device: devices.count - 1)
             return devices.count - 1
         }
@@ -47,13 +106,41 @@ extension World {
 
     public enum WorldError: Error { case nodeIsDown, noInvitation }
 
-    public func address(_ device: Int) -> Address? { devices[device].account.address }
-    public func isMember(_ device: Int) -> Bool { devices[device].account.isMember }
-    public func history(_ device: Int) -> [MessageRecord] { devices[device].history }
-    public func state(_ message: MessageID, at device: Int) -> MessageState? { devices[device].states[message] }
+    public func address(_ device: Int) -> Address? { devices[device].disk.account.address }
+    /// Joined, and others can add the user.
+    public func isMember(_ device: Int) -> Bool { devices[device].disk.account.isMember && devices[device].core?.isStocked == true }
+    public func history(_ device: Int) -> [MessageRecord] { devices[device].disk.history }
+    public func state(_ message: MessageID, at device: Int) -> MessageState? { devices[device].disk.states[message] }
     public func told(_ device: Int) -> [(message: MessageID, state: MessageState)] { devices[device].told }
-    public func alarms(_ device: Int) -> Int { devices[device].alarms }
-    public func outboxCount(_ device: Int) -> Int { devices[device].outbox.count }
+    public func heard(_ device: Int) -> [Device.Effect] { devices[device].heard }
+    public func alarms(_ device: Int) -> Int { devices[device].disk.alarms.count }
+    /// What is not yet numbered.
+    public func outboxCount(_ device: Int) -> Int { devices[device].disk.outbox.values.count { !$0.isNumbered } }
+    public func profile(_ device: Int) -> SimulatedProfile { devices[device].disk }
+    public func members(of id: ConversationID, at device: Int) -> [RosterEntry] {
+        guard var core = devices[device].core else { return [] }
+        return core.members(of: id)
+    }
+
+    /// Whether a device shows what comes to it, as soon as it comes.
+    public mutating func setReading(_ isReading: Bool, device: Int) { devices[device].isReading = isReading }
+
+    public mutating func setTrusting(_ isTrusting: Bool, device: Int) { devices[device].isTrusting = isTrusting }
+
+    /// Puts a copy of a profile in place of the one on disk, as somebody does who restores a backup.
+    public mutating func restore(_ profile: SimulatedProfile, device index: Int) {
+        if devices[index].core != nil {
+            devices[index].core = nil
+            devices[index].life += 1
+            if let wire = devices[index].wire { close(wire: wire) }
+            devices[index].wire = nil
+        }
+        devices[index].disk = profile
+        start(device: index)
+    }
+
+    /// Whatever a user can do, done at once.
+    public mutating func tell(_ input: Device.Input, to device: Int) { turn(device: device, [input]) }
 
     /// - Returns: the message's id; nil when the device is down.
     public mutating func send(_ text: String, from device: Int, to address: Address) -> MessageID? {
@@ -63,9 +150,16 @@ extension World {
         return message
     }
 
+    public mutating func send(_ text: String, from device: Int, to group: ConversationID) -> MessageID? {
+        guard devices[device].core != nil else { return nil }
+        let message = MessageID.random(using: &random)
+        turn(device: device, [.sendRequested(OutgoingText(message: message, target: .group(group), text: text, sent: wall))])
+        return message
+    }
+
     mutating func start(device index: Int) {
-        guard devices[index].core == nil else { return }
-        devices[index].core = Device(devices[index].snapshot)
+        guard devices[index].core == nil, let snapshot = try? devices[index].disk.snapshot() else { return }
+        devices[index].core = Device(snapshot)
         devices[index].life += 1
         devices[index].wokenAt = nil
         turn(device: index, [.sessionWanted])
@@ -101,29 +195,37 @@ extension World {
         for input in inputs { effects += core.step(input, at: now, using: &random) }
         effects += core.step(.batchEnded, at: now, using: &random)
         devices[index].core = core
-        for effect in effects { if case .write(let write) = effect { commit(write, to: index) } }
+        var shown: [ConversationID: SequenceNumber] = [:]
+        for effect in effects {
+            guard case .write(let write) = effect else { continue }
+            devices[index].disk.commit(write)
+            if case .message(let record) = write, !record.isOutgoing, !record.isRequest, let key = record.conversation,
+                let number = record.status.number
+            {
+                shown[key.conversation] = max(shown[key.conversation] ?? .zero, number)
+            }
+        }
         for effect in effects { perform(effect, of: index) }
         arm(device: index)
+        var next: [Device.Input] = []
+        if devices[index].isTrusting { next += strangers(of: index).map { .contactDecided($0, .accept) } }
+        if devices[index].isReading { next += shown.sorted { $0.key < $1.key }.map { .shown($0.key, through: $0.value) } }
+        if !next.isEmpty { turn(device: index, next) }
     }
 
-    private mutating func commit(_ write: ClientWrite, to index: Int) {
-        switch write {
-        case .account(let account): devices[index].account = account
-        case .contact(let contact): devices[index].contacts[contact.user] = contact
-        case .conversation(let conversation): devices[index].conversations[conversation.key.conversation] = conversation
-        case .message(let record):
-            devices[index].history.append(record)
-            devices[index].states[record.message] = record.status.state
-        case .status(let message, let status): devices[index].states[message] = status.state
-        case .outbox(let item): devices[index].outbox[item.message] = item
-        case .outboxRemoved(let message): devices[index].outbox[message] = nil
-        case .alarm: devices[index].alarms += 1
-        }
+    private func strangers(of index: Int) -> [Address] {
+        let disk = devices[index].disk
+        return disk.conversations.values.filter { $0.standing == .request }.compactMap { one in
+            one.profile.peer(of: disk.account.userID).flatMap { disk.contacts[$0]?.address }
+        }.sorted()
     }
 
     private mutating func perform(_ effect: Device.Effect, of index: Int) {
         switch effect {
-        case .write, .sendRefused, .messagesArrived, .contactFound, .contactRefused, .sessionChanged, .note: break
+        case .write, .messagesArrived: break
+        case .sendRefused, .contactFound, .contactRefused, .sessionChanged, .note, .groupDone, .groupRefused, .receipt, .presence, .typing,
+            .hole:
+            devices[index].heard.append(effect)
         case .stateChanged(let message, let status): devices[index].told.append((message, status.state))
         case .connect: connect(device: index)
         case .disconnect:

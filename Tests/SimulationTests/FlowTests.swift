@@ -20,7 +20,7 @@ import Vocabulary
         let expected = sent
         let isDone = try world.run(
             until: { world in
-                users.allSatisfy { user in (expected[user] ?? []).allSatisfy { world.state($0, at: user) == .delivered } }
+                users.allSatisfy { user in (expected[user] ?? []).allSatisfy { world.state($0, at: user).isDelivered } }
             }, within: .seconds(120))
         #expect(isDone, "seed \(seed): some messages were not delivered")
         #expect(world.crashes > 10, "seed \(seed): too few crashes to prove anything")

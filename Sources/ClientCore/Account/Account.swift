@@ -1,4 +1,6 @@
 public import Cryptography
+internal import Groups
+internal import MLS
 public import Vocabulary
 
 /// What the issuing node granted: the handle, for good.
@@ -26,7 +28,6 @@ public struct Account: Sendable {
 
     public let identity: SigningKey
     public let device: SigningKey
-    public let prekey: AgreementKey
     public let endpoint: Endpoint
     /// The node key pinned by the invitation link.
     public let home: NodeID
@@ -36,7 +37,6 @@ public struct Account: Sendable {
     public init(link: InvitationLink, handle: Handle, using random: inout some RandomNumberGenerator) {
         identity = SigningKey(using: &random)
         device = SigningKey(using: &random)
-        prekey = AgreementKey(using: &random)
         endpoint = link.endpoint
         home = link.node
         self.handle = handle
@@ -71,11 +71,17 @@ public struct Account: Sendable {
         identity.sign(DeviceCertificate.body(user: userID, device: deviceID), for: .deviceCertificate)
     }
 
-    var cipher: InterimCipher { InterimCipher(device: device, prekey: prekey, certificate: certificate) }
+    /// Who we are in every group (RFC 9420 §5.3): valid from an hour ago, for clocks differ.
+    func identity(at wall: Timestamp) throws(MLSError) -> MemberIdentity {
+        let begin = wall.seconds > 3600 ? wall.seconds - 3600 : 0
+        let end = wall.seconds + UInt64(ClientLimits.keyPackageLifetime.components.seconds)
+        return try MemberLeaf.identity(
+            of: entry, device: device, certificate: certificate, lifetime: Lifetime(notBefore: begin, notAfter: end))
+    }
 
     /// The first record: this one device, at home where the invitation came from.
     func firstRecord(under grant: Grant, published: UInt64) -> SignedUserRecord {
-        let entry = DeviceEntry(device: deviceID, certificate: certificate, extensions: [InterimCipher.publish(prekey, by: device)])
+        let entry = DeviceEntry(device: deviceID, certificate: certificate, extensions: [])
         let record = UserRecord(
             federation: grant.federation, user: userID, handle: handle, issuer: grant.issuer, handleCertificate: grant.certificate,
             home: home, devices: [entry], version: 1, previous: .zero, published: published)

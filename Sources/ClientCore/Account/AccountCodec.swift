@@ -6,8 +6,8 @@ public import Vocabulary
 extension Account {
     public func encoded() -> [UInt8] {
         var writer = ByteWriter()
-        writer.write(UInt16(1))
-        for secret in [identity.seed, device.seed, prekey.secret] {
+        writer.write(UInt16(2))
+        for secret in [identity.seed, device.seed] {
             var bytes = secret.copyBytes()
             writer.write(fixed: bytes)
             wipe(&bytes)
@@ -33,11 +33,9 @@ extension Account {
 
     public init(decoding bytes: [UInt8]) throws(CodecError) {
         var reader = ByteReader(bytes)
-        guard try reader.integer(UInt16.self) == 1 else { throw .badValue("the format of an account") }
+        guard try reader.integer(UInt16.self) == 2 else { throw .badValue("the format of an account") }
         identity = try reader.signingKey()
         device = try reader.signingKey()
-        guard let prekey = try? AgreementKey(secret: Secret(try reader.fixed(32))) else { throw .badValue("a prekey") }
-        self.prekey = prekey
         guard let endpoint = Endpoint(try reader.text(max: Endpoint.bytesMax)) else { throw .badValue("an endpoint") }
         self.endpoint = endpoint
         home = try reader.id()

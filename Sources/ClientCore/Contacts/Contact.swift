@@ -6,16 +6,16 @@ public struct KnownRecord: Hashable, Sendable {
     public let version: UInt64
     public let digest: Digest
     public let home: NodeID
-    public let devices: [RecipientDevice]
+    public let devices: [DeviceID]
 
     public init(_ record: UserRecord, digest: Digest) {
         version = record.version
         self.digest = digest
         home = record.home
-        devices = record.devices.compactMap(InterimCipher.recipient)
+        devices = record.devices.map(\.device)
     }
 
-    init(version: UInt64, digest: Digest, home: NodeID, devices: [RecipientDevice]) {
+    init(version: UInt64, digest: Digest, home: NodeID, devices: [DeviceID]) {
         (self.version, self.digest, self.home, self.devices) = (version, digest, home, devices)
     }
 }
@@ -40,17 +40,25 @@ public struct Contact: Hashable, Sendable {
     public internal(set) var isVerified: Bool
     public internal(set) var isBlocked: Bool
     public internal(set) var record: KnownRecord?
+    /// Not a stranger: we wrote to this user, or accepted what the user wrote to us.
+    public internal(set) var isAccepted: Bool
+    /// What the user handed us, to subscribe to the user's presence with.
+    public internal(set) var presenceToken: Bytes32?
+    /// The user has our present token.
+    public internal(set) var hasOurToken: Bool
 
     public init(user: UserID) {
         self.user = user
         standing = .pinned
         isVerified = false
         isBlocked = false
+        isAccepted = false
+        hasOurToken = false
     }
 
     public func encoded() -> [UInt8] {
         var writer = ByteWriter()
-        writer.write(UInt16(1))
+        writer.write(UInt16(2))
         writer.write(user)
         writer.write(optional: address) { $0.write($1) }
         writer.write(standing.rawValue)
@@ -60,17 +68,17 @@ public struct Contact: Hashable, Sendable {
             writer.write(record.version)
             writer.write(record.digest)
             writer.write(record.home)
-            writer.write(vector: record.devices) {
-                $0.write($1.device)
-                $0.write(fixed: $1.prekey.bytes)
-            }
+            writer.write(vector: record.devices) { $0.write($1) }
         }
+        writer.write(UInt8(isAccepted ? 1 : 0))
+        writer.write(optional: presenceToken) { $0.write(fixed: $1.bytes) }
+        writer.write(UInt8(hasOurToken ? 1 : 0))
         return writer.bytes
     }
 
     public init(decoding bytes: [UInt8]) throws(CodecError) {
         var reader = ByteReader(bytes)
-        guard try reader.integer(UInt16.self) == 1 else { throw .badValue("the format of a contact") }
+        guard try reader.integer(UInt16.self) == 2 else { throw .badValue("the format of a contact") }
         user = try reader.id()
         address = try reader.optional { reader throws(CodecError) in try reader.address() }
         guard let standing = Standing(rawValue: try reader.integer()) else { throw .badValue("a contact's standing") }
@@ -79,13 +87,12 @@ public struct Contact: Hashable, Sendable {
         isBlocked = try reader.integer(UInt8.self) == 1
         record = try reader.optional { reader throws(CodecError) in
             let (version, digest, home): (UInt64, Digest, NodeID) = (try reader.integer(), try reader.id(), try reader.id())
-            let devices = try reader.vector(max: Limits.devicesPerUserMax) { reader throws(CodecError) in
-                let device: DeviceID = try reader.id()
-                guard let prekey = Bytes32(try reader.fixed(32)) else { throw .truncated }
-                return RecipientDevice(device: device, prekey: prekey)
-            }
+            let devices = try reader.vector(max: Limits.devicesPerUserMax) { reader throws(CodecError) -> DeviceID in try reader.id() }
             return KnownRecord(version: version, digest: digest, home: home, devices: devices)
         }
+        isAccepted = try reader.integer(UInt8.self) == 1
+        presenceToken = try reader.optional { reader throws(CodecError) in try reader.bytes32() }
+        hasOurToken = try reader.integer(UInt8.self) == 1
         try reader.finish()
     }
 }
@@ -109,5 +116,12 @@ public enum SafetyNumber {
     public static func matches(_ typed: String, _ one: UserID, _ other: UserID) -> Bool {
         let digits = typed.filter { !$0.isWhitespace && $0 != "-" }
         return constantTimeEqual(Array(digits.utf8), Array(groups(one, other).joined().utf8))
+    }
+}
+
+extension ByteReader {
+    mutating func bytes32() throws(CodecError) -> Bytes32 {
+        guard let bytes = Bytes32(try fixed(32)) else { throw .truncated }
+        return bytes
     }
 }

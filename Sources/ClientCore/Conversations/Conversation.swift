@@ -1,51 +1,98 @@
 internal import Cryptography
+public import Groups
 public import Vocabulary
 
-/// One direct conversation as this device has followed it: how far, and the chain there.
-public struct Conversation: Hashable, Sendable {
+/// One conversation as this device has followed it: how far, the chain there, and how we stand to it. The MLS group itself is kept apart.
+public struct Conversation: Sendable {
+    public enum Standing: UInt8, Hashable, Sendable {
+        /// Begun by a stranger, and the user has not decided.
+        case request = 1
+        case accepted, declined
+        /// We asked to be let out.
+        case leaving
+        /// We are out: nothing comes any more.
+        case removed
+        /// The hub contradicted itself: nothing more is shown, confirmed or sent here.
+        case broken
+
+        /// Whether events of it are still taken.
+        var isFollowed: Bool { self == .request || self == .accepted || self == .leaving || self == .declined }
+    }
+
     public enum Origin: Hashable, Sendable {
         /// We founded it by this message, which waits in the outbox until the hub has it.
-        case ours(creation: MessageID, isCreated: Bool)
+        case ours(founding: MessageID, isFounded: Bool)
         case theirs
     }
 
-    /// An own message that the hub has numbered and the peer's device has not yet confirmed.
-    public struct Awaiting: Hashable, Sendable {
-        public let number: SequenceNumber
-        public let chain: Digest
-        public let message: MessageID
-    }
-
     public let key: ConversationKey
-    public let peer: UserID
+    public internal(set) var standing: Standing
     public internal(set) var origin: Origin
-    /// The peer's devices that may confirm what they have: those we sealed to or opened a message from.
-    public internal(set) var peerDevices: [DeviceID]
+    public internal(set) var profile: GroupProfile
     public internal(set) var head: SequenceNumber
     public internal(set) var chain: Digest
-    /// The hub contradicted itself: nothing more is shown, confirmed or sent here.
-    public internal(set) var isBroken: Bool
-    /// A confirmation of more than we have; it counts once we have it.
-    public internal(set) var held: Watermark?
-    /// Rising by number; rebuilt from the outbox.
-    var awaiting: [Awaiting] = []
-    /// Heads of late, so that a confirmation below the head can be compared; in memory only.
-    private var recent: [(number: SequenceNumber, chain: Digest)] = []
+    /// The MLS state cannot be used, or must not be (an old copy): we rejoin by external commit before we send.
+    public internal(set) var isStale: Bool
+    /// The number of the event that brought this device in.
+    public internal(set) var joined: SequenceNumber
+    /// Shown to the user through here.
+    public internal(set) var shown: SequenceNumber
+    public internal(set) var intents: [Intent]
+    /// Our commit on its way: nothing else is committed or sealed meanwhile.
+    public internal(set) var committing: MessageID?
+    /// Keys of the last few epochs for read receipts, the newest last.
+    var markKeys: [MarkKey]
 
-    init(key: ConversationKey, peer: UserID, origin: Origin, peerDevices: [DeviceID]) {
-        self.key = key
-        self.peer = peer
-        self.origin = origin
-        self.peerDevices = peerDevices.sorted()
-        head = .zero
-        chain = Chain.start(key)
-        isBroken = false
+    // In memory alone; rebuilt or asked for again.
+    /// Own messages that not everybody has read, rising by number; from the outbox.
+    var awaiting: [Awaiting] = []
+    /// Came before what is in front of them.
+    var held: [SequenceNumber: Held] = [:]
+    var refetch: Refetch?
+    /// The hub is in a later epoch than we: the commit between must come until then.
+    var awaitsCommit: Instant?
+    /// Proposals of others wait for a commit; ours is due then.
+    var commitAt: Instant?
+    /// When our own fresh keys are due.
+    var refreshAt: Instant?
+    /// Heads of late, so that what others saw can be compared.
+    private var recent: [(number: SequenceNumber, chain: Digest)] = []
+    /// Who wrote what was received of late: to whom read receipts go.
+    var authors: [(number: SequenceNumber, device: DeviceID)] = []
+
+    /// An own message that the hub has numbered.
+    struct Awaiting: Hashable, Sendable {
+        let number: SequenceNumber
+        let chain: Digest
+        let message: MessageID
+        var state: MessageState
     }
+
+    enum Held: Sendable {
+        case event(Envelope)
+        case accepted(Acceptance)
+    }
+
+    struct Refetch: Sendable {
+        var until: Instant
+        var tries: Int
+    }
+
+    init(key: ConversationKey, profile: GroupProfile, origin: Origin, standing: Standing) {
+        (self.key, self.profile, self.origin, self.standing) = (key, profile, origin, standing)
+        (head, joined, shown) = (.zero, .zero, .zero)
+        chain = Chain.start(key)
+        isStale = false
+        intents = []
+        markKeys = []
+    }
+
+    public var id: ConversationID { key.conversation }
 
     /// Still waiting for the hub to know of it.
-    var pendingCreation: MessageID? {
-        if case .ours(let creation, false) = origin { creation } else { nil }
-    }
+    var isFounded: Bool { if case .ours(_, false) = origin { false } else { true } }
+
+    // MARK: Numbers and chain
 
     /// What an event that claims to be the next one is.
     enum Step: Equatable {
@@ -71,70 +118,82 @@ public struct Conversation: Hashable, Sendable {
         head = head.next
         chain = digest
         recent.append((head, digest))
-        if recent.count > 64 { recent.removeFirst(32) }
+        if recent.count > ClientLimits.recentHeads * 2 { recent.removeFirst(ClientLimits.recentHeads) }
+    }
+
+    /// After a rejoin: what came before is not ours to compare.
+    mutating func jump(to number: SequenceNumber, chain digest: Digest) {
+        (head, chain) = (number, digest)
+        recent = [(number, digest)]
+        held = held.filter { $0.key > number }
+        refetch = nil
     }
 
     /// The chain as of a number, where we still know it.
     func chain(at number: SequenceNumber) -> Digest? {
         if number == head { return chain }
+        if number == .zero { return Chain.start(key) }
         if let known = recent.last(where: { $0.number == number }) { return known.chain }
         return awaiting.first { $0.number == number }?.chain
     }
 
-    mutating func add(peerDevice device: DeviceID) -> Bool {
-        guard !peerDevices.contains(device), peerDevices.count < Limits.devicesPerUserMax * 4 else { return false }
-        peerDevices.append(device)
-        peerDevices.sort()
-        return true
-    }
-
-    public static func == (x: Conversation, y: Conversation) -> Bool {
-        x.key == y.key && x.peer == y.peer && x.origin == y.origin && x.peerDevices == y.peerDevices && x.head == y.head
-            && x.chain == y.chain && x.isBroken == y.isBroken && x.held == y.held && x.awaiting == y.awaiting
-    }
-
-    public func hash(into hasher: inout Hasher) {
-        hasher.combine(key)
-        hasher.combine(head)
+    mutating func note(author device: DeviceID, of number: SequenceNumber) {
+        authors.append((number, device))
+        if authors.count > 1024 { authors.removeFirst(512) }
     }
 }
 
 extension Conversation {
     public func encoded() -> [UInt8] {
         var writer = ByteWriter()
-        writer.write(UInt16(1))
+        writer.write(UInt16(2))
         writer.write(key)
-        writer.write(peer)
+        writer.write(standing.rawValue)
         switch origin {
-        case .ours(let creation, let isCreated):
-            writer.write(UInt8(isCreated ? 2 : 1))
-            writer.write(creation)
+        case .ours(let founding, let isFounded):
+            writer.write(UInt8(isFounded ? 2 : 1))
+            writer.write(founding)
         case .theirs: writer.write(UInt8(3))
         }
-        writer.write(vector: peerDevices) { $0.write($1) }
+        writer.write(opaque: profile.encoded())
         writer.write(head)
         writer.write(chain)
-        writer.write(UInt8(isBroken ? 1 : 0))
-        writer.write(optional: held) { $0.write($1) }
+        writer.write(UInt8(isStale ? 1 : 0))
+        writer.write(joined)
+        writer.write(shown)
+        writer.write(vector: intents) { writer, intent in intent.write(to: &writer) }
+        writer.write(optional: committing) { $0.write($1) }
+        writer.write(vector: markKeys) { writer, key in
+            writer.write(key.epoch)
+            var bytes = key.secret.copyBytes()
+            writer.write(fixed: bytes)
+            wipe(&bytes)
+        }
         return writer.bytes
     }
 
     public init(decoding bytes: [UInt8]) throws(CodecError) {
         var reader = ByteReader(bytes)
-        guard try reader.integer(UInt16.self) == 1 else { throw .badValue("the format of a conversation") }
+        guard try reader.integer(UInt16.self) == 2 else { throw .badValue("the format of a conversation") }
         key = try reader.conversationKey()
-        peer = try reader.id()
+        guard let standing = Standing(rawValue: try reader.integer()) else { throw .badValue("a conversation's standing") }
+        self.standing = standing
         switch try reader.integer(UInt8.self) {
-        case 1: origin = .ours(creation: try reader.id(), isCreated: false)
-        case 2: origin = .ours(creation: try reader.id(), isCreated: true)
+        case 1: origin = .ours(founding: try reader.id(), isFounded: false)
+        case 2: origin = .ours(founding: try reader.id(), isFounded: true)
         case 3: origin = .theirs
         default: throw .badValue("a conversation's origin")
         }
-        peerDevices = try reader.vector { reader throws(CodecError) in try reader.id() }
+        profile = try GroupProfile(decoding: Array(try reader.opaque()))
         head = try reader.counter()
         chain = try reader.id()
-        isBroken = try reader.integer(UInt8.self) == 1
-        held = try reader.optional { reader throws(CodecError) in try reader.watermark() }
+        isStale = try reader.integer(UInt8.self) == 1
+        (joined, shown) = (try reader.counter(), try reader.counter())
+        intents = try reader.vector { reader throws(CodecError) in try Intent(from: &reader) }
+        committing = try reader.optional { reader throws(CodecError) in try reader.id() }
+        markKeys = try reader.vector(max: 64) { reader throws(CodecError) in
+            MarkKey(epoch: try reader.counter(), secret: Secret(try reader.fixed(32)))
+        }
         try reader.finish()
     }
 }

@@ -1,32 +1,45 @@
+internal import Groups
 public import Vocabulary
 
 /// Every conversation this device takes part in. A conversation id is one conversation: the same id at another hub is an attack.
 public struct Conversations: Sendable {
     private var byID: [ConversationID: Conversation] = [:]
-    /// Sorted; the first that works is the one to send in, so that two which began at once become one.
+    /// Direct ones, sorted: the first that works is the one to send in, so that two which began at once become one.
     private var byPeer: [UserID: [ConversationID]] = [:]
+    private let me: UserID
 
-    init(_ conversations: [Conversation]) {
-        for conversation in conversations { self[conversation.key.conversation] = conversation }
+    init(_ conversations: [Conversation], me: UserID) {
+        self.me = me
+        for conversation in conversations { self[conversation.id] = conversation }
     }
 
     public var count: Int { byID.count }
+    public var all: [Conversation] { byID.values.sorted { $0.id < $1.id } }
+    public var groups: [Conversation] { all.filter { !$0.profile.isDirect } }
 
     public internal(set) subscript(id: ConversationID) -> Conversation? {
         get { byID[id] }
         set {
             byID[id] = newValue
-            guard let peer = newValue?.peer, !(byPeer[peer]?.contains(id) ?? false) else { return }
+            guard let peer = newValue?.profile.peer(of: me), !(byPeer[peer]?.contains(id) ?? false) else { return }
             byPeer[peer, default: []].append(id)
             byPeer[peer]?.sort()
         }
     }
 
-    /// Where to send to this user: the lowest id of those that are sound.
+    /// Changes one in place, so that what it holds is not copied.
+    mutating func update<T>(_ id: ConversationID, _ body: (inout Conversation) -> T) -> T? {
+        guard let index = byID.index(forKey: id) else { return nil }
+        return body(&byID.values[index])
+    }
+
+    /// The direct conversations with a user, the lowest id first.
+    public func direct(with peer: UserID) -> [Conversation] { (byPeer[peer] ?? []).compactMap { byID[$0] } }
+
+    /// Where to send to this user.
     func toSendIn(with peer: UserID) -> Conversation? {
-        for id in byPeer[peer] ?? [] {
-            if let conversation = byID[id], !conversation.isBroken { return conversation }
-        }
-        return nil
+        let usable = direct(with: peer).filter { $0.standing == .accepted || $0.standing == .request }
+        // One that both are in goes before one that waits for the other to come in.
+        return usable.first { $0.origin == .theirs || $0.head > .zero } ?? usable.first
     }
 }

@@ -13,6 +13,14 @@ enum Question: Equatable, Sendable {
     case contact(Ticket, Address)
     /// Who wrote to us.
     case name(UserID)
+    /// For whoever wants this user in or out of a group.
+    case member(Ticket, Address)
+    /// KeyPackages of these users, for a commit in a conversation.
+    case claim(ConversationID, [UserID])
+    /// What is needed to rejoin a conversation.
+    case group(ConversationID)
+    case keyPackages(KeyPackageSupply)
+    case blocks
 }
 
 extension Device {
@@ -38,6 +46,7 @@ extension Device {
             }
             return
         }
+        guard !has({ $0 == question }) else { return }
         waitingQuestions.append(question)
         askWaiting()
     }
@@ -47,7 +56,13 @@ extension Device {
             let next = waitingQuestions.removeFirst()
             switch next {
             case .registration, .publication, .ownRecord: break
-            case .resolution(let address), .contact(_, let address): emit(.send(.lookup(open(next), .address(address))))
+            case .claim(_, let users): emit(.send(.claimKeyPackages(open(next), users)))
+            case .group(let id):
+                guard let key = conversations[id]?.key else { continue }
+                emit(.send(.fetchGroup(open(next), key)))
+            case .keyPackages(let supply): emit(.send(.publishKeyPackages(open(next), supply)))
+            case .blocks: emit(.send(.setBlocked(open(next), users: blockedUsers, conversations: declinedConversations)))
+            case .resolution(let address), .contact(_, let address), .member(_, let address): emit(.send(.lookup(open(next), .address(address))))
             case .name(let user): emit(.send(.lookup(open(next), .user(user))))
             }
         }
@@ -56,10 +71,12 @@ extension Device {
     /// At a session's start, and when look-ups were refused for a while: everything that waits for the directory.
     mutating func resolveAll() {
         var asked: Set<Address> = []
-        for item in outbox.unresolved() where asked.insert(item.address).inserted && !has({ $0 == .resolution(item.address) }) {
-            ask(.resolution(item.address))
+        for item in outbox.unresolved() {
+            guard case .address(let address) = item.target, asked.insert(address).inserted else { continue }
+            ask(.resolution(address))
         }
-        for user in contacts.unnamed where !unlisted.contains(user) && !has({ $0 == .name(user) }) { ask(.name(user)) }
+        for (ticket, wish) in wishes.sorted(by: { $0.key.value < $1.key.value }) { for address in wish.unresolved { ask(.member(ticket, address)) } }
+        for user in contacts.unnamed where !unlisted.contains(user) { ask(.name(user)) }
     }
 
     // MARK: Answers
@@ -99,14 +116,13 @@ extension Device {
             found(contact, for: question, using: &random)
         }
         emit(.messagesArrived)
-        submit()
     }
 
     private func isAnswer(_ record: UserRecord, _ address: Address, to question: Question) -> Bool {
         switch question {
-        case .registration, .publication: false
+        case .registration, .publication, .claim, .group, .keyPackages, .blocks: false
         case .ownRecord: record.user == account.userID
-        case .resolution(let asked), .contact(_, let asked): asked == address
+        case .resolution(let asked), .contact(_, let asked), .member(_, let asked): asked == address
         case .name(let user): record.user == user
         }
     }
@@ -115,8 +131,9 @@ extension Device {
         if case .contact(let ticket, let address) = question {
             emit(.contactFound(ticket, contacts[address] ?? contact))
         }
+        if case .member(let ticket, let address) = question { resolved(address, as: contact, for: ticket, using: &random) }
         guard contact.standing == .pinned, let address = contact.address else { return }
-        for item in outbox.unresolved(for: address) { seal(item, to: contact, using: &random) }
+        for item in outbox.unresolved(for: address) { direct(item, to: contact, using: &random) }
     }
 
     /// The key changed: what waits for that address goes on waiting, for the user.
@@ -144,6 +161,12 @@ extension Device {
         case .contact(let ticket, let address):
             if let contact = contacts[address] { return emit(.contactFound(ticket, contact)) }
             emit(.contactRefused(ticket, refusal))
+        case .member(let ticket, let address):
+            if let contact = contacts[address], contact.record != nil { return resolved(address, as: contact, for: ticket, using: &random) }
+            giveUp(ticket, refusal)
+        case .claim(let id, let users): took(users.map { ClaimedKeyPackages(user: $0, refusal: refusal) }, of: users, for: id, at: now, using: &random)
+        case .group(let id): noGroup(id, refusal, at: now, using: &random)
+        case .keyPackages, .blocks: emit(.note(.badHandshake("\(refusal.code)")))
         case .name(let user):
             if refusal.code.isTransient { return lookAgain(at: now, using: &random) }
             unlisted.insert(user)
@@ -151,8 +174,8 @@ extension Device {
         case .resolution(let address):
             if let contact = contacts[address], contact.record != nil {
                 // Known already: the directory's silence does not stop us.
-                for item in outbox.unresolved(for: address) { seal(item, to: contact, using: &random) }
-                return submit()
+                for item in outbox.unresolved(for: address) { direct(item, to: contact, using: &random) }
+                return
             }
             for var item in outbox.unresolved(for: address) {
                 guard refusal.code.isTransient else {
@@ -175,21 +198,67 @@ extension Device {
 
     // MARK: The user's word
 
-    mutating func decide(
-        _ decision: ContactDecision, about address: Address, at now: Instant, using random: inout some RandomNumberGenerator
-    ) {
+    mutating func decide(_ decision: ContactDecision, about address: Address, using random: inout some RandomNumberGenerator) {
         switch decision {
         case .trust:
             for contact in contacts.trust(address) { write(.contact(contact)) }
             guard let contact = contacts[address] else { return }
-            for item in outbox.unresolved(for: address) { seal(item, to: contact, using: &random) }
+            for item in outbox.unresolved(for: address) { direct(item, to: contact, using: &random) }
             emit(.messagesArrived)
-            submit()
-        case .verify, .block:
+        case .verify:
             guard var contact = contacts[address] else { return }
-            if case .block(let isBlocked) = decision { contact.isBlocked = isBlocked } else { contact.isVerified = true }
-            contacts.keep(contact)
-            write(.contact(contact))
+            contact.isVerified = true
+            keep(contact)
+        case .block(let isBlocked):
+            guard var contact = contacts[address], contact.isBlocked != isBlocked else { return }
+            contact.isBlocked = isBlocked
+            if isBlocked { contact.presenceToken = nil }
+            keep(contact)
+            if isBlocked {
+                // What comes on is kept from us by our home; both begin anew if the block is lifted.
+                for one in conversations.direct(with: contact.user) where one.standing.isFollowed {
+                    change(one.id) { $0.standing = .declined }
+                    giveUp(one.id, Refusal(.blocked, "you have blocked the recipient"))
+                }
+                rotateToken(using: &random)
+            }
+            ask(.blocks)
+        case .accept:
+            guard let contact = contacts[address] else { return }
+            accept(contact)
+        case .decline:
+            guard let contact = contacts[address] else { return }
+            for one in conversations.direct(with: contact.user) where one.standing == .request { change(one.id) { $0.standing = .declined } }
+            ask(.blocks)
         }
+    }
+
+    mutating func keep(_ contact: Contact) {
+        contacts.keep(contact)
+        write(.contact(contact))
+    }
+
+    /// No stranger any more: what is withheld from strangers is owed now.
+    mutating func accept(_ contact: Contact) {
+        var contact = contact
+        if !contact.isAccepted {
+            contact.isAccepted = true
+            keep(contact)
+        }
+        for one in conversations.direct(with: contact.user) where one.standing == .request {
+            change(one.id) { $0.standing = .accepted }
+            advanced.insert(one.id)
+            unmarked.insert(one.id)
+            emit(.messagesArrived)
+        }
+    }
+
+    var blockedUsers: [UserID] { Array(contacts.all.filter(\.isBlocked).map(\.user).sorted().prefix(Limits.blockedMax)) }
+    var declinedConversations: [ConversationKey] {
+        Array(conversations.all.filter { $0.standing == .declined }.map(\.key).sorted().suffix(Limits.blockedMax))
+    }
+
+    mutating func done(_ question: Question) {
+        if case .keyPackages = question { stocked() }
     }
 }

@@ -6,7 +6,7 @@ extension Device {
         case .welcome(let version, let node, _, let nonce, let hash, let signature):
             welcomed(
                 version: version, node: node, nodeNonce: nonce, certificateHash: hash, signature: signature, at: now, using: &random)
-        case .ready(let waiting): authenticated(waiting: waiting, at: now, using: &random)
+        case .ready(let waiting, let order): authenticated(waiting: waiting, order: order, at: now, using: &random)
         case .granted(let request, let federation, let issuer, let issuerName, let certificate):
             guard answered(request) == .registration else { return emit(.note(.unexpectedFrame)) }
             granted(Grant(federation: federation, issuer: issuer, issuerName: issuerName, certificate: certificate), at: now)
@@ -25,33 +25,66 @@ extension Device {
             guard isLive else { return emit(.note(.unexpectedFrame)) }
             acknowledgeThrough = max(acknowledgeThrough ?? .zero, position)
             switch item {
-            case .event(let envelope): take(envelope)
-            case .accepted(let acceptance): accepted(acceptance)
-            case .failed(let failure): failed(failure)
+            case .event(let envelope): take(.event(envelope), at: now, using: &random)
+            case .accepted(let acceptance): take(.accepted(acceptance), at: now, using: &random)
+            case .failed(let failure): failed(failure, at: now, using: &random)
             case .watermark(let watermark): confirmed(watermark)
+            case .welcome(let part): take(part, at: now, using: &random)
+            case .mark(let mark): marked(mark)
             }
         case .caughtUp:
             guard case .live(_, let pingAt, let pongUntil) = phase else { return emit(.note(.unexpectedFrame)) }
             phase = .live(caughtUp: true, pingAt: pingAt, pongUntil: pongUntil)
+            for one in conversations.all where hasWork(in: one) {
+                if one.intents.contains(where: { $0.change == .refresh }) { awaitRefresh(one.id, at: now, using: &random) }
+                touched.insert(one.id)
+            }
             emit(.sessionChanged(.caughtUp))
         case .pong:
             guard case .live(let caughtUp, let pingAt, _) = phase else { return }
             phase = .live(caughtUp: caughtUp, pingAt: pingAt, pongUntil: nil)
+        case .done(let request):
+            guard let question = answered(request) else { return emit(.note(.unexpectedFrame)) }
+            done(question)
+        case .keyPackages(let request, let claimed):
+            guard case .claim(let id, let users)? = answered(request) else { return emit(.note(.unexpectedFrame)) }
+            took(claimed, of: users, for: id, at: now, using: &random)
+        case .keyPackagesLeft(let count): restock(left: Int(count), using: &random)
+        case .group(let request, let part): received(part, of: request, at: now, using: &random)
+        case .signal(let signal): received(signal)
+        case .presence(let news): for one in news { emit(.presence(one.user, one.presence)) }
         case .goodbye(let refusal): close(.refused(refusal), at: now, using: &random)
         }
     }
 
-    /// What a batch owes as a whole: one acknowledgement, with one watermark for each conversation that went on.
-    mutating func settle() {
+    /// What a batch owes as a whole: what it made possible, and one acknowledgement, with one watermark for each conversation that went on.
+    mutating func settle(at now: Instant, using random: inout some RandomNumberGenerator) {
         defer {
             acknowledgeThrough = nil
             advanced = []
         }
-        guard isLive, let position = acknowledgeThrough else { return }
-        let watermarks = advanced.sorted().compactMap { id -> Watermark? in
-            guard let conversation = conversations[id], conversation.head > .zero else { return nil }
-            return account.watermark(conversation.key, through: conversation.head, chain: conversation.chain)
+        while !touched.isEmpty {
+            let ids = touched.sorted()
+            touched = []
+            for id in ids { proceed(with: id, at: now, using: &random) }
         }
-        emit(.send(.acknowledge(through: position, watermarks: watermarks)))
+        submit()
+        guard isLive else { return }
+        mark(using: &random)
+        let watermarks = advanced.sorted().compactMap { id -> Watermark? in
+            guard let one = conversations[id], one.head > .zero, one.standing == .accepted || one.standing == .leaving else { return nil }
+            return account.watermark(one.key, through: one.head, chain: one.chain)
+        }
+        // What an accepted request owes has no entry to acknowledge with it.
+        guard acknowledgeThrough != nil || !watermarks.isEmpty else { return }
+        for some in watermarks.isEmpty ? [[]] : watermarks.chunks(of: Limits.watermarksPerFrameMax) {
+            emit(.send(.acknowledge(through: acknowledgeThrough ?? .zero, watermarks: some)))
+        }
+    }
+}
+
+extension Array {
+    func chunks(of size: Int) -> [[Element]] {
+        stride(from: 0, to: count, by: size).map { Array(self[$0..<Swift.min($0 + size, count)]) }
     }
 }

@@ -1,162 +1,245 @@
 internal import Cryptography
+internal import Groups
+internal import MLS
 internal import Vocabulary
 
 // What comes out of the device's queue. Number and chain decide what is new; queue positions decide nothing, so that a node restored from
 // a backup, which counts them anew, is no trouble.
 
+extension Conversation.Held {
+    var key: ConversationKey { switch self { case .event(let envelope): envelope.key; case .accepted(let acceptance): acceptance.key } }
+    var number: SequenceNumber { switch self { case .event(let envelope): envelope.number; case .accepted(let acceptance): acceptance.number } }
+}
+
 extension Device {
-    mutating func take(_ envelope: Envelope) {
-        let id = envelope.key.conversation
-        if conversations[id] == nil {
-            guard conversations.count < Limits.conversationsResidentMax else { return raise(.tooManyConversations, envelope.key) }
-            guard envelope.sender.user != account.userID else { return raise(.foreignSender, envelope.key) }
-            guard envelope.number == 1 else { return raise(.gap, envelope.key) }
-            conversations[id] = Conversation(key: envelope.key, peer: envelope.sender.user, origin: .theirs, peerDevices: [])
+    /// An event, or the hub's word that stands for one of our own.
+    mutating func take(_ item: Conversation.Held, at now: Instant, using random: inout some RandomNumberGenerator) {
+        let id = item.key.conversation
+        guard let conversation = conversations[id] else { return emit(.note(.badHandshake("an event of an unknown conversation"))) }
+        guard conversation.key == item.key else { return raise(.otherHub, item.key, item.number) }
+        guard conversation.standing.isFollowed else { return }
+        guard item.number > conversation.head else {
+            advanced.insert(id)
+            return
         }
-        guard var conversation = conversations[id] else { return }
-        guard conversation.key == envelope.key else { return raise(.otherHub, envelope.key) }
-        guard !conversation.isBroken else { return }
+        guard item.number == conversation.head.next else { return hold(item, at: now) }
+        switch item {
+        case .event(let envelope): follow(envelope, at: now, using: &random)
+        case .accepted(let acceptance): accepted(acceptance, at: now, using: &random)
+        }
+        // What had to wait for it.
+        while let next = conversations[id].flatMap({ $0.held[$0.head.next] }), conversations[id]?.standing.isFollowed == true {
+            let number = next.number
+            switch next {
+            case .event(let envelope): follow(envelope, at: now, using: &random)
+            case .accepted(let acceptance): accepted(acceptance, at: now, using: &random)
+            }
+            guard let head = conversations[id]?.head, head >= number else { break }
+        }
+        _ = conversations.update(id) { one in
+            one.held = one.held.filter { $0.key > one.head }
+            if one.held.isEmpty { one.refetch = nil }
+        }
+    }
+
+    private mutating func follow(_ envelope: Envelope, at now: Instant, using random: inout some RandomNumberGenerator) {
+        let id = envelope.key.conversation
+        guard let conversation = conversations[id] else { return }
         let step = conversation.step(
             envelope.number, chain: envelope.chain, sender: envelope.sender, message: envelope.message, kind: envelope.kind,
             epoch: envelope.epoch, payload: envelope.payload)
         switch step {
-        case .known: advanced.insert(id)
-        case .gap: close(&conversation, .gap)
-        case .chainBroken: close(&conversation, .chainBroken)
+        case .known, .gap: return
+        case .chainBroken: return close(id, .chainBroken, envelope.number)
         case .next(let digest):
-            conversation.advance(to: digest)
-            open(envelope, in: &conversation)
-            conversations[id] = conversation
-            write(.conversation(conversation))
+            guard isBound(envelope, in: conversation) else { return }
+            _ = conversations.update(id) { $0.advance(to: digest) }
             advanced.insert(id)
-            release(heldIn: id)
+            switch envelope.kind {
+            case .application: open(envelope, at: now, using: &random)
+            case .commit: apply(envelope, at: now, using: &random)
+            case .proposal: consider(envelope, at: now, using: &random)
+            }
+            change(id) { _ in }
+            release(aheadIn: id)
         }
     }
 
+    /// Whether the sender made these bytes for this place, and has seen the history that we have.
+    private mutating func isBound(_ envelope: Envelope, in conversation: Conversation) -> Bool {
+        guard let message = try? MLSMessage(envelope.payload), let place = message.place, place.group == envelope.key.groupID,
+            let data = message.authenticatedData, let binding = try? MessageBinding(decoding: data)
+        // A member's nonsense, not the hub's: it is passed in its place.
+        else { return true }
+        guard binding.message == envelope.message else {
+            close(conversation.id, .repeated, envelope.number)
+            return false
+        }
+        guard binding.head < envelope.number else {
+            close(conversation.id, .forkedHistory, envelope.number)
+            return false
+        }
+        // What it saw before we came in is not ours to compare.
+        if let chain = conversation.chain(at: binding.head), chain != binding.chain {
+            close(conversation.id, .forkedHistory, envelope.number)
+            return false
+        }
+        return true
+    }
+
+    // MARK: Messages
+
     /// A message that does not open is recorded in its place and passed: one bad message must not stop what follows.
-    private mutating func open(_ envelope: Envelope, in conversation: inout Conversation) {
-        guard envelope.sender.user == conversation.peer else {
-            write(.alarm(.foreignSender, envelope.key, wall))
-            return emit(.note(.alarm(.foreignSender)))
-        }
-        if contacts[envelope.sender.user]?.isBlocked == true { return }
-        let body: MessageRecord.Body
-        var sent = wall
-        do {
-            let place = MessagePlace(key: envelope.key, sender: envelope.sender, message: envelope.message)
-            let content = try account.cipher.open(envelope.payload, at: place)
-            _ = conversation.add(peerDevice: envelope.sender.device)
-            (body, sent) = (.incoming(content.text), content.sent)
+    private mutating func open(_ envelope: Envelope, at now: Instant, using random: inout some RandomNumberGenerator) {
+        let id = envelope.key.conversation
+        guard let conversation = conversations[id], conversation.standing != .declined else { return }
+        if contacts[envelope.sender.user]?.isBlocked == true, conversation.profile.isDirect { return }
+        do throws(MLSError) {
+            let host = host
+            let received = try groups.update(id) { group throws(MLSError) in try group.process(envelope.payload, host: host) }
+            guard case .application(let message)? = received else { return record(envelope, .undecryptable("it is no message")) }
+            storeGroup(id)
+            guard MemberLeaf.entry(of: message.leaf) == envelope.sender else {
+                raise(.foreignSender, envelope.key, envelope.number)
+                return
+            }
+            guard let content = try? Content(decoding: message.data), isFranked(message, content) else {
+                return record(envelope, .undecryptable("its content is malformed"))
+            }
+            _ = conversations.update(id) { $0.note(author: envelope.sender.device, of: envelope.number) }
+            met(envelope.sender.user)
+            switch content.body {
+            case .text(let text): record(envelope, .incoming(text), sent: content.sent)
+            case .presenceToken(let token):
+                guard conversation.profile.isDirect, var contact = contacts[envelope.sender.user] else { return }
+                contact.presenceToken = token
+                keep(contact)
+                subscribe()
+            case .unknown: record(envelope, .undecryptable("a newer version of courier is needed to show it"), sent: content.sent)
+            }
+            handToken(to: envelope.sender.user, in: id)
         } catch {
-            body = .undecryptable("\(error)")
-            emit(.note(.undecryptable(error)))
+            switch error {
+            case .ownMessage: record(envelope, .undecryptable("this device sent it before it was restored"))
+            case .generationConsumed:
+                raise(.repeated, envelope.key, envelope.number)
+            default:
+                emit(.note(.undecryptable("\(error)")))
+                record(envelope, .undecryptable("\(error.explanation.what)"))
+            }
         }
+    }
+
+    private func isFranked(_ message: ApplicationMessage, _ content: Content) -> Bool {
+        guard let binding = try? MessageBinding(decoding: message.authenticatedData) else { return false }
+        return binding.franking == Content.franking(of: message.data, key: content.frankingKey)
+    }
+
+    mutating func record(_ envelope: Envelope, _ body: MessageRecord.Body, sent: Timestamp? = nil) {
+        guard let conversation = conversations[envelope.key.conversation] else { return }
         write(
             .message(
                 MessageRecord(
-                    message: envelope.message, peer: .user(envelope.sender.user), conversation: envelope.key, body: body, sent: sent,
+                    message: envelope.message, peer: peer(of: conversation), author: envelope.sender.user,
+                    isRequest: conversation.standing == .request, conversation: envelope.key, body: body, sent: sent ?? wall,
                     status: MessageStatus(.delivered, number: envelope.number))))
         emit(.messagesArrived)
-        guard contacts[envelope.sender.user] == nil else { return }
-        let contact = Contact(user: envelope.sender.user)
-        contacts.keep(contact)
-        write(.contact(contact))
-        ask(.name(contact.user))
     }
 
-    /// Our own message got its number: to us this stands for the event.
-    mutating func accepted(_ acceptance: Acceptance) {
+    func peer(of conversation: Conversation) -> Peer {
+        conversation.profile.peer(of: account.userID).map { .user($0) } ?? .group(conversation.id)
+    }
+
+    /// Somebody we have not heard of: the directory tells the name.
+    mutating func met(_ user: UserID) {
+        guard user != account.userID, contacts[user] == nil else { return }
+        keep(Contact(user: user))
+        ask(.name(user))
+    }
+
+    // MARK: Our own
+
+    private mutating func accepted(_ acceptance: Acceptance, at now: Instant, using random: inout some RandomNumberGenerator) {
         let id = acceptance.key.conversation
-        guard var conversation = conversations[id] else { return raise(.gap, acceptance.key) }
-        guard conversation.key == acceptance.key else { return raise(.otherHub, acceptance.key) }
-        guard !conversation.isBroken else { return }
-        guard acceptance.number > conversation.head else {
-            advanced.insert(id)
-            return
+        guard let conversation = conversations[id] else { return }
+        guard var item = outbox[acceptance.message], item.conversation == id, let submission = item.submission else {
+            // Ours, but not of this copy of us: the event itself tells what it was.
+            return hold(.accepted(acceptance), at: now)
         }
-        guard var item = outbox[acceptance.message], item.conversation == id,
-            case .application(let epoch, let payload) = item.submission?.kind
-        else { return close(&conversation, .gap) }
+        let (kind, epoch, payload): (EventKind, Epoch, [UInt8])
+        switch submission.kind {
+        case .application(let at, let bytes): (kind, epoch, payload) = (.application, at, bytes)
+        case .commit(let bundle): (kind, epoch, payload) = (.commit, bundle.epoch, bundle.commit)
+        case .proposal(let at, let bytes): (kind, epoch, payload) = (.proposal, at, bytes)
+        case .create, .found: return
+        }
+        if kind == .commit, groups.isRejoin(id) { return rejoined(acceptance, submission, at: now, using: &random) }
         let step = conversation.step(
-            acceptance.number, chain: acceptance.chain, sender: account.entry, message: acceptance.message, kind: .application,
-            epoch: epoch, payload: payload)
+            acceptance.number, chain: acceptance.chain, sender: account.entry, message: acceptance.message, kind: kind, epoch: epoch,
+            payload: payload)
         switch step {
-        case .known: break
-        case .gap: close(&conversation, .gap)
-        case .chainBroken: close(&conversation, .chainBroken)
+        case .known, .gap: return
+        case .chainBroken: return close(id, .chainBroken, acceptance.number)
         case .next(let digest):
-            conversation.advance(to: digest)
-            conversation.awaiting.append(.init(number: acceptance.number, chain: digest, message: acceptance.message))
-            conversations[id] = conversation
-            outbox.answered(acceptance.message)
-            // What the hub has, the home had: where both are one node its two answers can come in either order.
-            if item.state == .queued { report(acceptance.message, MessageStatus(.sent)) }
-            item.stage = .numbered(id, acceptance.number, digest)
-            item.state = .accepted
-            item.refusal = nil
-            outbox.keep(item)
-            write(.conversation(conversation))
-            write(.outbox(item))
-            report(acceptance.message, MessageStatus(.accepted, number: acceptance.number))
+            _ = conversations.update(id) { $0.advance(to: digest) }
             advanced.insert(id)
-            release(heldIn: id)
-            submit()
+            outbox.answered(acceptance.message)
+            switch item.body {
+            case .handshake(.commit): merge(acceptance, in: id, at: now, using: &random)
+            case .handshake(.proposal): ownProposal(payload, item, in: id)
+            case .text, .token, .handshake, .founding, .numbered:
+                let isText = item.isText
+                // What the hub has, the home had: where both are one node its two answers can come in either order.
+                if item.state == .queued, isText { report(acceptance.message, MessageStatus(.sent)) }
+                if isText {
+                    item.stage = .numbered(id, acceptance.number, digest)
+                    (item.body, item.state, item.refusal) = (.numbered, .accepted, nil)
+                    outbox.keep(item)
+                    write(.outbox(item))
+                    report(acceptance.message, MessageStatus(.accepted, number: acceptance.number))
+                    track(item, number: acceptance.number, chain: digest, in: id)
+                } else {
+                    remove(item)
+                }
+            }
+            change(id) { _ in }
+            release(aheadIn: id)
+            // With nobody else in it there is nobody to wait for.
+            cover(id)
         }
     }
 
-    /// A device of the peer's says that it has everything through a number: what no node can forge.
-    mutating func confirmed(_ watermark: Watermark) {
-        let id = watermark.key.conversation
-        guard watermark.device != account.deviceID, var conversation = conversations[id], conversation.key == watermark.key else { return }
-        let devices = conversation.peerDevices + (contacts[conversation.peer]?.record?.devices.map(\.device) ?? [])
-        guard devices.contains(watermark.device), watermark.isSigned else { return emit(.note(.unsignedReceipt)) }
-        guard watermark.through <= conversation.head else {
-            // Honest hubs send what is covered before the receipt; whoever does not, waits.
-            conversation.held = watermark
-            conversations[id] = conversation
-            return write(.conversation(conversation))
+    /// From now on receipts are waited for; the oldest that nobody has read give way.
+    private mutating func track(_ item: OutboxItem, number: SequenceNumber, chain: Digest, in id: ConversationID) {
+        let gone = conversations.update(id) { one -> [MessageID] in
+            one.awaiting.append(.init(number: number, chain: chain, message: item.message, state: .accepted))
+            guard one.awaiting.count > ClientLimits.awaitingMax else { return [] }
+            let delivered = one.awaiting.prefix { $0.state == .delivered }
+            one.awaiting.removeFirst(delivered.count)
+            return delivered.map(\.message)
         }
-        if let chain = conversation.chain(at: watermark.through), chain != watermark.chain {
-            return close(&conversation, .forkedReceipt)
-        }
-        let covered = conversation.awaiting.prefix { $0.number <= watermark.through }
-        guard !covered.isEmpty else { return }
-        for one in covered {
-            outbox.remove(one.message)
-            write(.outboxRemoved(one.message))
-            report(one.message, MessageStatus(.delivered, number: one.number))
-        }
-        conversation.awaiting.removeFirst(covered.count)
-        conversations[id] = conversation
-    }
-
-    private mutating func release(heldIn id: ConversationID) {
-        guard var conversation = conversations[id], let held = conversation.held, held.through <= conversation.head else { return }
-        conversation.held = nil
-        conversations[id] = conversation
-        write(.conversation(conversation))
-        confirmed(held)
-    }
-
-    mutating func report(_ message: MessageID, _ status: MessageStatus) {
-        write(.status(message, status))
-        emit(.stateChanged(message, status))
+        for message in gone ?? [] { if let item = outbox[message] { remove(item) } }
     }
 
     // MARK: Alarms
 
-    /// Recorded and shown; the conversation as we know it is not touched by what belongs to another hub.
-    private mutating func raise(_ alarm: Alarm, _ key: ConversationKey) {
-        write(.alarm(alarm, key, wall))
+    /// Recorded and shown.
+    mutating func raise(_ alarm: Alarm, _ key: ConversationKey, _ number: SequenceNumber?) {
+        write(.alarm(AlarmRecord(alarm: alarm, key: key, number: number, time: wall)))
         emit(.note(.alarm(alarm)))
     }
 
-    /// The hub contradicted itself. What it had not yet numbered of ours has an unknown fate and is given up.
-    private mutating func close(_ conversation: inout Conversation, _ alarm: Alarm) {
-        conversation.isBroken = true
-        conversations[conversation.key.conversation] = conversation
-        write(.conversation(conversation))
-        raise(alarm, conversation.key)
-        giveUp(conversation.key.conversation, Refusal(.unknown, "the hub contradicted itself; the message may have been delivered"))
+    /// The hub contradicted itself: nothing more of this conversation is believed. What it had not yet numbered of ours has an unknown
+    /// fate and is given up.
+    mutating func close(_ id: ConversationID, _ alarm: Alarm, _ number: SequenceNumber?) {
+        guard let key = conversations[id]?.key else { return }
+        change(id) {
+            $0.standing = .broken
+            $0.held = [:]
+            $0.refetch = nil
+        }
+        advanced.remove(id)
+        raise(alarm, key, number)
+        giveUp(id, Refusal(.unknown, "the hub contradicted itself; the message may have been delivered"))
     }
 }

@@ -1,29 +1,42 @@
 internal import Cryptography
+internal import Groups
+internal import MLS
 internal import Vocabulary
+
+// From text to sealed bytes, and what became of them.
 
 extension Device {
     /// Into the outbox first; everything else follows from there, now or in a later session.
     mutating func send(_ text: OutgoingText, at now: Instant, using random: inout some RandomNumberGenerator) {
         if let item = outbox[text.message] {
-            return emit(.stateChanged(text.message, MessageStatus(item.state, refusal: item.refusal)))
+            return emit(.stateChanged(text.message, MessageStatus(item.state, number: item.number, refusal: item.refusal)))
         }
         if let error = obstacle(to: text) { return emit(.sendRefused(text.message, error)) }
+        let (peer, id): (Peer, ConversationID?) =
+            switch text.target {
+            case .group(let group): (.group(group), group)
+            case .address(let address): (contacts[address].map { .user($0.user) } ?? .address(address), nil)
+            }
         // Behind an earlier text that waits for the contact's record this one waits too: what is written first is numbered first.
-        let isFirst = outbox.unresolved(for: text.address).isEmpty
-        let item = outbox.add(text.message, to: text.address, stage: .unresolved(text: text.text, sent: text.sent))
-        let peer = contacts[text.address].map { Peer.user($0.user) } ?? .address(text.address)
+        var isFirst = true
+        if case .address(let address) = text.target { isFirst = outbox.unresolved(for: address).isEmpty }
+        let item = outbox.add(text.message, to: text.target, in: id, .text(text.text, sent: text.sent), .waiting)
         let status = MessageStatus(.queued)
         write(
             .message(
                 MessageRecord(
-                    message: text.message, peer: peer, conversation: nil, body: .outgoing(text.text), sent: text.sent, status: status)))
+                    message: text.message, peer: peer, author: account.userID, conversation: id.flatMap { conversations[$0]?.key },
+                    body: .outgoing(text.text), sent: text.sent, status: status)))
+        write(.outbox(item))
         emit(.stateChanged(text.message, status))
-        if isFirst, let contact = contacts[text.address], contact.record != nil, isFresh(contact, at: now) || !isLive {
-            seal(item, to: contact, using: &random)
-            submit()
-        } else {
-            write(.outbox(item))
-            if isLive, !has({ $0 == .resolution(text.address) }) { ask(.resolution(text.address)) }
+        switch text.target {
+        case .group(let group): touched.insert(group)
+        case .address(let address):
+            if isFirst, let contact = contacts[address], contact.record != nil, isFresh(contact, at: now) || !isLive {
+                direct(item, to: contact, using: &random)
+            } else if isLive {
+                ask(.resolution(address))
+            }
         }
     }
 
@@ -33,10 +46,16 @@ extension Device {
         if bytes == 0 { return .empty }
         if bytes > Limits.textBytesMax { return .tooLong(bytes: bytes) }
         if outbox.count >= ClientLimits.outboxItemsMax { return .outboxFull }
-        if text.address == account.address { return .toOneself }
-        if contacts.claimant(of: text.address) != nil { return .keyChanged(text.address) }
-        if contacts[text.address]?.isBlocked == true { return .blocked(text.address) }
-        return nil
+        switch text.target {
+        case .group(let id):
+            guard let group = conversations[id], !group.profile.isDirect else { return .unknownGroup }
+            return group.standing == .accepted ? nil : .notInGroup
+        case .address(let address):
+            if address == account.address { return .toOneself }
+            if contacts.claimant(of: address) != nil { return .keyChanged(address) }
+            if contacts[address]?.isBlocked == true { return .blocked(address) }
+            return nil
+        }
     }
 
     func isFresh(_ contact: Contact, at now: Instant) -> Bool {
@@ -44,69 +63,95 @@ extension Device {
         return now - confirmed < ClientLimits.recordFreshFor
     }
 
-    /// From text to the bytes that every retry sends, in the conversation with the contact, which is founded first if there is none.
-    mutating func seal(_ item: OutboxItem, to contact: Contact, using random: inout some RandomNumberGenerator) {
-        guard case .unresolved(let text, let sent) = item.stage else { return }
-        let devices = contact.record?.devices ?? []
-        guard !devices.isEmpty else {
-            return fail(item.message, Refusal(.recordInvalid, "the contact has no device that can be written to"))
-        }
-        var conversation =
-            conversations.toSendIn(with: contact.user) ?? found(with: contact, at: item.address, devices: devices, using: &random)
-        let place = MessagePlace(key: conversation.key, sender: account.entry, message: item.message)
-        let payload: [UInt8]
-        do {
-            payload = try account.cipher.seal(MessageContent(text: text, sent: sent), at: place, to: devices, using: &random)
-        } catch { return fail(item.message, Refusal(.tooLarge, error.explanation.why)) }
-        var added = false
-        for device in devices where conversation.add(peerDevice: device.device) { added = true }
-        if added {
-            conversations[conversation.key.conversation] = conversation
-            write(.conversation(conversation))
+    /// The recipient is known: into the conversation with the user, which is founded if there is none.
+    mutating func direct(_ item: OutboxItem, to contact: Contact, using random: inout some RandomNumberGenerator) {
+        accept(contact)
+        guard let conversation = conversations.toSendIn(with: contact.user) ?? foundDirect(with: contact.user, using: &random) else {
+            return fail(item.message, Refusal(.unknown, "the conversation could not be made"))
         }
         var item = item
-        item.stage = .sealed(
-            Submission(
-                message: item.message, conversation: conversation.key.conversation, hub: conversation.key.hub,
-                kind: .application(epoch: 0, payload: payload)))
+        item.conversation = conversation.id
         item.refusal = nil
         outbox.keep(item)
         write(.outbox(item))
-        write(
-            .message(
-                MessageRecord(
-                    message: item.message, peer: .user(contact.user), conversation: conversation.key, body: .outgoing(text), sent: sent,
-                    status: MessageStatus(.queued))))
-        outbox.enqueue(item.message)
+        if case .text(let text, let sent) = item.body {
+            write(
+                .message(
+                    MessageRecord(
+                        message: item.message, peer: .user(contact.user), author: account.userID, conversation: conversation.key,
+                        body: .outgoing(text), sent: sent, status: MessageStatus(.queued))))
+        }
+        touched.insert(conversation.id)
     }
 
-    /// A new conversation with our home as its hub. Its founding is an outbox item like any other.
-    private mutating func found(
-        with contact: Contact, at address: Address, devices: [RecipientDevice], using random: inout some RandomNumberGenerator
-    ) -> Conversation {
-        let key = ConversationKey(hub: account.home, conversation: .random(using: &random))
-        let creation = MessageID.random(using: &random)
-        let roster = ([account.entry] + devices.map { RosterEntry(user: contact.user, device: $0.device) }).sorted()
-        let conversation = Conversation(
-            key: key, peer: contact.user, origin: .ours(creation: creation, isCreated: false), peerDevices: devices.map(\.device))
-        conversations[key.conversation] = conversation
-        let submission = Submission(message: creation, conversation: key.conversation, hub: key.hub, kind: .create(roster: roster))
-        let item = outbox.add(creation, to: address, stage: .sealed(submission))
-        write(.conversation(conversation))
-        write(.outbox(item))
-        outbox.enqueue(creation)
-        return conversation
+    /// Seals what waits in a conversation, in the order in which it was written.
+    mutating func sealWaiting(in id: ConversationID, using random: inout some RandomNumberGenerator) {
+        guard let conversation = conversations[id] else { return }
+        var hasSealed = false
+        for var item in outbox.waiting(in: id) {
+            let content: Content
+            switch item.body {
+            case .text(let text, let sent): content = Content(.text(text), sent: sent, frankingKey: random.bytes32())
+            case .token(let token, let sent): content = Content(.presenceToken(token), sent: sent, frankingKey: random.bytes32())
+            case .founding, .handshake, .numbered: continue
+            }
+            let bytes = content.encoded()
+            let binding = MessageBinding(
+                message: item.message, head: conversation.head, chain: conversation.chain,
+                franking: Content.franking(of: bytes, key: content.frankingKey))
+            do throws(MLSError) {
+                let sealed = try groups.update(id) { group throws(MLSError) in
+                    let payload = try group.seal(
+                        bytes, authenticatedData: binding.encoded(), paddedTo: ClientLimits.paddingMultiple, using: &random)
+                    return (payload: payload, epoch: group.epoch)
+                }
+                guard let sealed else { return }
+                order += 1
+                item.stage = .sealed(
+                    Submission(
+                        message: item.message, conversation: id, hub: conversation.key.hub,
+                        kind: .application(epoch: Epoch(unchecked: sealed.epoch), payload: sealed.payload), order: order))
+            } catch {
+                emit(.note(.undecryptable("\(error)")))
+                change(id) { $0.isStale = true }
+                break
+            }
+            item.refusal = nil
+            outbox.keep(item)
+            write(.outbox(item))
+            outbox.enqueueAnew(item.message)
+            hasSealed = true
+        }
+        if hasSealed {
+            storeGroup(id)
+            write(.order(order))
+        }
     }
 
-    /// Hands over what is ready, as far as the window reaches. What belongs to a conversation that the hub does not know yet waits.
+    /// The conversation has moved on: what is sealed for the epoch that is over will be refused, and is sealed anew.
+    mutating func unseal(in id: ConversationID) {
+        for var item in outbox.sealed(in: id) {
+            switch item.body {
+            case .text, .token: item.stage = .waiting
+            case .founding, .handshake, .numbered: continue
+            }
+            outbox.answered(item.message)
+            outbox.keep(item)
+            write(.outbox(item))
+        }
+        touched.insert(id)
+    }
+
+    mutating func storeGroup(_ id: ConversationID) {
+        let delta = try? groups.update(id) { group throws(MLSError) in group.takeChanges() }
+        if let delta, !delta.isEmpty { write(.group(id, delta)) }
+    }
+
+    /// Hands over what is ready, as far as the window reaches.
     mutating func submit() {
         guard isLive else { return }
-        while let item = outbox.takeNext(unless: { [conversations] item in
-            guard !item.isCreation, let id = item.conversation else { return false }
-            return conversations[id]?.pendingCreation != nil
-        }) {
+        while var item = outbox.takeNext() {
             guard let submission = item.submission else { continue }
-            var item = item
             item.submitted = wall
             outbox.keep(item)
             emit(.send(.submit(submission)))
@@ -119,88 +164,84 @@ extension Device {
     mutating func sent(_ message: MessageID) {
         guard var item = outbox[message] else { return }
         outbox.answered(message)
-        if item.isCreation {
-            created(message, item)
+        if item.isFounding {
+            founded(item)
         } else if item.state == .queued, item.submission != nil {
             item.state = .sent
             item.refusal = nil
             outbox.keep(item)
             write(.outbox(item))
-            report(message, MessageStatus(.sent))
+            if item.isText { report(message, MessageStatus(.sent)) }
         }
-        submit()
-    }
-
-    private mutating func created(_ message: MessageID, _ item: OutboxItem) {
-        outbox.remove(message)
-        write(.outboxRemoved(message))
-        guard let id = item.conversation, var conversation = conversations[id] else { return }
-        conversation.origin = .ours(creation: message, isCreated: true)
-        conversations[id] = conversation
-        write(.conversation(conversation))
-        outbox.release(id)
     }
 
     /// The home did not take it.
     mutating func refused(_ message: MessageID, _ refusal: Refusal, at now: Instant, using random: inout some RandomNumberGenerator) {
         guard var item = outbox[message], !item.isNumbered else { return }
-        if item.isCreation, refusal.code == .conversationExists {
-            outbox.answered(message)
-            created(message, item)
-        } else if refusal.code.isTransient {
+        if refusal.code.isTransient {
             outbox.delay(message, at: now, using: &random)
             item.refusal = refusal
             outbox.keep(item)
             write(.outbox(item))
-            // Those that wait for a founding wait for the same reason.
-            if !item.isCreation { report(message, MessageStatus(item.state, refusal: refusal)) }
+            if item.isText { report(message, MessageStatus(item.state, refusal: refusal)) }
         } else {
-            giveUp(item, refusal)
+            settle(item, refusal, at: now, using: &random)
         }
-        submit()
     }
 
     /// The hub, or a home on the way, gave it up.
-    mutating func failed(_ failure: Failure) {
+    mutating func failed(_ failure: Failure, at now: Instant, using random: inout some RandomNumberGenerator) {
         guard let item = outbox[failure.message], item.conversation == failure.key.conversation else { return }
-        if item.isCreation, failure.refusal.code == .conversationExists { return created(failure.message, item) }
-        giveUp(item, failure.refusal)
-        submit()
+        settle(item, failure.refusal, at: now, using: &random)
     }
 
-    private mutating func giveUp(_ item: OutboxItem, _ refusal: Refusal) {
-        guard item.isCreation, let id = item.conversation else { return fail(item.message, refusal) }
+    /// Definite for these bytes.
+    private mutating func settle(
+        _ item: OutboxItem, _ refusal: Refusal, at now: Instant, using random: inout some RandomNumberGenerator
+    ) {
+        guard let id = item.conversation else { return fail(item.message, refusal) }
+        outbox.answered(item.message)
+        switch item.body {
+        case .founding:
+            if refusal.code == .conversationExists, let item = outbox[item.message] { return founded(item) }
+            remove(item)
+            change(id) { $0.standing = .broken }
+            giveUp(id, refusal)
+        case .handshake: handshakeRefused(item, refusal, at: now, using: &random)
+        case .text, .token:
+            guard refusal.code == .staleEpoch, !item.isNumbered else { return fail(item.message, refusal) }
+            // Sealed anew already, or as soon as the commit that ended the epoch has come; what was refused will never appear.
+            guard case .application(let epoch, _)? = item.submission?.kind, let current = refusal.epoch, epoch < current else { return }
+            var item = item
+            item.stage = .waiting
+            outbox.keep(item)
+            write(.outbox(item))
+            awaitCommit(id, at: now)
+        case .numbered: fail(item.message, refusal)
+        }
+    }
+
+    mutating func remove(_ item: OutboxItem) {
         outbox.remove(item.message)
         write(.outboxRemoved(item.message))
-        if var conversation = conversations[id] {
-            conversation.isBroken = true
-            conversations[id] = conversation
-            write(.conversation(conversation))
-        }
-        giveUp(id, refusal)
     }
 
     /// Everything of a conversation that has no number yet.
     mutating func giveUp(_ id: ConversationID, _ refusal: Refusal) {
-        for item in outbox.all where item.conversation == id && !item.isNumbered {
-            if item.isCreation {
-                outbox.remove(item.message)
-                write(.outboxRemoved(item.message))
-            } else {
-                fail(item.message, refusal)
-            }
+        for item in outbox.unnumbered(in: id) {
+            if item.isText { fail(item.message, refusal) } else { remove(item) }
         }
     }
 
     mutating func fail(_ message: MessageID, _ refusal: Refusal) {
-        let item = outbox[message]
-        outbox.remove(message)
-        write(.outboxRemoved(message))
-        var number: SequenceNumber?
-        if case .numbered(let id, let given, _) = item?.stage {
-            number = given
-            conversations[id]?.awaiting.removeAll { $0.message == message }
-        }
-        report(message, MessageStatus(.failed, number: number, refusal: refusal))
+        guard let item = outbox[message] else { return }
+        remove(item)
+        if case .numbered(let id, _, _) = item.stage { _ = conversations.update(id) { $0.awaiting.removeAll { $0.message == message } } }
+        if item.isText { report(message, MessageStatus(.failed, number: item.number, refusal: refusal)) }
+    }
+
+    mutating func report(_ message: MessageID, _ status: MessageStatus) {
+        write(.status(message, status))
+        emit(.stateChanged(message, status))
     }
 }

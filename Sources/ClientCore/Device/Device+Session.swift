@@ -87,19 +87,23 @@ extension Device {
         guard record.body == ours.body, (try? record.verified(in: grant.federation)) != nil else { return emit(.note(.badRecord)) }
         account.stage = .member(grant, record)
         write(.account(account))
-        emit(.sessionChanged(.joined(Address(handle: account.handle, issuer: grant.issuerName))))
+        hasJustJoined = true
         join(at: now)
     }
 
-    mutating func authenticated(waiting: UInt64, at now: Instant, using random: inout some RandomNumberGenerator) {
+    mutating func authenticated(waiting: UInt64, order seen: UInt64, at now: Instant, using random: inout some RandomNumberGenerator) {
         guard case .authenticating = phase else { return emit(.note(.unexpectedFrame)) }
         phase = .live(caughtUp: false, pingAt: now + ClientLimits.pingEvery, pongUntil: nil)
         failures = 0
+        if seen > order { restored(seen: seen) }
         emit(.sessionChanged(.up(waiting: waiting)))
         outbox.sessionOpened(at: wall)
         unlisted = []
         freshness = [:]
+        (due, restingUntil, attempts) = ([:], [:], [:])
         resolveAll()
+        announce(using: &random)
+        touched.formUnion(conversations.all.filter { hasWork(in: $0) }.map(\.id))
         submit()
     }
 
@@ -118,12 +122,17 @@ extension Device {
         acknowledgeThrough = nil
         advanced = []
         lookupRetryAt = nil
+        parcels = [:]
+        for one in conversations.all where one.refetch != nil || !one.held.isEmpty {
+            _ = conversations.update(one.id) { ($0.refetch, $0.held) = (nil, [:]) }
+        }
         let open = questions.sorted { $0.key < $1.key }.map(\.value) + waitingQuestions
         questions = [:]
         waitingQuestions = []
-        for case .contact(let ticket, _) in open {
-            emit(.contactRefused(ticket, Refusal(.busy, "the node cannot be reached")))
+        for question in open {
+            if case .contact(let ticket, _) = question { emit(.contactRefused(ticket, Refusal(.busy, "the node cannot be reached"))) }
         }
+        for ticket in wishes.keys.sorted(by: { $0.value < $1.value }) { report(ticket, unreachable: true) }
         if case .refused(let refusal) = failure, !refusal.code.isTransient, refusal.code != .unknown {
             phase = .over
         } else {
@@ -138,6 +147,11 @@ extension Device {
             outbox.retry()
             submit()
         }
+        for (id, time) in due where time <= now {
+            due[id] = nil
+            touched.insert(id)
+        }
+        refetchOverdue(at: now, using: &random)
         if let due = lookupRetryAt, due <= now {
             lookupRetryAt = nil
             resolveAll()

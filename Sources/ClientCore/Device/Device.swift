@@ -1,29 +1,43 @@
 internal import Cryptography
+internal import Groups
+public import MLS
 public import Vocabulary
 
 /// What a profile's store holds, apart from the history.
 public struct DeviceSnapshot: Sendable {
     public var account: Account
-    public var contacts: [Contact]
-    public var conversations: [Conversation]
-    public var outbox: [OutboxItem]
+    public var settings: Settings?
+    public var contacts: [Contact] = []
+    public var conversations: [Conversation] = []
+    public var outbox: [OutboxItem] = []
+    public var groups: [ConversationID: StoredGroup] = [:]
+    public var pending: [ConversationID: [UInt8]] = [:]
+    public var keyPackages: [[UInt8]] = []
+    public var receipts: [(conversation: ConversationID, line: ReceiptLine)] = []
+    public var order: UInt64 = 0
+    public var welcomes: [ConversationID: [UInt8]] = [:]
 
-    public init(account: Account, contacts: [Contact] = [], conversations: [Conversation] = [], outbox: [OutboxItem] = []) {
-        (self.account, self.contacts, self.conversations, self.outbox) = (account, contacts, conversations, outbox)
-    }
+    public init(account: Account) { self.account = account }
 }
 
-/// The client's logic for one device: session, joining, contacts, conversations, outbox. Sans-I/O.
+/// The client's logic for one device: session, joining, contacts, conversations, groups, outbox, receipts. Sans-I/O.
 ///
 /// The shell steps it with a batch of inputs that ends in `batchEnded`, commits all `write` effects in one transaction and only
 /// then performs the others. Hence nothing is acknowledged or submitted that is not on disk, and after a crash the core is
 /// restored from the store and goes on.
-/// Source: docs/protocol/client-session.md, docs/protocol/hub.md.
+/// Source: docs/protocol/client-session.md, docs/protocol/hub.md; DESIGN 5, 6, 9.
 public struct Device: Core {
     public internal(set) var account: Account
+    public internal(set) var settings: Settings
     public internal(set) var contacts: Contacts
     public internal(set) var conversations: Conversations
     public internal(set) var outbox: Outbox
+
+    var groups: GroupShelf
+    var keyPackages: KeyPackageShelf
+    var receipts: [ConversationID: Receipts] = [:]
+    /// The highest order given to a submission.
+    var order: UInt64
 
     var phase = Phase.idle
     var wall = Timestamp(milliseconds: 0)
@@ -33,29 +47,53 @@ public struct Device: Core {
     var lastQuestion: UInt64 = 0
     /// Questions for which there was no room yet, in order.
     var waitingQuestions: [Question] = []
+    /// Long answers that come in parts.
+    var parcels: [RequestID: [UInt8]] = [:]
     /// When each contact's record was last confirmed.
     var freshness: [UserID: Instant] = [:]
     /// Whom the directory does not know; asked again in the next session.
     var unlisted: Set<UserID> = []
-    /// Owed at the end of the batch: the queue position reached, and the conversations that went on.
+    /// Owed at the end of the batch: the queue position reached, the conversations that went on, and those that may have something to do.
     var acknowledgeThrough: QueuePosition?
     var advanced: Set<ConversationID> = []
+    var touched: Set<ConversationID> = []
+    /// Conversations of which the user has seen more than we have said.
+    var unmarked: Set<ConversationID> = []
     var lookupRetryAt: Instant?
+    /// When to look at a conversation again; and until when nothing of our own is tried in it, after a refusal.
+    var due: [ConversationID: Instant] = [:]
+    var restingUntil: [ConversationID: Instant] = [:]
+    var attempts: [ConversationID: Int] = [:]
+    /// Who waits for what became of an intent; KeyPackages that came for a change and are not used yet.
+    var wishes: [Ticket: PendingWish] = [:]
+    var wanted: [Address] = []
+    /// Joining is told once others can add us: with KeyPackages at home.
+    var hasJustJoined = false
+    /// The home has KeyPackages of ours, as far as we know.
+    public internal(set) var isStocked = false
     var effects: [Effect] = []
 
     public init(_ snapshot: DeviceSnapshot) {
         account = snapshot.account
+        settings = snapshot.settings ?? Settings(presenceToken: .zero)
         contacts = Contacts(snapshot.contacts)
-        conversations = Conversations(snapshot.conversations)
+        conversations = Conversations(snapshot.conversations, me: snapshot.account.userID)
         outbox = Outbox(snapshot.outbox)
+        groups = GroupShelf(stored: snapshot.groups, pending: snapshot.pending, welcomes: snapshot.welcomes)
+        keyPackages = KeyPackageShelf(snapshot.keyPackages)
+        order = snapshot.order
+        for (id, line) in snapshot.receipts { receipts[id, default: Receipts()][line.entry.device] = line }
         for item in outbox.all {
-            guard case .numbered(let conversation, let number, let chain) = item.stage else { continue }
-            conversations[conversation]?.awaiting.append(.init(number: number, chain: chain, message: item.message))
+            guard case .numbered(let id, let number, let chain) = item.stage else { continue }
+            _ = conversations.update(id) {
+                $0.awaiting.append(.init(number: number, chain: chain, message: item.message, state: item.state))
+            }
         }
     }
 
     public var nextDeadline: Instant? {
-        [phase.deadline, outbox.retryAt, lookupRetryAt].compactMap { $0 }.min()
+        [phase.deadline, outbox.retryAt, lookupRetryAt, isLive ? due.values.min() : nil, isLive ? nextRefetch : nil]
+            .compactMap { $0 }.min()
     }
 
     public mutating func step(_ input: Input, at now: Instant, using random: inout some RandomNumberGenerator) -> [Effect] {
@@ -66,10 +104,17 @@ public struct Device: Core {
         case .connected(let hash): connected(certificateHash: hash, at: now, using: &random)
         case .connectionLost(let reason): closed(.unreachable(account.endpoint, reason), at: now, using: &random)
         case .received(let frame): received(frame, at: now, using: &random)
-        case .batchEnded: settle()
+        case .batchEnded: settle(at: now, using: &random)
         case .sendRequested(let text): send(text, at: now, using: &random)
         case .contactRequested(let ticket, let address): ask(.contact(ticket, address))
-        case .contactDecided(let address, let decision): decide(decision, about: address, at: now, using: &random)
+        case .contactDecided(let address, let decision): decide(decision, about: address, using: &random)
+        case .groupRequested(let ticket, let wish): begin(wish, for: ticket, using: &random)
+        case .shown(let id, let number): shown(id, through: number)
+        case .settingsChanged(let readReceipts, let lastSeen): change(readReceipts: readReceipts, lastSeen: lastSeen, using: &random)
+        case .presenceWanted(let addresses):
+            wanted = addresses
+            subscribe()
+        case .typing(let id, let isTyping): signal(isTyping ? .typing : .typingEnded, in: id, using: &random)
         case .deadlineReached: deadlineReached(at: now, using: &random)
         }
         return effects
@@ -102,11 +147,21 @@ public struct Device: Core {
     }
 
     public func name(of user: UserID) -> Name {
+        if user == account.userID, let address = account.address { return .known(address, verified: true) }
         if let contact = contacts[user], let address = contact.address {
             return contact.standing == .claiming
                 ? .held(address) : .known(address, verified: contact.isVerified && contact.standing == .pinned)
         }
         return unlisted.contains(user) ? .unlisted : .pending
+    }
+
+    /// Who is in a conversation, rising by user; empty once we are out.
+    public mutating func members(of id: ConversationID) -> [RosterEntry] { groups.roster(of: id).sorted() }
+
+    /// What each device of others has said of a message of ours with this number.
+    public func receipts(of number: SequenceNumber, in id: ConversationID) -> [ReceiptLine] {
+        (receipts[id]?.lines.values.filter { $0.joined < number && $0.entry.device != account.deviceID } ?? [])
+            .sorted { $0.entry < $1.entry }
     }
 
     // MARK: Small help
@@ -117,4 +172,16 @@ public struct Device: Core {
 
     mutating func emit(_ effect: Effect) { effects.append(effect) }
     mutating func write(_ write: ClientWrite) { effects.append(.write(write)) }
+
+    /// Changes a conversation and stores it.
+    @discardableResult
+    mutating func change<T>(_ id: ConversationID, _ body: (inout Conversation) -> T) -> T? {
+        guard let result = conversations.update(id, body) else { return nil }
+        if let conversation = conversations[id] { write(.conversation(conversation)) }
+        touched.insert(id)
+        return result
+    }
+
+    /// What MLS asks of us.
+    var host: GroupHost { GroupHost(now: wall.seconds, refusal: MemberLeaf.refusal) }
 }

@@ -1,3 +1,5 @@
+public import Groups
+public import MLS
 public import Vocabulary
 
 /// Names a question of the shell's, so that it finds who waits for the answer; never stored, never sent.
@@ -6,15 +8,26 @@ public struct Ticket: Hashable, Sendable {
     public init(_ value: UInt64) { self.value = value }
 }
 
+/// Where a text goes.
+public enum Target: Hashable, Sendable {
+    case address(Address)
+    /// A group, by its conversation id.
+    case group(ConversationID)
+}
+
 /// A text that the user wants sent. The id is chosen by whoever asks, so that asking twice sends once.
 public struct OutgoingText: Hashable, Sendable {
     public let message: MessageID
-    public let address: Address
+    public let target: Target
     public let text: String
     public let sent: Timestamp
 
+    public init(message: MessageID, target: Target, text: String, sent: Timestamp) {
+        (self.message, self.target, self.text, self.sent) = (message, target, text, sent)
+    }
+
     public init(message: MessageID, address: Address, text: String, sent: Timestamp) {
-        (self.message, self.address, self.text, self.sent) = (message, address, text, sent)
+        self.init(message: message, target: .address(address), text: text, sent: sent)
     }
 }
 
@@ -23,6 +36,57 @@ public enum ContactDecision: Hashable, Sendable {
     case verify
     case trust
     case block(Bool)
+    /// Of somebody unknown who wrote: taken for a contact, or never shown again.
+    case accept
+    case decline
+}
+
+/// What the user wants of a group.
+public enum GroupWish: Hashable, Sendable {
+    case create(name: String, members: [Address])
+    case add(ConversationID, [Address])
+    case remove(ConversationID, [Address])
+    case leave(ConversationID)
+    case rename(ConversationID, String)
+    case role(ConversationID, Address, Role)
+}
+
+/// What came of it. `waiting`: whom we could not add yet, and why; it is tried again until it works or its time is over.
+public struct GroupOutcome: Hashable, Sendable {
+    public let conversation: ConversationID
+    public let waiting: [UserID: Refusal]
+
+    public init(conversation: ConversationID, waiting: [UserID: Refusal] = [:]) {
+        (self.conversation, self.waiting) = (conversation, waiting)
+    }
+}
+
+public struct Settings: Hashable, Sendable {
+    public var sendsReadReceipts: Bool
+    public var sharesLastSeen: Bool
+    /// Whoever holds it may see when we are online; made anew when somebody is blocked.
+    public internal(set) var presenceToken: Bytes32
+
+    public init(sendsReadReceipts: Bool = true, sharesLastSeen: Bool = true, presenceToken: Bytes32) {
+        (self.sendsReadReceipts, self.sharesLastSeen, self.presenceToken) = (sendsReadReceipts, sharesLastSeen, presenceToken)
+    }
+
+    public func encoded() -> [UInt8] {
+        var writer = ByteWriter()
+        writer.write(UInt16(1))
+        writer.write(UInt8(sendsReadReceipts ? 1 : 0))
+        writer.write(UInt8(sharesLastSeen ? 1 : 0))
+        writer.write(fixed: presenceToken.bytes)
+        return writer.bytes
+    }
+
+    public init(decoding bytes: [UInt8]) throws(CodecError) {
+        var reader = ByteReader(bytes)
+        guard try reader.integer(UInt16.self) == 1 else { throw .badValue("the format of settings") }
+        (sendsReadReceipts, sharesLastSeen) = (try reader.integer(UInt8.self) == 1, try reader.integer(UInt8.self) == 1)
+        presenceToken = try reader.bytes32()
+        try reader.finish()
+    }
 }
 
 extension Device {
@@ -40,6 +104,13 @@ extension Device {
         case sendRequested(OutgoingText)
         case contactRequested(Ticket, Address)
         case contactDecided(Address, ContactDecision)
+        case groupRequested(Ticket, GroupWish)
+        /// The user has seen everything of this conversation through a number.
+        case shown(ConversationID, through: SequenceNumber)
+        case settingsChanged(sendsReadReceipts: Bool?, sharesLastSeen: Bool?)
+        /// Whose presence is wanted from now on, in this process; the whole list.
+        case presenceWanted([Address])
+        case typing(ConversationID, Bool)
         case deadlineReached
     }
 
@@ -56,6 +127,14 @@ extension Device {
         case messagesArrived
         case contactFound(Ticket, Contact)
         case contactRefused(Ticket, Refusal)
+        case groupDone(Ticket, GroupOutcome)
+        case groupRefused(Ticket, Refusal)
+        /// Somebody has, or has read, messages of ours.
+        case receipt(ReceiptNews)
+        case presence(UserID, Presence)
+        case typing(ConversationID, UserID, Bool)
+        /// Numbers that are missing and were asked for.
+        case hole(ConversationID, count: Int)
         case sessionChanged(SessionChange)
         /// For logs and people; decides nothing.
         case note(DeviceNote)
@@ -65,13 +144,25 @@ extension Device {
 /// What is to be stored. Each replaces what was stored under its key.
 public enum ClientWrite: Sendable {
     case account(Account)
+    case settings(Settings)
     case contact(Contact)
     case conversation(Conversation)
     case message(MessageRecord)
     case status(MessageID, MessageStatus)
     case outbox(OutboxItem)
     case outboxRemoved(MessageID)
-    case alarm(Alarm, ConversationKey, Timestamp)
+    case alarm(AlarmRecord)
+    /// Records of an MLS group: to be applied to those stored (`StateDelta`: nil values and `replacesAll` delete).
+    case group(ConversationID, StateDelta)
+    /// A commit of ours under way, private to this device; nil: over.
+    case pending(ConversationID, [UInt8]?)
+    /// Private halves of a KeyPackage, under its reference; nil: used up.
+    case keyPackage(reference: [UInt8], [UInt8]?)
+    case receipts(ConversationID, DeviceID, ReceiptLine)
+    /// The highest order given to a submission.
+    case order(UInt64)
+    /// What came of a Welcome so far; nil: it is whole.
+    case welcome(ConversationID, [UInt8]?)
 }
 
 public enum SessionChange: Equatable, Sendable {
@@ -105,65 +196,16 @@ public enum SessionFailure: Explained, Equatable {
     }
 }
 
-/// What a hub did that it must not.
-public enum Alarm: UInt8, Hashable, Sendable {
-    case otherHub = 1
-    case gap = 2
-    case chainBroken = 3
-    case forkedReceipt = 4
-    case foreignSender = 5
-    case tooManyConversations = 6
-}
-
 public enum DeviceNote: Equatable, Sendable {
     case alarm(Alarm)
-    case undecryptable(CipherError)
+    case undecryptable(String)
     case badRecord
     case recordRolledBack
     case recordEquivocated
-    case unsignedReceipt
     case unexpectedFrame
     case keyChanged(Address)
-}
-
-/// Why a text is not taken into the outbox.
-public enum SendError: Explained, Equatable {
-    case notJoined
-    case empty
-    case tooLong(bytes: Int)
-    case outboxFull
-    case toOneself
-    case keyChanged(Address)
-    case blocked(Address)
-
-    public var explanation: Explanation {
-        switch self {
-        case .notJoined:
-            Explanation(
-                what: "Nothing can be sent yet.", why: "This profile has not joined a node.",
-                remedy: "Run: courier join LINK --handle NAME")
-        case .empty:
-            Explanation(
-                what: "There is nothing to send.", why: "The text is empty.", remedy: "Give a text, or - and text on standard input.")
-        case .tooLong(let bytes):
-            Explanation(
-                what: "The message is too long.", why: "It has \(bytes) bytes; a text has at most \(Limits.textBytesMax).",
-                remedy: "Send it in parts.")
-        case .outboxFull:
-            Explanation(
-                what: "The message was not taken.", why: "\(ClientLimits.outboxItemsMax) messages wait in the outbox already.",
-                remedy: "Wait until some of them are delivered: courier outbox")
-        case .toOneself:
-            Explanation(what: "The message was not taken.", why: "The address is your own.", remedy: "Give somebody else's address.")
-        case .keyChanged(let address):
-            Explanation(
-                what: "The identity key of \(address) has changed; nothing was sent.",
-                why: "Either the contact began anew, or somebody poses as the contact.",
-                remedy: "Compare safety numbers (courier contact show \(address)); then: courier contact trust \(address)")
-        case .blocked(let address):
-            Explanation(
-                what: "Nothing was sent.", why: "You have blocked \(address).",
-                remedy: "Run: courier contact block \(address) --undo")
-        }
-    }
+    /// A Welcome or a KeyPackage that does not hold.
+    case badHandshake(String)
+    /// This profile is an old copy of itself: it rejoins its conversations before it sends.
+    case restored
 }

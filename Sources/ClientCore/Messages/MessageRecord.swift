@@ -1,3 +1,4 @@
+public import Groups
 public import Vocabulary
 
 /// How far a message of ours has come. Each is tied to one durable act (DESIGN §1).
@@ -22,10 +23,24 @@ public struct MessageStatus: Hashable, Sendable {
     }
 }
 
-/// Whom a message is from or to; an address alone until the directory has told whose it is.
+/// Which thread a message belongs to: everything with one user, or a group. An address alone until the directory has told whose it is.
 public enum Peer: Hashable, Sendable {
     case user(UserID)
     case address(Address)
+    case group(ConversationID)
+}
+
+/// A change of who is in a conversation, or of what it is called.
+public enum MembershipChange: Hashable, Sendable {
+    case added([UserID])
+    case removed([UserID])
+    case left([UserID])
+    /// A device of a member came back in.
+    case rejoined([UserID])
+    case renamed(String)
+    case roles([UserID: Role])
+    /// This device came in.
+    case joined
 }
 
 /// One message of the history.
@@ -35,10 +50,15 @@ public struct MessageRecord: Hashable, Sendable {
         case incoming(String)
         /// It came in its place and could not be opened; the reason, for people.
         case undecryptable(String)
+        case membership(MembershipChange)
     }
 
     public let message: MessageID
     public let peer: Peer
+    /// Who wrote it, or made the change; nil for what we wrote before there was a conversation.
+    public let author: UserID?
+    /// Of a stranger whom the user had not accepted when it came.
+    public let isRequest: Bool
     public let conversation: ConversationKey?
     public let body: Body
     /// The sender's clock; for what could not be opened, ours.
@@ -46,8 +66,11 @@ public struct MessageRecord: Hashable, Sendable {
     public let status: MessageStatus
 
     public init(
-        message: MessageID, peer: Peer, conversation: ConversationKey?, body: Body, sent: Timestamp, status: MessageStatus
+        message: MessageID, peer: Peer, author: UserID?, isRequest: Bool = false, conversation: ConversationKey?, body: Body, sent: Timestamp,
+        status: MessageStatus
     ) {
+        self.author = author
+        self.isRequest = isRequest
         self.message = message
         self.peer = peer
         self.conversation = conversation

@@ -1,3 +1,4 @@
+internal import Groups
 public import Vocabulary
 
 // How messages are stored: what never changes, and the status beside it, which does.
@@ -25,9 +26,11 @@ extension MessageRecord {
     /// All but the status.
     public func encoded() -> [UInt8] {
         var writer = ByteWriter()
-        writer.write(UInt16(1))
+        writer.write(UInt16(2))
         writer.write(message)
         writer.write(peer)
+        writer.write(optional: author) { $0.write($1) }
+        writer.write(UInt8(isRequest ? 1 : 0))
         writer.write(optional: conversation) { $0.write($1) }
         switch body {
         case .outgoing(let text):
@@ -39,6 +42,9 @@ extension MessageRecord {
         case .undecryptable(let reason):
             writer.write(UInt8(3))
             writer.write(text: reason)
+        case .membership(let change):
+            writer.write(UInt8(4))
+            writer.write(change)
         }
         writer.write(UInt64(sent.milliseconds))
         return writer.bytes
@@ -46,14 +52,17 @@ extension MessageRecord {
 
     public init(decoding bytes: [UInt8], status: MessageStatus) throws(CodecError) {
         var reader = ByteReader(bytes)
-        guard try reader.integer(UInt16.self) == 1 else { throw .badValue("the format of a message") }
+        guard try reader.integer(UInt16.self) == 2 else { throw .badValue("the format of a message") }
         message = try reader.id()
         peer = try reader.peer()
+        author = try reader.optional { reader throws(CodecError) in try reader.id() }
+        isRequest = try reader.integer(UInt8.self) == 1
         conversation = try reader.optional { reader throws(CodecError) in try reader.conversationKey() }
         switch try reader.integer(UInt8.self) {
         case 1: body = .outgoing(try reader.text(max: Limits.textBytesMax))
         case 2: body = .incoming(try reader.text(max: Limits.textBytesMax))
         case 3: body = .undecryptable(try reader.text(max: Limits.textBytesMax))
+        case 4: body = .membership(try reader.membershipChange())
         default: throw .badValue("a message's body")
         }
         sent = Timestamp(milliseconds: Int64(try reader.counter(SequenceNumber.self).value))
@@ -66,6 +75,7 @@ extension ByteWriter {
     mutating func write(_ refusal: Refusal) {
         write(refusal.code.rawValue)
         write(text: refusal.detail)
+        write(optional: refusal.epoch) { $0.write($1) }
     }
 
     mutating func write(_ peer: Peer) {
@@ -76,6 +86,9 @@ extension ByteWriter {
         case .address(let address):
             write(UInt8(2))
             write(address)
+        case .group(let id):
+            write(UInt8(3))
+            write(id)
         }
     }
 }
@@ -83,14 +96,67 @@ extension ByteWriter {
 extension ByteReader {
     mutating func refusal() throws(CodecError) -> Refusal {
         let code = Refusal.Code(rawValue: try integer()) ?? .unknown
-        return Refusal(code, try text(max: Limits.reasonBytesMax))
+        let detail = try text(max: Limits.reasonBytesMax)
+        return Refusal(code, detail, epoch: try optional { reader throws(CodecError) in try reader.counter() })
     }
 
     mutating func peer() throws(CodecError) -> Peer {
         switch try integer(UInt8.self) {
         case 1: .user(try id())
         case 2: .address(try address())
+        case 3: .group(try id())
         default: throw .badValue("a peer")
         }
+    }
+}
+
+extension ByteWriter {
+    fileprivate mutating func write(_ change: MembershipChange) {
+        switch change {
+        case .added(let users): write(1, users)
+        case .removed(let users): write(2, users)
+        case .left(let users): write(3, users)
+        case .rejoined(let users): write(4, users)
+        case .renamed(let name):
+            write(UInt8(5))
+            write(text: name)
+        case .roles(let roles):
+            write(UInt8(6))
+            write(vector: roles.sorted { $0.key < $1.key }) { writer, item in
+                writer.write(item.key)
+                writer.write(item.value.rawValue)
+            }
+        case .joined: write(UInt8(7))
+        }
+    }
+
+    private mutating func write(_ kind: UInt8, _ users: [UserID]) {
+        write(kind)
+        write(vector: users) { $0.write($1) }
+    }
+}
+
+extension ByteReader {
+    fileprivate mutating func membershipChange() throws(CodecError) -> MembershipChange {
+        switch try integer(UInt8.self) {
+        case 1: return .added(try users())
+        case 2: return .removed(try users())
+        case 3: return .left(try users())
+        case 4: return .rejoined(try users())
+        case 5: return .renamed(try text(max: GroupProfile.nameBytesMax))
+        case 6:
+            let list = try vector(max: Limits.rosterDevicesMax) { reader throws(CodecError) -> (UserID, Role) in
+                let user: UserID = try reader.id()
+                guard let role = Role(rawValue: try reader.integer()) else { throw .badValue("a role") }
+                return (user, role)
+            }
+            return .roles(Dictionary(list, uniquingKeysWith: { first, _ in first }))
+        case 7: return .joined
+        default: throw .badValue("a change of members")
+        }
+    }
+
+    private mutating func users() throws(CodecError) -> [UserID] {
+        try vector(max: Limits.rosterDevicesMax) { reader throws(CodecError) in try reader.id() }
     }
 }

@@ -15,6 +15,39 @@ public enum ClientLimits {
     /// Half of what a node tolerates (`Limits.sessionIdleTimeout`).
     public static let pingEvery = Duration.seconds(60)
     public static let pongTimeout = Duration.seconds(20)
+    /// One-time KeyPackages that wait at the home, and below which more are made.
+    public static let keyPackagesWanted = 40
+    public static let keyPackagesLow = 20
+    public static let keyPackageLifetime = Duration.days(90)
+    /// Users added by one commit: their KeyPackages and Welcome fit a frame.
+    public static let addedPerCommitMax = 48
+    /// For how long somebody without KeyPackages is asked for again.
+    public static let claimPatience = Duration.seconds(5)
+    /// For how long we try to add somebody whose home does not answer.
+    public static let intentLifetime = Duration.days(30)
+    /// Heads kept to compare with what others have seen.
+    public static let recentHeads = 1_024
+    /// Steps of each kind kept of one device's receipts: for "when".
+    public static let receiptSteps = 32
+    /// Own messages of one conversation whose read receipts are still waited for.
+    public static let awaitingMax = 512
+    /// Events that are kept while one in front of them is missing.
+    public static let heldMax = 512
+    /// How long a missing event may take, and how often it is asked for.
+    public static let refetchAfter = Duration.seconds(3)
+    public static let refetchesMax = 4
+    /// Tries to come back in before a conversation is given up.
+    public static let rejoinsMax = 6
+    /// Read receipts said again at the start of a session: what was said last may have been lost with the one before.
+    public static let marksResentMax = 64
+    /// Devices that one read receipt goes to.
+    public static let markRecipientsMax = 64
+    /// Members up to whom typing is told.
+    public static let typingMembersMax = 64
+    /// Messages of past epochs are opened for this many epochs.
+    public static let markKeysKept = 6
+    /// Content is padded to a multiple of this, so that its length tells less.
+    public static let paddingMultiple = 128
     /// Look-ups in flight; more wait.
     public static let lookupsMax = 64
 }

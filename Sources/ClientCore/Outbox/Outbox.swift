@@ -16,7 +16,10 @@ public struct Outbox: Sendable {
     private(set) var retryAt: Instant?
 
     init(_ stored: [OutboxItem]) {
-        for item in stored { items[item.message] = item }
+        for item in stored {
+            items[item.message] = item
+            count += item.isNumbered ? 0 : 1
+        }
         nextOrder = (stored.map(\.order).max() ?? 0) &+ 1
     }
 
@@ -26,30 +29,47 @@ public struct Outbox: Sendable {
     public var all: [OutboxItem] { items.values.sorted { ($0.order, $0.message) < ($1.order, $1.message) } }
 
     /// What people call the outbox: not yet accepted.
-    public var waiting: [OutboxItem] { all.filter { !$0.isNumbered && !$0.isCreation } }
+    public var waiting: [OutboxItem] { all.filter { !$0.isNumbered && $0.isText } }
 
-    var count: Int { items.count }
+    /// Not yet numbered.
+    private(set) var count = 0
 
-    mutating func add(_ message: MessageID, to address: Address, stage: OutboxItem.Stage) -> OutboxItem {
-        let item = OutboxItem(message: message, order: nextOrder, address: address, stage: stage)
+    mutating func add(
+        _ message: MessageID, to target: Target, in conversation: ConversationID?, _ body: OutboxItem.Body, _ stage: OutboxItem.Stage
+    ) -> OutboxItem {
+        let item = OutboxItem(message: message, order: nextOrder, target: target, conversation: conversation, body: body, stage: stage)
         nextOrder &+= 1
         items[message] = item
+        count += item.isNumbered ? 0 : 1
         return item
     }
 
-    mutating func keep(_ item: OutboxItem) { items[item.message] = item }
+    mutating func keep(_ item: OutboxItem) {
+        if let old = items[item.message], !old.isNumbered, item.isNumbered { count -= 1 }
+        items[item.message] = item
+    }
 
     mutating func remove(_ message: MessageID) {
-        items[message] = nil
+        if let old = items.removeValue(forKey: message), !old.isNumbered { count -= 1 }
         inFlight.remove(message)
     }
 
-    /// Those that wait for their recipient's keys.
+    /// Those whose recipient is not known yet.
     func unresolved(for address: Address? = nil) -> [OutboxItem] {
-        all.filter { item in
-            guard case .unresolved = item.stage else { return false }
-            return address == nil || item.address == address
+        sorted { item in
+            guard item.conversation == nil, item.isWaiting, case .address(let target) = item.target else { return false }
+            return address == nil || target == address
         }
+    }
+
+    /// What a conversation has to send and has not sealed.
+    func waiting(in conversation: ConversationID) -> [OutboxItem] { sorted { $0.conversation == conversation && $0.isWaiting } }
+    /// What was sealed in it and has no number yet.
+    func sealed(in conversation: ConversationID) -> [OutboxItem] { sorted { $0.conversation == conversation && $0.submission != nil } }
+    func unnumbered(in conversation: ConversationID) -> [OutboxItem] { sorted { $0.conversation == conversation && !$0.isNumbered } }
+
+    private func sorted(_ condition: (OutboxItem) -> Bool) -> [OutboxItem] {
+        items.values.filter(condition).sorted { ($0.order, $0.message) < ($1.order, $1.message) }
     }
 
     // MARK: The session's hand-over
@@ -81,7 +101,7 @@ public struct Outbox: Sendable {
     }
 
     /// The next item to hand over; nil when there is none or no room.
-    mutating func takeNext(unless isBlocked: (OutboxItem) -> Bool) -> OutboxItem? {
+    mutating func takeNext() -> OutboxItem? {
         while inFlight.count < ClientLimits.submissionsInFlightMax, readyHead < ready.count {
             let message = ready[readyHead]
             readyHead += 1
@@ -89,21 +109,18 @@ public struct Outbox: Sendable {
                 ready.removeFirst(readyHead)
                 readyHead = 0
             }
-            guard let item = items[message], item.submission != nil, !inFlight.contains(message), !isBlocked(item) else { continue }
+            guard let item = items[message], item.submission != nil, !inFlight.contains(message) else { continue }
             inFlight.insert(message)
             return item
         }
         return nil
     }
 
-    /// What depends on a founding that is done now, in order, before what is ready already.
-    mutating func release(_ conversation: ConversationID) {
-        let waiting = all.filter { item in
-            item.conversation == conversation && item.state == .queued && !item.isCreation && !inFlight.contains(item.message)
-        }
-        let released = Set(waiting.map(\.message))
-        ready = waiting.map(\.message) + ready.dropFirst(readyHead).filter { !released.contains($0) }
-        readyHead = 0
+    /// Sealed anew: handed over once more, whatever was said of the bytes before.
+    mutating func enqueueAnew(_ message: MessageID) {
+        inFlight.remove(message)
+        delayed.removeAll { $0 == message }
+        ready.append(message)
     }
 
     mutating func answered(_ message: MessageID) {

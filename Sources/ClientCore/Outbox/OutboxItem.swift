@@ -1,11 +1,25 @@
 public import Vocabulary
 
-/// A message of ours that is not yet where it should be.
+/// Something of ours that is not yet where it should be.
 public struct OutboxItem: Hashable, Sendable {
-    /// unresolved ──contact known──▶ sealed ──accepted──▶ numbered ──delivered──▶ (gone); from each ──failed──▶ (gone)
+    /// What it says; kept until the hub has numbered it, to be sealed anew whenever the conversation moves on to another epoch.
+    public enum Body: Hashable, Sendable {
+        case text(String, sent: Timestamp)
+        /// Hands our presence token over.
+        case token(Bytes32, sent: Timestamp)
+        /// Founds the conversation.
+        case founding
+        /// A commit or a proposal.
+        case handshake(EventKind)
+        /// A message that is numbered: the history has its text.
+        case numbered
+    }
+
+    /// waiting ──conversation ready──▶ sealed ──accepted──▶ numbered ──read by all──▶ (gone); sealed ──new epoch──▶ waiting;
+    /// from each ──failed──▶ (gone)
     public enum Stage: Hashable, Sendable {
-        /// The recipient is not known yet: sealed as soon as the directory has told the device keys.
-        case unresolved(text: String, sent: Timestamp)
+        /// For its recipient to be known, and the conversation to be ready.
+        case waiting
         /// Retries send these bytes.
         case sealed(Submission)
         case numbered(ConversationID, SequenceNumber, Digest)
@@ -14,7 +28,10 @@ public struct OutboxItem: Hashable, Sendable {
     public let message: MessageID
     /// The order in which the user sent.
     public let order: UInt64
-    public let address: Address
+    public let target: Target
+    /// Where it goes, once that is known.
+    public internal(set) var conversation: ConversationID?
+    public internal(set) var body: Body
     public internal(set) var stage: Stage
     public internal(set) var state: MessageState
     /// Why it still waits, when somebody said so.
@@ -22,32 +39,23 @@ public struct OutboxItem: Hashable, Sendable {
     /// When it was last handed to the home, by the wall clock.
     public internal(set) var submitted: Timestamp?
 
-    init(message: MessageID, order: UInt64, address: Address, stage: Stage) {
-        self.message = message
-        self.order = order
-        self.address = address
-        self.stage = stage
-        state = .queued
+    init(message: MessageID, order: UInt64, target: Target, conversation: ConversationID?, body: Body, stage: Stage) {
+        (self.message, self.order, self.target, self.conversation) = (message, order, target, conversation)
+        (self.body, self.stage, state) = (body, stage, .queued)
     }
 
-    public var submission: Submission? {
-        if case .sealed(let submission) = stage { submission } else { nil }
-    }
+    public var submission: Submission? { if case .sealed(let submission) = stage { submission } else { nil } }
+    public var isWaiting: Bool { stage == .waiting }
+    public var isNumbered: Bool { if case .numbered = stage { true } else { false } }
+    public var number: SequenceNumber? { if case .numbered(_, let number, _) = stage { number } else { nil } }
+    public var isFounding: Bool { body == .founding }
 
-    /// The founding of a conversation: no message that anybody wrote.
-    public var isCreation: Bool {
-        if case .create = submission?.kind { true } else { false }
-    }
-
-    public var isNumbered: Bool {
-        if case .numbered = stage { true } else { false }
-    }
-
-    public var conversation: ConversationID? {
-        switch stage {
-        case .unresolved: nil
-        case .sealed(let submission): submission.conversation
-        case .numbered(let conversation, _, _): conversation
+    /// A message that somebody wrote, rather than what the protocol needs.
+    public var isText: Bool {
+        switch body {
+        case .text: true
+        case .numbered: true
+        case .token, .founding, .handshake: false
         }
     }
 }
@@ -55,15 +63,35 @@ public struct OutboxItem: Hashable, Sendable {
 extension OutboxItem {
     public func encoded() -> [UInt8] {
         var writer = ByteWriter()
-        writer.write(UInt16(1))
+        writer.write(UInt16(2))
         writer.write(message)
         writer.write(order)
-        writer.write(address)
-        switch stage {
-        case .unresolved(let text, let sent):
+        switch target {
+        case .address(let address):
+            writer.write(UInt8(1))
+            writer.write(address)
+        case .group(let id):
+            writer.write(UInt8(2))
+            writer.write(id)
+        }
+        writer.write(optional: conversation) { $0.write($1) }
+        switch body {
+        case .text(let text, let sent):
             writer.write(UInt8(1))
             writer.write(text: text)
             writer.write(UInt64(sent.milliseconds))
+        case .token(let token, let sent):
+            writer.write(UInt8(2))
+            writer.write(fixed: token.bytes)
+            writer.write(UInt64(sent.milliseconds))
+        case .founding: writer.write(UInt8(3))
+        case .handshake(let kind):
+            writer.write(UInt8(4))
+            writer.write(kind.rawValue)
+        case .numbered: writer.write(UInt8(5))
+        }
+        switch stage {
+        case .waiting: writer.write(UInt8(1))
         case .sealed(let submission):
             writer.write(UInt8(2))
             writer.write(submission)
@@ -81,12 +109,27 @@ extension OutboxItem {
 
     public init(decoding bytes: [UInt8]) throws(CodecError) {
         var reader = ByteReader(bytes)
-        guard try reader.integer(UInt16.self) == 1 else { throw .badValue("the format of an outbox item") }
+        guard try reader.integer(UInt16.self) == 2 else { throw .badValue("the format of an outbox item") }
         message = try reader.id()
         order = try reader.integer()
-        address = try reader.address()
         switch try reader.integer(UInt8.self) {
-        case 1: stage = .unresolved(text: try reader.text(max: Limits.textBytesMax), sent: try reader.timestamp())
+        case 1: target = .address(try reader.address())
+        case 2: target = .group(try reader.id())
+        default: throw .badValue("the target of an outbox item")
+        }
+        conversation = try reader.optional { reader throws(CodecError) in try reader.id() }
+        switch try reader.integer(UInt8.self) {
+        case 1: body = .text(try reader.text(max: Limits.textBytesMax), sent: try reader.timestamp())
+        case 2: body = .token(try reader.bytes32(), sent: try reader.timestamp())
+        case 3: body = .founding
+        case 4:
+            guard let kind = EventKind(rawValue: try reader.integer()) else { throw .badValue("the kind of a handshake") }
+            body = .handshake(kind)
+        case 5: body = .numbered
+        default: throw .badValue("the body of an outbox item")
+        }
+        switch try reader.integer(UInt8.self) {
+        case 1: stage = .waiting
         case 2: stage = .sealed(try reader.submission())
         case 3: stage = .numbered(try reader.id(), try reader.counter(), try reader.id())
         default: throw .badValue("the stage of an outbox item")

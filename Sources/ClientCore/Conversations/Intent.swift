@@ -1,0 +1,68 @@
+public import Groups
+public import Vocabulary
+
+/// A change of a group that we want and that is not in it yet. Stored until a commit of ours with it was accepted, or it is refused for good.
+public struct Intent: Hashable, Sendable {
+    public enum Change: Hashable, Sendable {
+        /// Rising.
+        case add([UserID])
+        case remove([UserID])
+        case rename(String)
+        case role(UserID, Role)
+        /// Fresh keys on our path (RFC 9420 §12.4): soon after joining.
+        case refresh
+        case leave
+    }
+
+    public let id: UInt64
+    public var change: Change
+    /// Given up then.
+    public let until: Timestamp
+
+    func write(to writer: inout ByteWriter) {
+        writer.write(id)
+        writer.write(UInt64(until.milliseconds))
+        switch change {
+        case .add(let users):
+            writer.write(UInt8(1))
+            writer.write(vector: users) { $0.write($1) }
+        case .remove(let users):
+            writer.write(UInt8(2))
+            writer.write(vector: users) { $0.write($1) }
+        case .rename(let name):
+            writer.write(UInt8(3))
+            writer.write(text: name)
+        case .role(let user, let role):
+            writer.write(UInt8(4))
+            writer.write(user)
+            writer.write(role.rawValue)
+        case .refresh: writer.write(UInt8(5))
+        case .leave: writer.write(UInt8(6))
+        }
+    }
+
+    init(from reader: inout ByteReader) throws(CodecError) {
+        id = try reader.integer()
+        until = try reader.timestamp()
+        switch try reader.integer(UInt8.self) {
+        case 1: change = .add(try reader.users())
+        case 2: change = .remove(try reader.users())
+        case 3: change = .rename(try reader.text(max: GroupProfile.nameBytesMax))
+        case 4:
+            let user: UserID = try reader.id()
+            guard let role = Role(rawValue: try reader.integer()) else { throw .badValue("a role") }
+            change = .role(user, role)
+        case 5: change = .refresh
+        case 6: change = .leave
+        default: throw .badValue("an intent")
+        }
+    }
+
+    init(id: UInt64, _ change: Change, until: Timestamp) { (self.id, self.change, self.until) = (id, change, until) }
+}
+
+extension ByteReader {
+    fileprivate mutating func users() throws(CodecError) -> [UserID] {
+        try vector(max: Limits.rosterDevicesMax) { reader throws(CodecError) in try reader.id() }
+    }
+}

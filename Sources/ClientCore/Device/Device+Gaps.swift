@@ -1,0 +1,82 @@
+internal import Cryptography
+internal import Groups
+internal import MLS
+internal import Vocabulary
+
+// Numbers that are missing: asked for again, and if they cannot be had the conversation is rejoined and the user told.
+
+extension Device {
+    /// Kept until what is in front of it has come. Not acknowledged for the conversation: our watermark stays where it is.
+    mutating func hold(_ item: Conversation.Held, at now: Instant) {
+        let id = item.key.conversation
+        let isNew = conversations.update(id) { one -> Bool in
+            if one.held.count < ClientLimits.heldMax { one.held[item.number] = item }
+            guard one.refetch == nil else { return false }
+            one.refetch = Conversation.Refetch(until: now + ClientLimits.refetchAfter, tries: 1)
+            return true
+        }
+        if isNew == true { refetch(id) }
+    }
+
+    private mutating func refetch(_ id: ConversationID) {
+        guard isLive, let one = conversations[id] else { return }
+        let first = one.head.next
+        // An acceptance of a copy of us is no event: the event it stands for is missing.
+        let last = one.held.filter { if case .event = $0.value { true } else { false } }.keys.min()
+        let through = last.map { SequenceNumber(unchecked: max($0.value - 1, first.value)) } ?? one.held.keys.max() ?? first
+        emit(.hole(id, count: Int(clamping: through.value - first.value + 1)))
+        emit(.send(.refetch(one.key, from: first, through: through)))
+    }
+
+    var nextRefetch: Instant? { conversations.all.compactMap(\.refetch?.until).min() }
+
+    mutating func refetchOverdue(at now: Instant, using random: inout some RandomNumberGenerator) {
+        guard isLive else { return }
+        for one in conversations.all {
+            guard let wait = one.refetch, wait.until <= now else { continue }
+            guard wait.tries < ClientLimits.refetchesMax else {
+                // They are gone. What is left is to go on from where the hub stands.
+                raise(.gap, one.key, one.head.next)
+                change(one.id) {
+                    $0.refetch = nil
+                    $0.held = [:]
+                    $0.isStale = true
+                }
+                continue
+            }
+            _ = conversations.update(one.id) {
+                $0.refetch = Conversation.Refetch(until: now + ClientLimits.refetchAfter, tries: wait.tries + 1)
+            }
+            refetch(one.id)
+        }
+    }
+
+    /// The hub refused an epoch as over: the commit that ended it must come.
+    mutating func awaitCommit(_ id: ConversationID, at now: Instant) {
+        guard conversations[id]?.awaitsCommit == nil else { return }
+        let until = now + ClientLimits.refetchAfter * ClientLimits.refetchesMax
+        _ = conversations.update(id) { $0.awaitsCommit = until }
+        due[id] = until
+    }
+
+    // MARK: An old copy
+
+    /// The home has seen later submissions of this device than we know of: somebody restored an old copy of the profile. To send now could
+    /// use a key a second time, so every conversation is rejoined first.
+    mutating func restored(seen: UInt64) {
+        order = seen
+        write(.order(order))
+        emit(.note(.restored))
+        keyPackages.isDoubtful = true
+        for one in conversations.all where one.standing.isFollowed && one.isFounded && groups[one.id] != nil {
+            if let item = one.committing.flatMap({ outbox[$0] }) { remove(item) }
+            groups.setPending(nil, for: one.id)
+            write(.pending(one.id, nil))
+            change(one.id) {
+                $0.isStale = true
+                $0.committing = nil
+            }
+            unseal(in: one.id)
+        }
+    }
+}

@@ -1,0 +1,175 @@
+internal import Groups
+internal import Vocabulary
+
+/// What somebody wants of a group, until it is so or cannot be.
+struct PendingWish: Sendable {
+    let wish: GroupWish
+    /// Not resolved yet.
+    var unresolved: [Address]
+    var users: [UserID] = []
+    /// Once the group is known.
+    var conversation: ConversationID?
+    var intent: UInt64?
+}
+
+// What the user asks of groups. Source: docs/protocol/hub.md, "Groups".
+extension Device {
+    mutating func begin(_ wish: GroupWish, for ticket: Ticket, using random: inout some RandomNumberGenerator) {
+        guard account.isMember else { return emit(.groupRefused(ticket, Refusal(.notPermitted, "this profile has not joined a node"))) }
+        var pending = PendingWish(wish: wish, unresolved: [], conversation: wish.conversation)
+        if let id = wish.conversation {
+            guard let one = conversations[id], !one.profile.isDirect else {
+                return emit(.groupRefused(ticket, Refusal(.unknownConversation, "this profile is in no such group")))
+            }
+            guard one.standing == .accepted else { return emit(.groupRefused(ticket, Refusal(.notOnRoster, "you are not in the group"))) }
+        }
+        for address in wish.addresses {
+            if let contact = contacts[address], contact.record != nil || address == account.address {
+                pending.users.append(contact.user)
+            } else if address == account.address {
+                pending.users.append(account.userID)
+            } else if !pending.unresolved.contains(address) {
+                pending.unresolved.append(address)
+            }
+        }
+        wishes[ticket] = pending
+        guard !pending.unresolved.isEmpty else { return carryOut(ticket, using: &random) }
+        guard isLive else { return report(ticket, unreachable: phase != .idle && failures > 0) }
+        for address in pending.unresolved { ask(.member(ticket, address)) }
+    }
+
+    mutating func resolved(
+        _ address: Address, as contact: Contact, for ticket: Ticket, using random: inout some RandomNumberGenerator
+    ) {
+        guard var pending = wishes[ticket], pending.unresolved.contains(address) else { return }
+        guard contact.standing == .pinned else {
+            return giveUp(ticket, Refusal(.blocked, "the identity key of \(address) has changed; see: courier contact trust"))
+        }
+        pending.unresolved.removeAll { $0 == address }
+        pending.users.append(contact.user)
+        wishes[ticket] = pending
+        if pending.unresolved.isEmpty { carryOut(ticket, using: &random) }
+    }
+
+    private mutating func carryOut(_ ticket: Ticket, using random: inout some RandomNumberGenerator) {
+        guard var pending = wishes[ticket] else { return }
+        let users = Array(Set(pending.users)).sorted()
+        let until = wall + ClientLimits.intentLifetime
+        let id = random.next() >> 12
+        switch pending.wish {
+        case .create(let name, _):
+            guard name.utf8.count <= GroupProfile.nameBytesMax, !name.isEmpty else {
+                return giveUp(ticket, Refusal(.tooLarge, "a group's name has 1 to \(GroupProfile.nameBytesMax) bytes"))
+            }
+            let others = users.filter { $0 != account.userID }
+            for user in others { markAccepted(user) }
+            let profile = GroupProfile(kind: .group, name: name, roles: [account.userID: .owner])
+            guard let one = found(profile, adding: others, using: &random) else {
+                return giveUp(ticket, Refusal(.unknown, "the group could not be made"))
+            }
+            pending.conversation = one.id
+            pending.intent = one.intents.first?.id
+            touched.insert(one.id)
+        case .add(let group, _):
+            for user in users { markAccepted(user) }
+            want(.add(users), in: group, id, until, &pending)
+        case .remove(let group, _): want(.remove(users.filter { $0 != account.userID }), in: group, id, until, &pending)
+        case .rename(let group, let name):
+            guard name.utf8.count <= GroupProfile.nameBytesMax, !name.isEmpty else {
+                return giveUp(ticket, Refusal(.tooLarge, "a group's name has 1 to \(GroupProfile.nameBytesMax) bytes"))
+            }
+            want(.rename(name), in: group, id, until, &pending)
+        case .role(let group, _, let role):
+            guard let user = users.first, roster(group).contains(where: { $0.user == user }) else {
+                return giveUp(ticket, Refusal(.notOnRoster, "the user is not in the group"))
+            }
+            let owners = conversations[group]?.profile.roles.filter { $0.value == .owner }.map(\.key) ?? []
+            guard role == .owner || owners != [user] else { return giveUp(ticket, Refusal(.notPermitted, "make somebody else owner first")) }
+            want(.role(user, role), in: group, id, until, &pending)
+        case .leave(let group):
+            let users = Set(roster(group).map(\.user)).subtracting([account.userID])
+            let owners = conversations[group]?.profile.roles.filter { $0.value == .owner && users.contains($0.key) } ?? [:]
+            if conversations[group]?.profile.role(of: account.userID) == .owner, owners.isEmpty, !users.isEmpty {
+                return giveUp(ticket, Refusal(.notPermitted, "you are its only owner: make somebody else owner first"))
+            }
+            want(.leave, in: group, id, until, &pending)
+        }
+        wishes[ticket] = pending
+        if let group = pending.conversation { tell(group, [:]) }
+    }
+
+    /// Writing to somebody, or wanting somebody in a group, makes the user no stranger.
+    private mutating func markAccepted(_ user: UserID) {
+        if let contact = contacts[user] { accept(contact) }
+    }
+
+    private mutating func want(
+        _ change: Intent.Change, in group: ConversationID, _ id: UInt64, _ until: Timestamp, _ pending: inout PendingWish
+    ) {
+        pending.intent = id
+        self.change(group) { $0.intents.append(Intent(id: id, change, until: until)) }
+    }
+
+    // MARK: Answers
+
+    /// Whoever waits for a change of this conversation hears when it is so, and whom we could not reach.
+    mutating func tell(_ id: ConversationID, _ refusals: [UserID: Refusal]) {
+        guard let one = conversations[id] else { return }
+        let intents = Set(one.intents.map(\.id))
+        for (ticket, pending) in wishes.sorted(by: { $0.key.value < $1.key.value }) where pending.conversation == id {
+            let isOpen = pending.intent.map(intents.contains) ?? !one.isFounded
+            if !isOpen {
+                wishes[ticket] = nil
+                emit(.groupDone(ticket, GroupOutcome(conversation: id, waiting: refusals)))
+            } else if !refusals.isEmpty, one.committing == nil, case .add(let rest)? = one.intents.first(where: { $0.id == pending.intent })?.change,
+                rest.allSatisfy({ refusals[$0] != nil || roster(id).map(\.user).contains($0) })
+            {
+                // It goes on by itself; the command has said what it can.
+                wishes[ticket] = nil
+                emit(.groupDone(ticket, GroupOutcome(conversation: id, waiting: refusals)))
+            }
+        }
+    }
+
+    mutating func giveUpWishes(in id: ConversationID, _ refusal: Refusal?) {
+        let intents = Set(conversations[id]?.intents.map(\.id) ?? [])
+        for (ticket, pending) in wishes.sorted(by: { $0.key.value < $1.key.value })
+        where pending.conversation == id && !(pending.intent.map(intents.contains) ?? false) {
+            wishes[ticket] = nil
+            if let refusal {
+                emit(.groupRefused(ticket, refusal))
+            } else {
+                emit(.groupDone(ticket, GroupOutcome(conversation: id)))
+            }
+        }
+    }
+
+    mutating func giveUp(_ ticket: Ticket, _ refusal: Refusal) {
+        guard wishes.removeValue(forKey: ticket) != nil else { return }
+        emit(.groupRefused(ticket, refusal))
+    }
+
+    /// There is no session: what is in the group's own list of changes is done in a later one, the rest is told to whoever waits.
+    mutating func report(_ ticket: Ticket, unreachable: Bool) {
+        guard let pending = wishes[ticket], unreachable else { return }
+        wishes[ticket] = nil
+        emit(.groupRefused(ticket, Refusal(.busy, pending.intent == nil ? "the node cannot be reached" : "the node cannot be reached; it is done as soon as it can be")))
+    }
+}
+
+extension GroupWish {
+    var conversation: ConversationID? {
+        switch self {
+        case .create: nil
+        case .add(let id, _), .remove(let id, _), .leave(let id), .rename(let id, _), .role(let id, _, _): id
+        }
+    }
+
+    var addresses: [Address] {
+        switch self {
+        case .create(_, let members), .add(_, let members), .remove(_, let members): members
+        case .role(_, let address, _): [address]
+        case .leave, .rename: []
+        }
+    }
+}

@@ -1,0 +1,273 @@
+internal import Cryptography
+internal import Groups
+internal import MLS
+internal import Vocabulary
+
+// Coming into a conversation: by Welcome, or on our own by external commit (RFC 9420 §12.4.3).
+
+extension Device {
+    // MARK: Welcome
+
+    mutating func take(_ part: WelcomePart, at now: Instant, using random: inout some RandomNumberGenerator) {
+        let id = part.key.conversation
+        if part.index == 0 { groups.welcomes[id] = [] }
+        guard let before = groups.welcomes[id], before.count == Int(part.index) * Limits.partBytesMax else {
+            return emit(.note(.badHandshake("a Welcome whose parts are not in order")))
+        }
+        let bytes = before + part.bytes
+        guard part.index + 1 == part.count else {
+            groups.welcomes[id] = bytes
+            return write(.welcome(id, bytes))
+        }
+        groups.welcomes[id] = nil
+        if part.count > 1 { write(.welcome(id, nil)) }
+        if let known = conversations[id] {
+            guard known.key == part.key else { return raise(.otherHub, part.key, part.number) }
+            // One we are in already: nothing is overwritten.
+            guard part.number > known.head, known.standing != .broken, known.standing != .declined, groups[id]?.isActive != true else {
+                return
+            }
+        } else if conversations.count >= Limits.conversationsResidentMax {
+            return raise(.tooManyConversations, part.key, part.number)
+        }
+        do throws(MLSError) {
+            guard let parcel = try? WelcomeParcel(decoding: bytes) else { throw .malformed(.truncated) }
+            guard let own = keyPackages.first(of: try MLSMessage(parcel.welcome).welcomedReferences) else {
+                return comeInAnyway(part, parcel)
+            }
+            var group = try Group.join(parcel.welcome, with: own, tree: parcel.tree, host: host)
+            guard group.id == part.key.groupID, let profile = GroupProfile(group.context.extensions) else { throw .wrongGroup }
+            let entries = group.members.compactMap { MemberLeaf.entry(of: $0.leaf) }
+            guard entries.contains(parcel.sender), profile.isDirect ? profile.peer(of: account.userID) != nil : true else { throw .wrongGroup }
+            let delta = group.takeChanges()
+            groups[id] = group
+            write(.group(id, delta))
+            if !own.package.isLastResort {
+                keyPackages.remove(own.reference)
+                write(.keyPackage(reference: own.reference, nil))
+            }
+            enter(part, parcel, profile, entries, at: now, using: &random)
+        } catch {
+            emit(.note(.badHandshake("\(error)")))
+        }
+    }
+
+    private mutating func enter(
+        _ part: WelcomePart, _ parcel: WelcomeParcel, _ profile: GroupProfile, _ entries: [RosterEntry], at now: Instant,
+        using random: inout some RandomNumberGenerator
+    ) {
+        let id = part.key.conversation
+        for entry in entries { met(entry.user) }
+        var one = Conversation(key: part.key, profile: profile, origin: .theirs, standing: standing(for: profile, from: parcel.sender.user))
+        one.jump(to: part.number, chain: parcel.chain)
+        one.joined = part.number
+        // Fresh keys of our own soon, the later the more members do the same (MLS checklist C 9, 11).
+        one.intents = [Intent(id: random.next() >> 12, .refresh, until: wall + ClientLimits.intentLifetime)]
+        if let group = groups[id], let markKey = try? MarkKey(of: group) { one.markKeys = [markKey] }
+        conversations[id] = one
+        change(id) { _ in }
+        awaitRefresh(id, at: now, using: &random)
+        receipts[id] = nil
+        for entry in entries where entry.device != account.deviceID {
+            let line = ReceiptLine(entry: entry, joined: part.number)
+            receipts[id, default: Receipts()][entry.device] = line
+            write(.receipts(id, entry.device, line))
+        }
+        advanced.insert(id)
+        guard !profile.isDirect else { return }
+        write(
+            .message(
+                MessageRecord(
+                    message: MessageID(Array(Hash.blake2b(part.key.groupID + withUnsafeBytes(of: part.number.value.bigEndian, Array.init)).bytes.prefix(16))) ?? .random(using: &random),
+                    peer: .group(id), author: parcel.sender.user, conversation: part.key, body: .membership(.joined), sent: wall,
+                    status: MessageStatus(.delivered, number: part.number))))
+        emit(.messagesArrived)
+    }
+
+    /// A stranger's direct conversation waits for the user's word; in a group one is among others.
+    private func standing(for profile: GroupProfile, from sender: UserID) -> Conversation.Standing {
+        guard let peer = profile.peer(of: account.userID) else { return .accepted }
+        guard let contact = contacts[peer] else { return .request }
+        if contact.isBlocked { return .declined }
+        return contact.isAccepted || contact.isVerified ? .accepted : .request
+    }
+
+    /// The private half is gone (this profile was restored): we are on the roster all the same, and come in by external commit.
+    private mutating func comeInAnyway(_ part: WelcomePart, _ parcel: WelcomeParcel) {
+        let id = part.key.conversation
+        guard conversations[id] == nil else { return }
+        var one = Conversation(
+            key: part.key, profile: .direct(account.userID, parcel.sender.user), origin: .theirs, standing: .request)
+        one.jump(to: part.number, chain: parcel.chain)
+        one.isStale = true
+        conversations[id] = one
+        change(id) { _ in }
+        met(parcel.sender.user)
+    }
+
+    // MARK: External commit
+
+    /// The answer to `fetchGroup`, part by part.
+    mutating func received(
+        _ part: AnswerPart, of request: RequestID, at now: Instant, using random: inout some RandomNumberGenerator
+    ) {
+        guard case .group(let id)? = questions[request] else { return emit(.note(.unexpectedFrame)) }
+        let before = parcels[request] ?? []
+        guard before.count == Int(part.index) * Limits.partBytesMax, part.index < part.count, part.count <= Limits.partsMax else {
+            return emit(.note(.unexpectedFrame))
+        }
+        parcels[request] = before + part.bytes
+        guard part.index + 1 == part.count else { return }
+        let bytes = parcels.removeValue(forKey: request) ?? []
+        _ = answered(request)
+        guard let one = conversations[id], one.isStale || groups[id] == nil, one.committing == nil else { return }
+        do throws(MLSError) {
+            guard let parcel = try? GroupParcel(decoding: bytes) else { throw .malformed(.truncated) }
+            try rejoin(one, parcel, using: &random)
+        } catch {
+            emit(.note(.badHandshake("\(error)")))
+            noGroup(id, Refusal(.handshakeInvalid, error.explanation.what), at: now, using: &random)
+        }
+    }
+
+    private mutating func rejoin(
+        _ one: Conversation, _ parcel: GroupParcel, using random: inout some RandomNumberGenerator
+    ) throws(MLSError) {
+        guard let info = try MLSMessage(parcel.groupInfo).groupInfo, info.context.groupID == one.key.groupID,
+            let profile = GroupProfile(info.context.extensions)
+        else { throw .wrongGroup }
+        // An older group than ours is no way forward: a hub that hands it out holds something back.
+        if let mine = groups[one.id], mine.isActive, info.context.epoch < mine.epoch {
+            throw .wrongEpoch(sent: info.context.epoch, current: mine.epoch)
+        }
+        let public_ = try PublicGroup(parcel.groupInfo, tree: parcel.tree, host: host)
+        let old = public_.members.first { MemberLeaf.entry(of: $0.leaf) == account.entry }?.index
+        let message = MessageID.random(using: &random)
+        let binding = MessageBinding(message: message, head: parcel.head, chain: parcel.chain)
+        let join = try Group.joinExternally(
+            parcel.groupInfo, tree: parcel.tree, as: try account.identity(at: wall), replacing: old,
+            authenticatedData: binding.encoded(), host: host, using: &random)
+        let bundle = CommitBundle(
+            epoch: Epoch(unchecked: info.context.epoch), commit: join.message, welcome: nil,
+            groupInfo: try join.group.groupInfo(includesTree: false))
+        var stored = StoredGroup()
+        stored.apply(join.group.stored)
+        // What lies before is gone for us, and said to be; what comes from here on is followed by the chain.
+        if parcel.head > one.head {
+            change(one.id) {
+                $0.jump(to: parcel.head, chain: parcel.chain)
+                $0.profile = profile
+            }
+        }
+        guard let one = conversations[one.id] else { return }
+        submit(bundle, as: message, .rejoin(stored.blob), in: one, using: &random)
+    }
+
+    /// The hub has numbered our external commit: we are in.
+    mutating func rejoined(
+        _ acceptance: Acceptance, _ submission: Submission, at now: Instant, using random: inout some RandomNumberGenerator
+    ) {
+        let id = acceptance.key.conversation
+        guard let blob = groups.pendingRejoin(of: id), let item = outbox[acceptance.message], let one = conversations[id],
+            case .commit(let bundle) = submission.kind
+        else { return }
+        let step = one.step(
+            acceptance.number, chain: acceptance.chain, sender: account.entry, message: acceptance.message, kind: .commit,
+            epoch: bundle.epoch, payload: bundle.commit)
+        guard case .next(let digest) = step else {
+            if step == .chainBroken { close(id, .chainBroken, acceptance.number) }
+            return
+        }
+        let before = roster(id)
+        over(item, in: id)
+        do throws(MLSError) {
+            var group = try Group(restoring: try StoredGroup(blob: blob))
+            if let old = groups[id] { group.inheritPast(of: old, host: host) }
+            let delta = group.stored
+            _ = group.takeChanges()
+            groups[id] = group
+            write(.group(id, delta))
+        } catch {
+            emit(.note(.badHandshake("\(error)")))
+            return
+        }
+        _ = conversations.update(id) { $0.advance(to: digest) }
+        change(id) {
+            $0.isStale = false
+            $0.awaitsCommit = nil
+            if $0.joined == .zero { $0.joined = acceptance.number }
+        }
+        advanced.insert(id)
+        attempts[id] = nil
+        let entries = roster(id)
+        for entry in entries where receipts[id]?[entry.device] == nil && entry.device != account.deviceID {
+            met(entry.user)
+            let line = ReceiptLine(entry: entry, joined: before.contains(entry) ? .zero : acceptance.number)
+            receipts[id, default: Receipts()][entry.device] = line
+            write(.receipts(id, entry.device, line))
+        }
+        if let group = groups[id], let profile = GroupProfile(group.context.extensions) {
+            let markKey = try? MarkKey(of: group)
+            change(id) { one in
+                one.profile = profile
+                if let markKey { one.markKeys = one.markKeys.suffix(ClientLimits.markKeysKept - 1) + [markKey] }
+            }
+        }
+        unseal(in: id)
+    }
+
+    /// No way in for now, or for good.
+    mutating func noGroup(
+        _ id: ConversationID, _ refusal: Refusal, at now: Instant, using random: inout some RandomNumberGenerator
+    ) {
+        attempts[id, default: 0] += 1
+        let tries = attempts[id] ?? 0
+        guard !refusal.code.isTransient, tries >= ClientLimits.rejoinsMax || refusal.code == .unknownConversation else {
+            restingUntil[id] = now + .milliseconds(200) + Backoff.delay(attempt: tries, using: &random)
+            touched.insert(id)
+            return
+        }
+        // The group does not let us in. A direct conversation goes on in a new one.
+        giveUp(id, Refusal(.notOnRoster, "the conversation cannot be entered any more"))
+        change(id) { $0.standing = .removed }
+        giveUpWishes(in: id, refusal)
+    }
+
+    // MARK: Leaving
+
+    /// A member cannot remove itself: it proposes to be, and the next who commits does it (RFC 9420 §12.1.3).
+    mutating func leave(_ id: ConversationID, at now: Instant, using random: inout some RandomNumberGenerator) {
+        guard isLive, caughtUp, let one = conversations[id], let group = groups[id] else { return }
+        guard one.intents.contains(where: { $0.change == .leave }) else { return }
+        let others = roster(id).contains { $0.user != account.userID }
+        guard others else {
+            change(id) {
+                $0.standing = .removed
+                $0.intents = []
+            }
+            return tell(id, [:])
+        }
+        let message = MessageID.random(using: &random)
+        let binding = MessageBinding(message: message, head: one.head, chain: one.chain)
+        do throws(MLSError) {
+            let host = host
+            let own = group.ownLeaf
+            let proposal = try groups.update(id) { group throws(MLSError) in
+                try group.propose(.remove(own), authenticatedData: binding.encoded(), host: host, using: &random)
+            }
+            guard let proposal else { return }
+            storeGroup(id)
+            order += 1
+            let submission = Submission(
+                message: message, conversation: id, hub: one.key.hub,
+                kind: .proposal(epoch: Epoch(unchecked: group.epoch), message: proposal), order: order)
+            let item = outbox.add(message, to: .group(id), in: id, .handshake(.proposal), .sealed(submission))
+            write(.outbox(item))
+            write(.order(order))
+            change(id) { $0.committing = message }
+            outbox.enqueue(message)
+        } catch {
+            emit(.note(.badHandshake("\(error)")))
+        }
+    }
+}

@@ -1,0 +1,135 @@
+internal import Cryptography
+internal import Groups
+internal import MLS
+internal import Vocabulary
+
+// What a session begins with beyond its queue: KeyPackages for others to add us by, who may see us, whom we want to see.
+
+extension Device {
+    /// At the start of a session.
+    mutating func announce(using random: inout some RandomNumberGenerator) {
+        if settings.presenceToken == .zero {
+            settings.presenceToken = random.bytes32()
+            write(.settings(settings))
+        }
+        sayPresence()
+        subscribe()
+        if !blockedUsers.isEmpty || !declinedConversations.isEmpty { ask(.blocks) }
+        if settings.sendsReadReceipts {
+            let read = conversations.all.filter { $0.standing == .accepted && $0.shown > .zero }
+            unmarked.formUnion(read.suffix(ClientLimits.marksResentMax).map(\.id))
+        }
+        for reference in keyPackages.expired(at: wall.seconds) {
+            keyPackages.remove(reference)
+            write(.keyPackage(reference: reference, nil))
+        }
+    }
+
+    mutating func sayPresence() {
+        guard isLive else { return }
+        let token = Hash.blake2b(settings.presenceToken.bytes)
+        emit(.send(.presence(PresenceSettings(token: token, sharesLastSeen: settings.sharesLastSeen))))
+    }
+
+    mutating func subscribe() {
+        guard isLive else { return }
+        let wishes = wanted.prefix(Limits.presenceWishesMax).compactMap { address -> PresenceWish? in
+            guard let contact = contacts[address], !contact.isBlocked, let token = contact.presenceToken else { return nil }
+            return PresenceWish(user: contact.user, token: token)
+        }
+        emit(.send(.subscribe(wishes)))
+    }
+
+    /// Whoever writes to us and is no stranger may see us: the token goes over inside the conversation, once.
+    mutating func handToken(to user: UserID, in id: ConversationID) {
+        guard let one = conversations[id], one.profile.isDirect, one.standing == .accepted, var contact = contacts[user], contact.isAccepted,
+            !contact.hasOurToken, !contact.isBlocked, settings.presenceToken != .zero,
+            let message = MessageID.derived(from: account.deviceID, settings.presenceToken, one.key)
+        else { return }
+        contact.hasOurToken = true
+        keep(contact)
+        let item = outbox.add(message, to: .group(id), in: id, .token(settings.presenceToken, sent: wall), .waiting)
+        write(.outbox(item))
+        touched.insert(id)
+    }
+
+    /// Somebody was blocked: the token that person holds is worth nothing from now on, the others get the new one.
+    mutating func rotateToken(using random: inout some RandomNumberGenerator) {
+        settings.presenceToken = random.bytes32()
+        write(.settings(settings))
+        sayPresence()
+        for contact in contacts.all where contact.hasOurToken {
+            var contact = contact
+            contact.hasOurToken = false
+            keep(contact)
+            if let one = conversations.toSendIn(with: contact.user) { handToken(to: contact.user, in: one.id) }
+        }
+    }
+
+    // MARK: Typing
+
+    mutating func signal(_ content: SignalContent, in id: ConversationID, using random: inout some RandomNumberGenerator) {
+        guard isLive, let one = conversations[id], one.standing == .accepted, let key = one.markKeys.last,
+            (receipts[id]?.lines.count ?? 0) <= ClientLimits.typingMembersMax
+        else { return }
+        emit(.send(.signal(content.sealed(in: one.key, by: account.entry, under: key, using: &random))))
+    }
+
+    mutating func received(_ signal: Signal) {
+        guard let one = conversations[signal.key.conversation], one.key == signal.key, one.standing == .accepted,
+            receipts[one.id]?[signal.sender.device]?.entry == signal.sender, contacts[signal.sender.user]?.isBlocked != true,
+            let key = one.markKeys.last(where: { $0.epoch == signal.epoch }), let content = SignalContent(signal, under: key)
+        else { return }
+        emit(.typing(one.id, signal.sender.user, content == .typing))
+    }
+
+    // MARK: KeyPackages
+
+    /// More are made when few are left at home (MLS checklist C 9); each frame's worth is stored before it is published.
+    mutating func restock(left: Int, using random: inout some RandomNumberGenerator) {
+        guard keyPackages.isDoubtful || left < ClientLimits.keyPackagesLow || !keyPackages.hasLastResort else { return stocked() }
+        guard !has({ if case .keyPackages = $0 { true } else { false } }) else { return }
+        var (left, replaces) = (keyPackages.isDoubtful ? 0 : left, keyPackages.isDoubtful)
+        keyPackages.isDoubtful = false
+        var needsLastResort = !keyPackages.hasLastResort || replaces
+        do throws(MLSError) {
+            let identity = try account.identity(at: wall)
+            while left < ClientLimits.keyPackagesWanted {
+                var packages: [[UInt8]] = []
+                while packages.count < Limits.keyPackagesPerFrameMax - 1, left < ClientLimits.keyPackagesWanted {
+                    packages.append(try make(identity, lastResort: false, using: &random))
+                    left += 1
+                }
+                let lastResort = needsLastResort ? try make(identity, lastResort: true, using: &random) : nil
+                needsLastResort = false
+                ask(.keyPackages(KeyPackageSupply(replaces: replaces, packages: packages, lastResort: lastResort)))
+                replaces = false
+            }
+        } catch { emit(.note(.badHandshake("\(error)"))) }
+    }
+
+    private mutating func make(
+        _ identity: MemberIdentity, lastResort: Bool, using random: inout some RandomNumberGenerator
+    ) throws(MLSError) -> [UInt8] {
+        let own = try OwnKeyPackage.make(member: identity, lastResort: lastResort, using: &random)
+        keyPackages.keep(own)
+        write(.keyPackage(reference: own.reference, own.stored))
+        return own.published
+    }
+
+    /// Others can add us.
+    mutating func stocked() {
+        guard !has({ if case .keyPackages = $0 { true } else { false } }) else { return }
+        isStocked = true
+        guard hasJustJoined, let address = account.address else { return }
+        hasJustJoined = false
+        emit(.sessionChanged(.joined(address)))
+    }
+}
+
+extension MessageID {
+    /// The same for the same token and conversation: handed over once, whatever happens in between.
+    fileprivate static func derived(from device: DeviceID, _ token: Bytes32, _ key: ConversationKey) -> MessageID? {
+        MessageID(Array(Hash.blake2b(device.bytes + token.bytes + key.groupID).bytes.prefix(16)))
+    }
+}

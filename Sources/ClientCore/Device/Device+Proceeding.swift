@@ -1,0 +1,186 @@
+internal import Cryptography
+internal import Groups
+internal import MLS
+internal import Vocabulary
+
+// What a conversation has to do next. Called whenever something about it changed; does one thing at a time, and nothing twice.
+
+extension Device {
+    func hasWork(in conversation: Conversation) -> Bool {
+        guard conversation.standing == .accepted || conversation.standing == .leaving || conversation.standing == .request else { return false }
+        return conversation.isStale || !conversation.intents.isEmpty || !outbox.waiting(in: conversation.id).isEmpty
+    }
+
+    mutating func proceed(with id: ConversationID, at now: Instant, using random: inout some RandomNumberGenerator) {
+        guard let one = conversations[id], one.standing == .accepted || one.standing == .leaving || one.standing == .request, one.isFounded,
+            one.committing == nil
+        else { return }
+        if let until = one.awaitsCommit {
+            guard until <= now else { return due[id] = until }
+            // It was promised and has not come: the hub holds it back.
+            _ = conversations.update(id) { $0.awaitsCommit = nil }
+            raise(.gap, one.key, one.head.next)
+            _ = conversations.update(id) { $0.isStale = true }
+            write(.conversation(conversations[id] ?? one))
+        }
+        if let time = due[id], time <= now { due[id] = nil }
+        if let time = restingUntil[id] {
+            guard time <= now else { return due[id] = time }
+            restingUntil[id] = nil
+        }
+        if conversations[id]?.isStale == true || groups[id] == nil { return isLive && caughtUp ? ask(.group(id)) : () }
+        guard let group = groups[id], group.isActive else { return }
+        if one.standing == .leaving || one.intents.contains(where: { $0.change == .leave }) { return leave(id, at: now, using: &random) }
+        if !group.pendingProposals.isEmpty {
+            // Who has something to say commits at once; the others when their turn comes.
+            guard isLive, caughtUp else { return }
+            let isWanted = !one.intents.isEmpty || !outbox.waiting(in: id).isEmpty
+            if isWanted || (one.commitAt ?? now) <= now { return commit(nil, [], in: id, at: now, using: &random) }
+            return due[id] = one.commitAt
+        }
+        // Texts wait for members to come in, or the first would miss what is said; not for what can wait.
+        if let intent = one.intents.first(where: { $0.change != .refresh }) {
+            guard isLive, caughtUp else { return }
+            guard intent.until > wall else { return drop(intent, in: id, Refusal(.expired, "it could not be done in time")) }
+            switch intent.change {
+            case .add(let users):
+                let known = Set(groups.roster(of: id).map(\.user))
+                let missing = users.filter { !known.contains($0) }
+                guard !missing.isEmpty else { return done(intent, in: id) }
+                guard !has({ if case .claim(id, _) = $0 { true } else { false } }) else { return }
+                return ask(.claim(id, Array(missing.prefix(ClientLimits.addedPerCommitMax))))
+            case .remove, .rename, .role: return commit(intent, [], in: id, at: now, using: &random)
+            case .refresh, .leave: return
+            }
+        }
+        if hasOthers(in: id) || !one.profile.isDirect { sealWaiting(in: id, using: &random) }
+        if conversations[id]?.isStale == true { return touched = touched.union([id]) }
+        guard let refresh = one.intents.first, isLive, caughtUp, let time = one.refreshAt else { return }
+        if time <= now { commit(refresh, [], in: id, at: now, using: &random) } else { due[id] = time }
+    }
+
+    /// Fresh keys of our own soon after joining, the later the more members do the same (MLS checklist C 9, 11).
+    mutating func awaitRefresh(_ id: ConversationID, at now: Instant, using random: inout some RandomNumberGenerator) {
+        let spread = 2_000 + Int64(roster(id).count) * 1_000
+        let time = now + .milliseconds(2_000 + Int64.random(in: 0...spread, using: &random))
+        _ = conversations.update(id) { $0.refreshAt = time }
+        touched.insert(id)
+    }
+
+    var caughtUp: Bool { if case .live(true, _, _) = phase { true } else { false } }
+
+    private mutating func hasOthers(in id: ConversationID) -> Bool {
+        groups.roster(of: id).contains { $0.user != account.userID }
+    }
+
+    // MARK: Founding
+
+    /// A direct conversation, with our home as its hub. That it exists, the group in it and the wish to add the other are one transaction.
+    mutating func foundDirect(with peer: UserID, using random: inout some RandomNumberGenerator) -> Conversation? {
+        found(.direct(account.userID, peer), adding: [peer], using: &random)
+    }
+
+    mutating func found(
+        _ profile: GroupProfile, adding users: [UserID], using random: inout some RandomNumberGenerator
+    ) -> Conversation? {
+        let key = ConversationKey(hub: account.home, conversation: .random(using: &random))
+        let founding = MessageID.random(using: &random)
+        do throws(MLSError) {
+            var group = try Group.create(
+                id: key.groupID, member: try account.identity(at: wall), extensions: profile.groupContext, host: host, using: &random)
+            let info = try group.groupInfo(includesTree: true)
+            var conversation = Conversation(
+                key: key, profile: profile, origin: .ours(founding: founding, isFounded: false), standing: .accepted)
+            if let markKey = try? MarkKey(of: group) { conversation.markKeys = [markKey] }
+            if !users.isEmpty {
+                conversation.intents = [Intent(id: random.next() >> 12, .add(users.sorted()), until: wall + ClientLimits.intentLifetime)]
+            }
+            let delta = group.takeChanges()
+            groups[key.conversation] = group
+            conversations[key.conversation] = conversation
+            order += 1
+            let submission = Submission(
+                message: founding, conversation: key.conversation, hub: key.hub, kind: .found(groupInfo: info), order: order)
+            let item = outbox.add(founding, to: .group(key.conversation), in: key.conversation, .founding, .sealed(submission))
+            write(.conversation(conversation))
+            write(.group(key.conversation, delta))
+            write(.outbox(item))
+            write(.order(order))
+            outbox.enqueue(founding)
+            return conversation
+        } catch {
+            emit(.note(.badHandshake("\(error)")))
+            return nil
+        }
+    }
+
+    mutating func founded(_ item: OutboxItem) {
+        remove(item)
+        guard let id = item.conversation else { return }
+        change(id) { $0.origin = .ours(founding: item.message, isFounded: true) }
+    }
+
+    // MARK: Whom to add
+
+    /// KeyPackages came, or not.
+    mutating func took(
+        _ claimed: [ClaimedKeyPackages], of users: [UserID], for id: ConversationID, at now: Instant,
+        using random: inout some RandomNumberGenerator
+    ) {
+        guard let one = conversations[id], let intent = one.intents.first(where: { if case .add = $0.change { true } else { false } }) else { return }
+        var packages: [KeyPackage] = []
+        var refusals: [UserID: Refusal] = [:]
+        for user in users {
+            let answer = claimed.first { $0.user == user }
+            let sound = (answer?.packages ?? []).compactMap { bytes -> KeyPackage? in
+                guard let package = try? KeyPackage.fetched(bytes, host: host), let entry = MemberLeaf.entry(of: package.leaf), entry.user == user,
+                    contacts[user]?.record?.devices.contains(entry.device) ?? true
+                else { return nil }
+                return package
+            }
+            if sound.isEmpty {
+                refusals[user] = answer?.refusal ?? Refusal(.unknownUser, "No such user can be added.")
+            } else {
+                packages += sound
+            }
+        }
+        // Somebody the directory knows may be about to leave KeyPackages at home: that is waited for, a little.
+        let isFresh = wall < intent.until + .nanoseconds(-ClientLimits.intentLifetime.nanoseconds) + ClientLimits.claimPatience
+        let definite = refusals.filter { !$0.value.code.isTransient && !(isFresh && $0.value.code == .unknownUser) }.keys.sorted()
+        if !definite.isEmpty { giveUp(on: definite, of: intent, in: id, refusals) }
+        if !isFresh || refusals.values.contains(where: \.code.isTransient) { tell(id, refusals) }
+        if !packages.isEmpty, conversations[id]?.committing == nil {
+            commit(conversations[id]?.intents.first { $0.id == intent.id } ?? intent, packages, in: id, at: now, using: &random)
+        } else if refusals.count > definite.count {
+            holdBack(id, refusals.first { !definite.contains($0.key) }?.value, at: now, using: &random)
+        }
+    }
+
+    /// Later, after a growing random delay; what waits says why.
+    private mutating func holdBack(
+        _ id: ConversationID, _ refusal: Refusal?, at now: Instant, using random: inout some RandomNumberGenerator
+    ) {
+        attempts[id, default: 0] += 1
+        restingUntil[id] = now + .milliseconds(500) + Backoff.delay(attempt: (attempts[id] ?? 0) + 3, using: &random)
+        touched.insert(id)
+        guard let refusal else { return }
+        for var item in outbox.waiting(in: id) where item.isText && item.refusal != refusal {
+            item.refusal = refusal
+            outbox.keep(item)
+            write(.outbox(item))
+            report(item.message, MessageStatus(.queued, refusal: refusal))
+        }
+    }
+
+    private mutating func giveUp(on users: [UserID], of intent: Intent, in id: ConversationID, _ refusals: [UserID: Refusal]) {
+        change(id) { one in
+            guard let index = one.intents.firstIndex(of: intent), case .add(let all) = intent.change else { return }
+            let rest = all.filter { !users.contains($0) }
+            if rest.isEmpty { one.intents.remove(at: index) } else { one.intents[index].change = .add(rest) }
+        }
+        // With nobody to talk to a direct conversation is none.
+        guard conversations[id]?.profile.isDirect == true, !hasOthers(in: id), let refusal = refusals.values.first else { return }
+        giveUp(id, refusal)
+        change(id) { $0.standing = .removed }
+    }
+}

@@ -1,0 +1,135 @@
+internal import Cryptography
+internal import Groups
+internal import Vocabulary
+
+// Receipts: watermarks, which no node can forge, and read marks, which no node can read (DESIGN 5, steps 7 and 8).
+
+extension Device {
+    /// A device says that it has everything through a number.
+    mutating func confirmed(_ watermark: Watermark) {
+        let id = watermark.key.conversation
+        guard watermark.device != account.deviceID, let one = conversations[id], one.key == watermark.key, one.standing.isFollowed,
+            var line = receipts[id]?[watermark.device]
+        else { return }
+        guard watermark.isSigned else { return raise(.forgedReceipt, watermark.key, watermark.through) }
+        guard watermark.through <= one.head else {
+            // Honest hubs send what is covered before the receipt; whoever does not, waits.
+            line.ahead = watermark
+            receipts[id]?[watermark.device] = line
+            return write(.receipts(id, watermark.device, line))
+        }
+        if let chain = one.chain(at: watermark.through), chain != watermark.chain { return close(id, .forkedReceipt, watermark.through) }
+        let from = line.deliveredThrough
+        guard line.deliver(through: watermark.through, at: wall) else { return }
+        keep(line, in: id)
+        news(of: line, from: from, through: watermark.through, .delivered, in: id)
+        cover(id)
+    }
+
+    /// Confirmations that waited for us to have what they cover.
+    mutating func release(aheadIn id: ConversationID) {
+        guard let head = conversations[id]?.head, let lines = receipts[id]?.lines else { return }
+        for (device, line) in lines {
+            guard let ahead = line.ahead, ahead.through <= head else { continue }
+            var line = line
+            line.ahead = nil
+            receipts[id]?[device] = line
+            confirmed(ahead)
+        }
+    }
+
+    /// A device says what its user has seen.
+    mutating func marked(_ mark: SealedMark) {
+        let id = mark.key.conversation
+        guard let one = conversations[id], one.key == mark.key, var line = receipts[id]?[mark.device],
+            let key = one.markKeys.last(where: { $0.epoch == mark.epoch })
+        else { return }
+        guard let read = ReadMark(mark, under: key) else { return raise(.forgedReceipt, mark.key, nil) }
+        // Nobody has read what is not there.
+        let through = min(read.through, one.head)
+        let from = line.readThrough
+        guard line.read(through: through, at: min(read.at, wall)) else { return }
+        keep(line, in: id)
+        news(of: line, from: from, through: through, .read, in: id)
+        cover(id)
+    }
+
+    private mutating func keep(_ line: ReceiptLine, in id: ConversationID) {
+        receipts[id]?[line.entry.device] = line
+        write(.receipts(id, line.entry.device, line))
+    }
+
+    private mutating func news(
+        of line: ReceiptLine, from: SequenceNumber, through: SequenceNumber, _ state: MessageState, in id: ConversationID
+    ) {
+        let messages = (conversations[id]?.awaiting ?? []).filter { $0.number > from && $0.number <= through && $0.number > line.joined }
+        guard !messages.isEmpty else { return }
+        emit(.receipt(ReceiptNews(conversation: id, by: line.entry, messages: messages.map(\.message), state: state)))
+    }
+
+    /// Brings the states of our messages up to what everybody has said.
+    mutating func cover(_ id: ConversationID) {
+        guard let one = conversations[id], !one.awaiting.isEmpty else { return }
+        let lines = receipts[id] ?? Receipts()
+        let delivered = lines.floor(except: account.userID) { $0.deliveredThrough } ?? one.head
+        let read = lines.floor(except: account.userID) { $0.readThrough } ?? one.head
+        var awaiting = one.awaiting
+        for index in awaiting.indices {
+            let message = awaiting[index]
+            if message.state < .delivered, message.number <= delivered {
+                awaiting[index].state = .delivered
+                if var item = outbox[message.message] {
+                    item.state = .delivered
+                    outbox.keep(item)
+                    write(.outbox(item))
+                }
+                report(message.message, MessageStatus(.delivered, number: message.number))
+            }
+            if message.number <= read, awaiting[index].state < .read {
+                awaiting[index].state = .read
+                if let item = outbox[message.message] { remove(item) }
+                report(message.message, MessageStatus(.read, number: message.number))
+            }
+        }
+        awaiting.removeAll { $0.state == .read }
+        _ = conversations.update(id) { $0.awaiting = awaiting }
+    }
+
+    // MARK: What we have seen
+
+    mutating func shown(_ id: ConversationID, through number: SequenceNumber) {
+        guard let one = conversations[id], number > one.shown, number <= one.head else { return }
+        change(id) { $0.shown = number }
+        unmarked.insert(id)
+    }
+
+    /// Says what was shown since: one mark a conversation, to those who wrote it.
+    mutating func mark(using random: inout some RandomNumberGenerator) {
+        guard settings.sendsReadReceipts, !unmarked.isEmpty else { return }
+        for id in unmarked.sorted() {
+            unmarked.remove(id)
+            guard let one = conversations[id], one.standing == .accepted, one.shown > .zero, let key = one.markKeys.last else { continue }
+            let devices = markRecipients(one)
+            guard !devices.isEmpty else { continue }
+            let mark = ReadMark(key: one.key, device: account.deviceID, through: one.shown, at: wall)
+            emit(.send(.mark(mark.sealed(under: key, by: account.device, using: &random), devices: devices)))
+        }
+    }
+
+    /// Everybody in a small conversation; in a large one those who wrote of late.
+    private func markRecipients(_ one: Conversation) -> [DeviceID] {
+        let all = (receipts[one.id]?.lines.keys.sorted() ?? []).filter { $0 != account.deviceID }
+        guard all.count > ClientLimits.markRecipientsMax else { return all }
+        var seen: Set<DeviceID> = []
+        let authors = one.authors.reversed().compactMap { seen.insert($0.device).inserted ? $0.device : nil }
+        return Array(authors.prefix(ClientLimits.markRecipientsMax))
+    }
+
+    mutating func change(readReceipts: Bool?, lastSeen: Bool?, using random: inout some RandomNumberGenerator) {
+        if let readReceipts { settings.sendsReadReceipts = readReceipts }
+        if let lastSeen { settings.sharesLastSeen = lastSeen }
+        if settings.presenceToken == .zero { settings.presenceToken = random.bytes32() }
+        write(.settings(settings))
+        sayPresence()
+    }
+}
