@@ -31,7 +31,9 @@ package struct BlockList: Sendable {
     }
 
     /// Puts the list in the place of the one before.
-    package mutating func set(_ users: [UserID], _ conversations: [ConversationKey], by user: UserID, writes: inout [StoreWrite]) -> Refusal? {
+    package mutating func set(_ users: [UserID], _ conversations: [ConversationKey], by user: UserID, writes: inout [StoreWrite])
+        -> Refusal?
+    {
         guard users.count <= Limits.blockedMax, conversations.count <= Limits.blockedMax else {
             return Refusal(.tooLarge, "A user may block \(Limits.blockedMax) users and as many conversations.")
         }
@@ -45,7 +47,9 @@ package struct BlockList: Sendable {
     }
 
     package func blocks(_ other: UserID, for user: UserID) -> Bool { byUser[user]?.users.contains(other) ?? false }
-    package func blocks(_ conversation: ConversationKey, for user: UserID) -> Bool { byUser[user]?.conversations.contains(conversation) ?? false }
+    package func blocks(_ conversation: ConversationKey, for user: UserID) -> Bool {
+        byUser[user]?.conversations.contains(conversation) ?? false
+    }
     package func users(blockedBy user: UserID) -> Set<UserID> { byUser[user]?.users ?? [] }
     package var everybody: [UserID: Set<UserID>] { byUser.mapValues(\.users).filter { !$0.value.isEmpty } }
     package var isEmpty: Bool { byUser.isEmpty }

@@ -27,7 +27,8 @@ package struct Claims: Sendable {
         var bytes: Int
 
         var answer: Answer {
-            Answer(session: session, request: request, users: users.map { answers[$0] ?? ClaimedKeyPackages(user: $0, refusal: unreachable) })
+            Answer(
+                session: session, request: request, users: users.map { answers[$0] ?? ClaimedKeyPackages(user: $0, refusal: unreachable) })
         }
     }
 
@@ -118,7 +119,8 @@ package struct Claims: Sendable {
         if let refusal = answer.refusal {
             switch refusal.code {
             case .unknownUser: return ClaimedKeyPackages(user: answer.user, refusal: unknown)
-            case .rateLimited: return ClaimedKeyPackages(user: answer.user, refusal: Refusal(.rateLimited, "Too many KeyPackages were claimed."))
+            case .rateLimited:
+                return ClaimedKeyPackages(user: answer.user, refusal: Refusal(.rateLimited, "Too many KeyPackages were claimed."))
             default: return ClaimedKeyPackages(user: answer.user, refusal: unreachable)
             }
         }

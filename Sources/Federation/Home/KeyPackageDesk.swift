@@ -78,7 +78,8 @@ package struct KeyPackageDesk: Sendable {
         return nil
     }
 
-    private static let invalid = Refusal(.keyPackageInvalid, "A KeyPackage is not a valid one of this device, or not of the kind it is published as.")
+    private static let invalid = Refusal(
+        .keyPackageInvalid, "A KeyPackage is not a valid one of this device, or not of the kind it is published as.")
 
     private static func check(_ bytes: [UInt8], of entry: RosterEntry, isLastResort: Bool, seconds: UInt64) -> KeyPackageStock.Item? {
         let host = GroupHost(now: seconds, refusal: MemberLeaf.refusal)

@@ -28,12 +28,15 @@ package struct KeyPackageStock: Equatable, Sendable {
         if replaces { (next.oneTime, next.lastResort) = ([], nil) }
         let spent = Set(spent)
         var known = Set(next.oneTime.map(\.package))
-        for item in fresh where !spent.contains(Self.mark(item.package)) && known.insert(item.package).inserted { next.oneTime.append(item) }
+        for item in fresh where !spent.contains(Self.mark(item.package)) && known.insert(item.package).inserted {
+            next.oneTime.append(item)
+        }
         if let lastResort { next.lastResort = lastResort }
         guard next.oneTime.count <= Limits.keyPackagesPerDeviceMax, next.bytes <= Limits.keyPackageBytesPerDeviceMax else {
             return Refusal(
                 .tooLarge,
-                "A home keeps \(Limits.keyPackagesPerDeviceMax) KeyPackages of a device, and \(Limits.keyPackageBytesPerDeviceMax) bytes of them.")
+                "A home keeps \(Limits.keyPackagesPerDeviceMax) KeyPackages of a device, and \(Limits.keyPackageBytesPerDeviceMax) bytes of them."
+            )
         }
         self = next
         return nil

@@ -36,7 +36,9 @@ extension Node {
     mutating func claim(_ users: [UserID], _ request: RequestID, by device: RosterEntry, in session: SessionID) {
         guard (1...Limits.claimedUsersMax).contains(users.count), Set(users).count == users.count else {
             return out.append(
-                .sendSession(session, .refusedRequest(request, Refusal(.tooLarge, "A claim names 1 to \(Limits.claimedUsersMax) users, each once."))))
+                .sendSession(
+                    session, .refusedRequest(request, Refusal(.tooLarge, "A claim names 1 to \(Limits.claimedUsersMax) users, each once.")))
+            )
         }
         var answers: [ClaimedKeyPackages] = []
         var local: [UserID] = []
@@ -50,7 +52,8 @@ extension Node {
             case nil, id?: local.append(user)
             case let home? where membership.evaluation.isMember(home): remote[home, default: []].append(user)
             case .some:
-                answers.append(ClaimedKeyPackages(user: user, refusal: Refusal(.nodeExpelled, "The user's node was expelled from the federation.")))
+                answers.append(
+                    ClaimedKeyPackages(user: user, refusal: Refusal(.nodeExpelled, "The user's node was expelled from the federation.")))
             }
         }
         answers += handOut(local, to: device.user, except: device.device)
@@ -88,7 +91,9 @@ extension Node {
                 return ClaimedKeyPackages(user: user, refusal: Claims.tooMuch)
             }
             for (device, left) in handed.low {
-                if let session = sessions.session(of: device) { out.append(.sendSession(session, .keyPackagesLeft(UInt32(clamping: left)))) }
+                if let session = sessions.session(of: device) {
+                    out.append(.sendSession(session, .keyPackagesLeft(UInt32(clamping: left))))
+                }
             }
             guard !handed.packages.isEmpty else { return ClaimedKeyPackages(user: user, refusal: Claims.unknown) }
             count("key_packages_handed_out", handed.packages.count)
@@ -104,7 +109,9 @@ extension Node {
             // Its record is on its way.
             return out.append(.sendLink(link, .refusedRequest(request, Refusal(.busy, "The asking user is not known here yet."))))
         }
-        guard home == peer, users.count <= Limits.claimedUsersMax, Set(users).count == users.count else { return count("foreign_claims_dropped") }
+        guard home == peer, users.count <= Limits.claimedUsersMax, Set(users).count == users.count else {
+            return count("foreign_claims_dropped")
+        }
         var answers: [ClaimedKeyPackages] = []
         var admitted: [UserID] = []
         for user in users {

@@ -89,7 +89,9 @@ package struct Sessions: Sendable {
             ? nil : Refusal(.authenticationFailed, "Too many frames before authentication.")
     }
 
-    package mutating func maySubscribe(_ session: SessionID, at now: Instant) -> Bool { byID[session]?.subscriptions.take(at: now) ?? false }
+    package mutating func maySubscribe(_ session: SessionID, at now: Instant) -> Bool {
+        byID[session]?.subscriptions.take(at: now) ?? false
+    }
 
     /// Answers the first frame with this node's proof, bound to the client's nonce and the certificate it was shown.
     package mutating func hello(

@@ -26,7 +26,8 @@ private struct Quay {
     mutating func event(in conversation: UInt64, number: UInt64 = 1) throws -> [NodeEffect] {
         position += 1
         let envelope = Envelope(
-            key: key(conversation), number: SequenceNumber(unchecked: number), sender: dora.entry, message: .numbered(position), kind: .application,
+            key: key(conversation), number: SequenceNumber(unchecked: number), sender: dora.entry, message: .numbered(position),
+            kind: .application,
             epoch: 1, payload: [1, 2], chain: .zero)
         return try relay.receive(.event(envelope, recipients: [alice.deviceID, bob.deviceID]), at: position, on: 9)
     }

@@ -142,7 +142,10 @@ private let unreachable = Refusal(.busy, "The user's node cannot be reached.")
         let cases: [([ClaimedKeyPackages], Refusal?)] = [
             ([ClaimedKeyPackages(user: region.dora.id, refusal: Refusal(.blocked, "Dora says no."))], unreachable),
             ([ClaimedKeyPackages(user: region.dora.id, refusal: Refusal(.unknownUser, "She blocked you."))], unknown),
-            ([ClaimedKeyPackages(user: region.dora.id, refusal: Refusal(.rateLimited, "x"))], Refusal(.rateLimited, "Too many KeyPackages were claimed.")),
+            (
+                [ClaimedKeyPackages(user: region.dora.id, refusal: Refusal(.rateLimited, "x"))],
+                Refusal(.rateLimited, "Too many KeyPackages were claimed.")
+            ),
             ([ClaimedKeyPackages(user: region.dora.id, packages: [])], unknown),
             ([ClaimedKeyPackages(user: region.dora.id, packages: Array(repeating: [1], count: Limits.devicesPerUserMax + 1))], unknown),
             ([ClaimedKeyPackages(user: region.dora.id, packages: [[UInt8](repeating: 1, count: Limits.keyPackageBytesMax + 1)])], unknown),
@@ -163,8 +166,10 @@ private let unreachable = Refusal(.busy, "The user's node cannot be reached.")
         region.town.hanging = [1, 2]
         try region.claim([region.dora.id, region.faro.id])
         let large = Array(repeating: [UInt8](repeating: 1, count: Limits.keyPackageBytesMax), count: 10)
-        try region.town.forge(.keyPackages(try #require(region.asked(1).last), [ClaimedKeyPackages(user: region.dora.id, packages: large)]), from: 1, to: 0)
-        try region.town.forge(.keyPackages(try #require(region.asked(2).last), [ClaimedKeyPackages(user: region.faro.id, packages: large)]), from: 2, to: 0)
+        try region.town.forge(
+            .keyPackages(try #require(region.asked(1).last), [ClaimedKeyPackages(user: region.dora.id, packages: large)]), from: 1, to: 0)
+        try region.town.forge(
+            .keyPackages(try #require(region.asked(2).last), [ClaimedKeyPackages(user: region.faro.id, packages: large)]), from: 2, to: 0)
         #expect(region.claimed.map { $0.map { $0.refusal?.code } } == [[nil, .busy]])
     }
 
@@ -196,7 +201,10 @@ private let unreachable = Refusal(.busy, "The user's node cannot be reached.")
     @Test func `a node is not handed packages of users that live elsewhere`() throws {
         var region = try Region()
         let effects = try region.town.forge(.claimKeyPackages(RequestID(1), by: region.dora.id, [region.faro.id]), from: 1, to: 0)
-        #expect(effects.frames(on: Town.link(0, 1).value) == [.keyPackages(RequestID(1), [ClaimedKeyPackages(user: region.faro.id, refusal: unknown)])])
+        #expect(
+            effects.frames(on: Town.link(0, 1).value) == [
+                .keyPackages(RequestID(1), [ClaimedKeyPackages(user: region.faro.id, refusal: unknown)])
+            ])
     }
 
     @Test func `a session that ended is not answered, and claims under way are bounded`() throws {

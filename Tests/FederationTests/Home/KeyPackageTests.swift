@@ -120,7 +120,8 @@ private struct Desk {
             #expect(effects.refusals(to: 2) == [.keyPackageInvalid] && effects.writes.isEmpty)
         }
         desk.relay.wall = Coast.wall + .days(2)
-        try #expect(desk.publish(KeyPackageSupply(replaces: false, packages: [good], lastResort: nil)).refusals(to: 2) == [.keyPackageInvalid])
+        try #expect(
+            desk.publish(KeyPackageSupply(replaces: false, packages: [good], lastResort: nil)).refusals(to: 2) == [.keyPackageInvalid])
         try #expect(desk.claim()?.refusal?.code == .unknownUser)
     }
 
@@ -258,7 +259,8 @@ private struct Desk {
     @Test func `before it has signed in a session publishes and claims nothing`() throws {
         var desk = try Desk()
         for (session, frame) in [
-            (UInt64(11), ClientFrame.publishKeyPackages(RequestID(1), try desk.bob.supply(0..<1))), (12, .claimKeyPackages(RequestID(1), [desk.bob.id])),
+            (UInt64(11), ClientFrame.publishKeyPackages(RequestID(1), try desk.bob.supply(0..<1))),
+            (12, .claimKeyPackages(RequestID(1), [desk.bob.id])),
             (13, .setBlocked(RequestID(1), users: [], conversations: [])), (14, .subscribe([])),
             (15, .presence(PresenceSettings(token: nil, sharesLastSeen: true))),
         ] {

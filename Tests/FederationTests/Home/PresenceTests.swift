@@ -65,7 +65,9 @@ private struct Bay {
         bay.town.forget()
         try bay.town.step(1, .sessionClosed(SessionID(5)))
         try bay.town.wait(.seconds(2))
-        #expect(bay.town.frames(to: 3, at: 0).isEmpty && bay.town.said[[1, 0]]?.contains { if case .presence = $0 { true } else { false } } != true)
+        #expect(
+            bay.town.frames(to: 3, at: 0).isEmpty
+                && bay.town.said[[1, 0]]?.contains { if case .presence = $0 { true } else { false } } != true)
     }
 
     @Test func `a session that takes the place of another does not make the user flap`() throws {

@@ -103,7 +103,9 @@ struct Town {
     /// The newest that a session was told of a user.
     func presence(of person: Person, to session: UInt64, at node: Int) -> Presence? {
         var newest: Presence?
-        for case .presence(let news) in frames(to: session, at: node) { for item in news where item.user == person.id { newest = item.presence } }
+        for case .presence(let news) in frames(to: session, at: node) {
+            for item in news where item.user == person.id { newest = item.presence }
+        }
         return newest
     }
 }
@@ -132,7 +134,8 @@ extension [NodeEffect] {
     }
 
     func claimed(_ session: UInt64) -> [ClaimedKeyPackages] {
-        frames(to: session).flatMap { frame -> [ClaimedKeyPackages] in if case .keyPackages(_, let claimed) = frame { claimed } else { [] } }
+        frames(to: session).flatMap { frame -> [ClaimedKeyPackages] in if case .keyPackages(_, let claimed) = frame { claimed } else { [] }
+        }
     }
 
     func keyPackagesLeft(_ session: UInt64) -> [UInt32] {

@@ -238,16 +238,19 @@ private struct Office {
                 SessionID(1),
                 .submit(
                     Submission(
-                        message: .numbered(1), conversation: .numbered(1), hub: relay.id, kind: .application(epoch: 1, payload: [1]), order: 7))))
+                        message: .numbered(1), conversation: .numbered(1), hub: relay.id, kind: .application(epoch: 1, payload: [1]),
+                        order: 7))))
         let first = try alice.record(federation: coast.federation)
         let known = try UserRecord(decoding: first.body)
         var random = SeededGenerator(seed: 8)
         let device = DeviceID(raw: SigningKey(using: &random).publicKey)
         let certificate = alice.key.sign(DeviceCertificate.body(user: alice.id, device: device), for: .deviceCertificate)
         let next = UserRecord(
-            federation: known.federation, user: known.user, handle: known.handle, issuer: known.issuer, handleCertificate: known.handleCertificate,
+            federation: known.federation, user: known.user, handle: known.handle, issuer: known.issuer,
+            handleCertificate: known.handleCertificate,
             home: known.home,
-            devices: [DeviceEntry(device: device, certificate: certificate, extensions: [])], version: 2, previous: first.digest, published: known.published)
+            devices: [DeviceEntry(device: device, certificate: certificate, extensions: [])], version: 2, previous: first.digest,
+            published: known.published)
         let signed = SignedUserRecord(
             body: next.encoded(), userSignature: alice.key.sign(next.encoded(), for: .userRecord), homeSignature: nil)
         let effects = try relay.step(.sessionFrame(SessionID(1), .publish(RequestID(2), signed)))

@@ -21,7 +21,8 @@ private struct Counter {
             SessionID(1),
             .submit(
                 Submission(
-                    message: .numbered(message), conversation: .numbered(1), hub: hub, kind: .application(epoch: 1, payload: [1]), order: order)))
+                    message: .numbered(message), conversation: .numbered(1), hub: hub, kind: .application(epoch: 1, payload: [1]),
+                    order: order)))
     }
 
     mutating func order(session: UInt64) throws -> UInt64? {
@@ -50,7 +51,10 @@ private struct Counter {
         let inputs = [1, 2, 3].map { counter.submit(order: $0) }
         let effects = try counter.relay.batch(inputs)
         #expect(effects.writes.count { if case .put(.submissionOrder, _, _) = $0 { true } else { false } } == 1)
-        try #expect(!counter.relay.step(counter.submit(order: 3)).writes.contains { if case .put(.submissionOrder, _, _) = $0 { true } else { false } })
+        try #expect(
+            !counter.relay.step(counter.submit(order: 3)).writes.contains {
+                if case .put(.submissionOrder, _, _) = $0 { true } else { false }
+            })
     }
 
     @Test func `the hub does not learn it`() throws {
