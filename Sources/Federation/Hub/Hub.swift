@@ -57,8 +57,9 @@ package struct Hub: Sendable {
         let byUse = conversations.values.map { ($0.lastUsed, $0.key.conversation) }.sorted { $0 < $1 }
         weight = conversations.values.reduce(0) { $0 + $1.weight }
         // The newest stays: it may be ahead of the disk, in the middle of a batch.
-        for (index, (_, id)) in byUse.dropLast(conversations.count / 4 + 1).enumerated() {
-            guard index < conversations.count / 4 || weight > bytesMax * 3 / 4 else { break }
+        let quarter = conversations.count / 4
+        for (index, (_, id)) in byUse.dropLast(quarter + 1).enumerated() {
+            guard index < quarter || weight > bytesMax * 3 / 4 else { break }
             weight -= conversations[id]?.weight ?? 0
             conversations[id] = nil
         }

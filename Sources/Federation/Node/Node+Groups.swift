@@ -1,4 +1,4 @@
-internal import Vocabulary
+package import Vocabulary
 
 /// What a node keeps, in memory alone, of conversations' requests and receipts under way.
 struct ConversationTraffic: Sendable {
@@ -152,4 +152,14 @@ extension Node {
         guard !isBlocked(signal.key, for: device), case .session(let session)? = queues.receiver(of: .device(device)) else { return }
         out.append(.sendSession(session, .signal(signal)))
     }
+}
+
+// MARK: For tests
+
+extension Node {
+    package func hubEpoch(_ conversation: ConversationID) -> Epoch? { hub.epoch(of: conversation) }
+    package func hubRoster(_ conversation: ConversationID) -> [RosterEntry] { hub.roster(of: conversation) }
+    package func hubHead(_ conversation: ConversationID) -> SequenceNumber? { hub.head(of: conversation) }
+    package var orderer: Hub { hub }
+    package var entriesPassedOver: Int { counters["entries_passed_over"] ?? 0 }
 }

@@ -74,7 +74,7 @@ import Vocabulary
         anchorage.relay.now = anchorage.relay.now + .days(7)
         anchorage.relay.wall = anchorage.relay.wall + .days(7)
         try anchorage.relay.wait(.seconds(10))
-        try #expect(anchorage.held == 24, "kept for the follower")
+        try #expect(anchorage.held == 25, "kept for the follower")
         try anchorage.restart()
         try anchorage.feed(try anchorage.relay.link(2_000, to: Coast.id(2)))
         #expect(anchorage.members[3].texts == (0..<20).map(String.init) && anchorage.members[3].failures.isEmpty)

@@ -68,6 +68,8 @@ struct Sailor {
         let group = try mine
         var plan = CommitPlan(proposals)
         plan.includesTree = false
+        // As clients do: those who only add leave the path for later.
+        plan.refreshesPath = proposals.isEmpty || !proposals.allSatisfy { if case .add = $0 { true } else { false } }
         plan.references = references
         plan.authenticatedData = binding(message)
         let commit = try group.commit(plan, host: Self.host, using: &random)
