@@ -61,6 +61,7 @@ public final class Courier: Sendable {
         var iterator = events.makeAsyncIterator()
         if case .join(let link, let handle) = request { try prepare(link: link, handle: handle) }
         guard options.location.exists else { throw .notJoined(options.location) }
+        try options.location.checkMode()
         for _ in 0..<Self.attemptsMax {
             if let lock = try lock() {
                 return try await own(lock, request, feed, &iterator, handler)
@@ -190,6 +191,7 @@ public final class Courier: Sendable {
         let wanted: Handle
         do { wanted = try Handle(handle) } catch { throw ClientError(.data, error.explanation) }
         let location = options.location
+        try location.checkMode()
         try ProfileKey.make(in: location, passphrase: passphrase())
         guard let lock = try lock() else {
             throw ClientError(

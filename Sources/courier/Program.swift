@@ -46,11 +46,11 @@ struct ProfileOptions: ParsableArguments {
     @Flag(name: .shortAndLong, help: "Say on standard error what happens.")
     var verbose = false
 
-    func courier() -> Courier {
+    func courier() throws(ClientError) -> Courier {
         LoggingSystem.bootstrap { StreamLogHandler.standardError(label: $0) }
         var log = Logger(label: "courier")
         log.logLevel = verbose ? .debug : .warning
-        let location = ProfileLocation(profile: profile, data: data)
+        let location = try ProfileLocation(profile: profile, data: data)
         return Courier(Courier.Options(location: location, passphraseFile: passphraseFile, log: log))
     }
 

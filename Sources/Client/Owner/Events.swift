@@ -88,6 +88,8 @@ extension Owner {
         for job in sortedJobs where job.presences[user] != presence {
             switch job.request {
             case .presence(let text, let follow) where text == "\(address)" || (try? Address(text)) == address:
+                // The home says so too until the user's home has answered.
+                if state == .notShared, !follow, device.contacts[user]?.presenceToken != nil { return concludeLater(job, address) }
                 job.presences[user] = presence
                 job.reply(.presence(PresenceEvent(address: "\(address)", state: state)))
                 if !follow { finish(job) }
@@ -96,6 +98,14 @@ extension Owner {
                 job.reply(.presence(PresenceEvent(address: "\(address)", state: state)))
             default: break
             }
+        }
+    }
+
+    private func concludeLater(_ job: Job, _ address: Address) {
+        loop.scheduleTask(in: .milliseconds(1500)) { [weak self, id = job.id] in
+            guard let self, let job = self.jobs[id] else { return }
+            job.reply(.presence(PresenceEvent(address: "\(address)", state: .notShared)))
+            self.finish(job)
         }
     }
 }

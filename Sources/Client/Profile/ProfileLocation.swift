@@ -1,4 +1,5 @@
 internal import Foundation
+internal import Glibc
 
 /// Where a profile is: the folder with keys and store of one user's device.
 public struct ProfileLocation: Sendable, Equatable {
@@ -7,7 +8,18 @@ public struct ProfileLocation: Sendable, Equatable {
     /// - Parameters:
     ///   - profile: a name, or a folder if it has a slash in it.
     ///   - data: a folder: the profile itself, or, with a profile's name, where profiles are.
-    public init(profile: String?, data: String?) {
+    ///
+    /// - Throws: `usage` for a name that is none.
+    public init(profile: String?, data: String?) throws(ClientError) {
+        if let profile, profile.isEmpty || profile == "." || profile == ".." {
+            throw ClientError(
+                .usage, what: "'\(profile)' is no profile.", why: "A profile is a name, or a folder if it has a slash in it.",
+                remedy: "Name one: --profile work, or --profile ./work")
+        }
+        if let data, data.isEmpty {
+            throw ClientError(
+                .usage, what: "--data names no folder.", why: "It is empty.", remedy: "Leave it out for the default, or name a folder.")
+        }
         let environment = ProcessInfo.processInfo.environment
         if let profile, profile.contains("/") {
             folder = Self.absolute(profile)
@@ -18,6 +30,15 @@ public struct ProfileLocation: Sendable, Equatable {
             let base = environment["XDG_DATA_HOME"].flatMap { $0.hasPrefix("/") ? $0 : nil } ?? "\(home)/.local/share"
             folder = Self.absolute("\(base)/courier/\(profile ?? "default")")
         }
+    }
+
+    /// Others could put files into a folder that they may write to, and see how much there is in one that they may read.
+    func checkMode() throws(ClientError) {
+        var status = stat()
+        guard stat(folder, &status) == 0, status.st_mode & 0o077 != 0 else { return }
+        throw ClientError(
+            .configuration, what: "Others have access to the profile \(folder).",
+            why: "Its mode is \(String(status.st_mode & 0o777, radix: 8)).", remedy: "Run: chmod 700 '\(folder)'")
     }
 
     private static func absolute(_ path: String) -> String {
