@@ -45,22 +45,26 @@ package struct Claims: Sendable {
     package var count: Int { byID.count }
     package var nextDeadline: Instant? { order.first.flatMap { byID[$0]?.deadline } }
 
+    /// Why this session cannot wait for more; asked before anything is handed out for the claim.
+    package func refusal(for session: SessionID) -> Refusal? {
+        guard byID.count < Limits.claimsPendingMax, byID.values.count(where: { $0.session == session }) < Limits.claimsPerSessionMax else {
+            return Refusal(.busy, "Too many claims are under way.")
+        }
+        return nil
+    }
+
     /// - Parameters:
     ///   - answers: what is known already.
     ///   - remote: whom the other nodes are to be asked for.
     package mutating func open(
         _ id: RequestID, session: SessionID, request: RequestID, asker: UserID, users: [UserID], answers: [ClaimedKeyPackages],
         remote: [NodeID: [UserID]], at now: Instant
-    ) -> Refusal? {
-        guard byID.count < Limits.claimsPendingMax, byID.values.count(where: { $0.session == session }) < Limits.claimsPerSessionMax else {
-            return Refusal(.busy, "Too many claims are under way.")
-        }
+    ) {
         byID[id] = Claim(
             session: session, request: request, asker: asker, users: users, deadline: now + Limits.claimTimeout,
             answers: Dictionary(answers.map { ($0.user, $0) }, uniquingKeysWith: { first, _ in first }),
             open: remote.mapValues { ($0, false) }, bytes: answers.reduce(0) { $0 + $1.bytes })
         order.append(id)
-        return nil
     }
 
     /// What the node was not asked over the link that is up now.

@@ -18,15 +18,18 @@ extension Node {
 
     // MARK: Claiming
 
-    /// The local devices that a claim of these users looks at.
-    func claimable(_ users: [UserID]) -> [DeviceID] {
+    /// The local devices that a claim of these users looks at, and the users for whom there was no room: one claim must not read the whole disk.
+    private func devicesClaimed(by users: [UserID]) -> (devices: [DeviceID], passedOver: Set<UserID>) {
         var devices: [DeviceID] = []
+        var passedOver: Set<UserID> = []
         for user in users.prefix(Limits.claimedUsersMax) {
-            guard devices.count < Limits.claimedDevicesMax else { break }
-            devices += localDevices(of: user)
+            let its = localDevices(of: user)
+            if devices.count + its.count <= Limits.claimedDevicesMax { devices += its } else { passedOver.insert(user) }
         }
-        return devices
+        return (devices, passedOver)
     }
+
+    func claimable(_ users: [UserID]) -> [DeviceID] { devicesClaimed(by: users).devices }
 
     func localDevices(of user: UserID) -> [DeviceID] {
         guard directory.home(of: user) == id else { return [] }
@@ -56,16 +59,17 @@ extension Node {
                     ClaimedKeyPackages(user: user, refusal: Refusal(.nodeExpelled, "The user's node was expelled from the federation.")))
             }
         }
-        answers += handOut(local, to: device.user, except: device.device)
-        let mine = RequestID(nextLookup)
-        nextLookup += 1
+        if !remote.isEmpty, let refusal = claims.refusal(for: session) {
+            return out.append(.sendSession(session, .refusedRequest(request, refusal)))
+        }
+        answers += handOut(local, to: device.user, except: device.device, passing: devicesClaimed(by: users).passedOver)
         if remote.isEmpty {
             let byUser = Dictionary(answers.map { ($0.user, $0) }, uniquingKeysWith: { first, _ in first })
             return out.append(.sendSession(session, .keyPackages(request, users.compactMap { byUser[$0] })))
         }
-        let refusal = claims.open(
-            mine, session: session, request: request, asker: device.user, users: users, answers: answers, remote: remote, at: now)
-        if let refusal { return out.append(.sendSession(session, .refusedRequest(request, refusal))) }
+        let mine = RequestID(nextLookup)
+        nextLookup += 1
+        claims.open(mine, session: session, request: request, asker: device.user, users: users, answers: answers, remote: remote, at: now)
         for peer in remote.keys.sorted() { askForKeyPackages(peer) }
     }
 
@@ -78,16 +82,18 @@ extension Node {
     }
 
     /// One package of each device. A user who is unknown, who blocked the asker or who has none left: all alike.
-    private mutating func handOut(_ users: [UserID], to asker: UserID, except: DeviceID? = nil) -> [ClaimedKeyPackages] {
+    private mutating func handOut(
+        _ users: [UserID], to asker: UserID, except: DeviceID? = nil, passing passedOver: Set<UserID>
+    ) -> [ClaimedKeyPackages] {
         var room = Limits.claimedBytesMax
-        var seen = 0
+        // While the disk is full whoever has no last resort is not to be had for now; so nobody may look gone for good.
+        let none = isSpaceLow ? Refusal(.busy, "The node's disk is full.") : Claims.unknown
         return users.map { user in
-            let known = localDevices(of: user)
-            let isTooLate = seen >= Limits.claimedDevicesMax
-            seen += known.count
-            let devices = known.filter { $0 != except }
-            guard !devices.isEmpty, !blocks.blocks(asker, for: user) else { return ClaimedKeyPackages(user: user, refusal: Claims.unknown) }
-            guard !isTooLate, let handed = keyPackages.handOut(of: user, devices, oneTime: !isSpaceLow, room: &room, at: now) else {
+            let devices = localDevices(of: user).filter { $0 != except }
+            guard !devices.isEmpty, !blocks.blocks(asker, for: user) else { return ClaimedKeyPackages(user: user, refusal: none) }
+            guard !passedOver.contains(user),
+                let handed = keyPackages.handOut(of: user, devices, oneTime: !isSpaceLow, room: &room, at: now)
+            else {
                 return ClaimedKeyPackages(user: user, refusal: Claims.tooMuch)
             }
             for (device, left) in handed.low {
@@ -95,7 +101,7 @@ extension Node {
                     out.append(.sendSession(session, .keyPackagesLeft(UInt32(clamping: left))))
                 }
             }
-            guard !handed.packages.isEmpty else { return ClaimedKeyPackages(user: user, refusal: Claims.unknown) }
+            guard !handed.packages.isEmpty else { return ClaimedKeyPackages(user: user, refusal: none) }
             count("key_packages_handed_out", handed.packages.count)
             return ClaimedKeyPackages(user: user, packages: handed.packages)
         }
@@ -121,7 +127,7 @@ extension Node {
                 admitted.append(user)
             }
         }
-        answers += handOut(admitted, to: asker)
+        answers += handOut(admitted, to: asker, passing: devicesClaimed(by: users).passedOver)
         out.append(.sendLink(link, .keyPackages(request, answers)))
     }
 

@@ -56,7 +56,10 @@ extension Node {
         case .sessionFrame(_, .signal(let signal)), .linkFrame(_, .signal(let signal, _)): need(signal.key.hub, signal.key.conversation)
         case .sessionFrame(_, .authenticate(let proof)): need([proof.device])
         case .sessionFrame(let session, .publishKeyPackages): need(sessions.device(of: session).map { [$0.device] } ?? [])
-        case .sessionFrame(_, .claimKeyPackages(_, let users)), .linkFrame(_, .claimKeyPackages(_, _, let users)): need(claimable(users))
+        case .sessionFrame(let session, .claimKeyPackages(_, let users)) where sessions.device(of: session) != nil: need(claimable(users))
+        case .linkFrame(let link, .claimKeyPackages(_, let asker, let users)):
+            // From strangers nothing is worth a look at the disk.
+            if let peer = links[link]?.peer, directory.home(of: asker) == peer { need(claimable(users)) }
         case .admin(_, .user(let address)): need(devices(of: address))
         default: break
         }

@@ -165,6 +165,16 @@ private struct Desk {
         try #expect(desk.claim()?.refusal == nil)
     }
 
+    @Test func `one user may claim two thousand users at once, and five more a second`() {
+        var desk = KeyPackageDesk()
+        let (asker, other) = (PresenceHarbour.user(60_000), PresenceHarbour.user(60_001))
+        var refused = (0..<2_010).count { desk.admit(asker, claiming: PresenceHarbour.user($0), at: .start) != nil }
+        #expect(refused == 10)
+        refused = (0..<10).count { desk.admit(asker, claiming: PresenceHarbour.user(3_000 + $0), at: .start + .seconds(1)) != nil }
+        #expect(refused == 5)
+        #expect(desk.admit(other, claiming: PresenceHarbour.user(1), at: .start) == nil)
+    }
+
     @Test func `nobody can empty a store: beyond a rate the last resort is handed out`() {
         var random = SeededGenerator(seed: 5)
         var desk = KeyPackageDesk()
@@ -245,6 +255,8 @@ private struct Desk {
         try desk.relay.step(.spaceChanged(isLow: true))
         try #expect(desk.publish(desk.bob.supply(3..<4)).refusals(to: 2) == [.diskFull])
         try #expect(desk.claim()?.packages == [desk.bob.keyPackage(9, lastResort: true)])
+        let others = try desk.say(.claimKeyPackages(RequestID(3), [desk.carol.id, PresenceHarbour.user(1)]), 1).claimed(1)
+        #expect(others.map { $0.refusal?.code } == [.busy, .busy], "nobody looks gone for good, and nobody different")
         try desk.relay.step(.spaceChanged(isLow: false))
         try #expect(desk.claim()?.packages == [desk.bob.keyPackage(0)])
     }
