@@ -35,7 +35,7 @@ extension Fixture {
         PresenceNews(user: id32(0xb1), presence: .online), PresenceNews(user: id32(0xb2), presence: .offline(lastSeen: nil)),
         PresenceNews(user: id32(0xb3), presence: .offline(lastSeen: 1_700_000_040)),
         PresenceNews(user: id32(0xb4), presence: .offline(lastSeen: 0)),
-        PresenceNews(user: id32(0xb5), presence: .online, token: Bytes32([UInt8](repeating: 0x84, count: 32))),
+        PresenceNews(user: id32(0xb5), presence: .online, token: bytes32(0x84)),
     ]
 
     static var groupsOfClient: [ClientFrame] {
