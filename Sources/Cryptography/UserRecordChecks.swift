@@ -59,6 +59,14 @@ public enum Chain {
         after previous: Digest, number: SequenceNumber, sender: RosterEntry, message: MessageID, kind: EventKind, epoch: Epoch,
         payload: [UInt8]
     ) -> Digest {
+        next(
+            after: previous, number: number, sender: sender, message: message, kind: kind, epoch: epoch, payloadDigest: Hash.blake2b(payload))
+    }
+
+    public static func next(
+        after previous: Digest, number: SequenceNumber, sender: RosterEntry, message: MessageID, kind: EventKind, epoch: Epoch,
+        payloadDigest: Digest
+    ) -> Digest {
         var writer = ByteWriter(reservingCapacity: 192)
         writer.write(previous)
         writer.write(number)
@@ -66,7 +74,7 @@ public enum Chain {
         writer.write(message)
         writer.write(kind.rawValue)
         writer.write(epoch)
-        writer.write(Hash.blake2b(payload))
+        writer.write(payloadDigest)
         return Hash.blake2b(writer.bytes)
     }
 }

@@ -97,8 +97,10 @@ public final class MemoryStore: NodeStore {
     public func event(_ key: EventKey) throws(StoreError) -> [UInt8]? { disk.events[key]?.bytes }
 
     public func heldEvents(_ conversation: ConversationKey) throws(StoreError) -> [(number: SequenceNumber, bytes: [UInt8])] {
-        disk.events.filter { $0.key.conversation == conversation && $0.key.part == 0 && $0.value.isHeld }.map { (number: $0.key.number, bytes: $0.value.bytes) }
-            .sorted { $0.number < $1.number }
+        disk.events.filter { $0.key.conversation == conversation && $0.key.part == 0 && $0.value.isHeld }.map {
+            (number: $0.key.number, bytes: $0.value.bytes)
+        }
+        .sorted { $0.number < $1.number }
     }
 
     public func page(

@@ -39,7 +39,7 @@ struct Conversation: Sendable {
         let payload = Hash.blake2b(event.payload)
         chain = Chain.next(
             after: chain, number: number, sender: event.sender, message: event.message, kind: event.kind, epoch: event.epoch,
-            payload: event.payload)
+            payloadDigest: payload)
         head = number
         let envelope = Envelope(
             key: key, number: number, sender: event.sender, message: event.message, kind: event.kind, epoch: event.epoch,
@@ -85,7 +85,9 @@ struct Conversation: Sendable {
         guard isNews(watermark), let before = roster[watermark.device] else { return nil }
         roster.raise(watermark.device, through: watermark.through)
         log.reach(above: before.covered, through: watermark.through, user: before.user)
-        if let first = log.first, before.covered < first.number, watermark.through >= first.number, let count = behind { behind = count - 1 }
+        if let first = log.first, before.covered < first.number, watermark.through >= first.number, let count = behind {
+            behind = count - 1
+        }
         var senders: [RosterEntry] = []
         // Mostly a few lines of a few senders.
         for line in log.lines(above: before.covered, through: watermark.through)

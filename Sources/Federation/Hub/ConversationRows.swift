@@ -10,6 +10,8 @@ public struct ConversationRows: Sendable {
     public var watermarks: [(device: DeviceID, row: [UInt8])]
     /// The held ones, rising.
     public var events: [[UInt8]]
+    /// The group, if it was made ready already.
+    var restored: (follower: GroupFollower, roster: [RosterEntry])?
 
     public init(
         roster: [UInt8], group: [UInt8]? = nil, head: [UInt8]?, watermarks: [(device: DeviceID, row: [UInt8])], events: [[UInt8]]
@@ -23,6 +25,7 @@ public struct ConversationRows: Sendable {
         var rows = ConversationRows(
             roster: roster, group: try store.value(.group, key: Self.key(key)), head: try store.value(.head, key: Self.key(key)),
             watermarks: [], events: [])
+        rows.restored = rows.group.flatMap { try? GroupFollower.restored(row: $0) }
         for device in rows.devices {
             if let row = try store.value(.watermark, key: watermarkKey(key, device)) { rows.watermarks.append((device, row)) }
         }
@@ -32,7 +35,7 @@ public struct ConversationRows: Sendable {
 
     /// Whose watermarks belong to the conversation.
     private var devices: [DeviceID] {
-        if let group { return (try? GroupFollower.restored(row: group))?.roster.map(\.device) ?? [] }
+        if group != nil { return restored?.roster.map(\.device) ?? [] }
         return (try? StatedRoster(row: roster))?.entries.map(\.device) ?? []
     }
 
@@ -101,7 +104,7 @@ extension Conversation {
         var welcomes: [SequenceNumber: UInt16] = [:]
         if let row = rows.group {
             let founded = try FoundedConversation(row: rows.roster)
-            let (follower, roster) = try GroupFollower.restored(row: row)
+            let (follower, roster) = try rows.restored ?? GroupFollower.restored(row: row)
             self.init(key: key, creator: founded.creator, roster: Roster(roster), group: follower, founding: founded.founding)
             for item in founded.welcomes { welcomes[item.number] = item.parts }
         } else {

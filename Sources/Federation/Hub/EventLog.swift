@@ -71,7 +71,9 @@ struct EventLog: Sendable {
 
     private func range(above from: SequenceNumber, through: SequenceNumber) -> Range<Int>? {
         guard let first = lines.first, let last = lines.last, from < through else { return nil }
-        guard let start = index(of: max(from.next, first.number)), let end = index(of: min(through, last.number)), start <= end else { return nil }
+        guard let start = index(of: max(from.next, first.number)), let end = index(of: min(through, last.number)), start <= end else {
+            return nil
+        }
         return start..<(end + 1)
     }
 }

@@ -29,7 +29,11 @@ package struct FanOut: Sendable {
             let place = if let last, last.user == entry.user { last.home } else { home(entry.user) }
             last = (entry.user, place)
             guard let place else { continue }
-            if let first = reachable.first { reachable.others = reachable.others || first != entry.user } else { reachable.first = entry.user }
+            if let first = reachable.first {
+                reachable.others = reachable.others || first != entry.user
+            } else {
+                reachable.first = entry.user
+            }
             if place == key.hub { local.append(entry.device) } else { shares[place, default: []].append(entry.device) }
         }
         remote = shares.sorted { $0.key < $1.key }.map { Share(node: $0.key, devices: $0.value) }

@@ -77,7 +77,9 @@ enum GroupJudgement {
 
         var after = before
         let summary = try checking { () throws in
-            guard case .commit(let summary, _) = try after.process(bundle.commit, host: mlsHost(host)) else { throw MLSError.wrongContentType }
+            guard case .commit(let summary, _) = try after.process(bundle.commit, host: mlsHost(host)) else {
+                throw MLSError.wrongContentType
+            }
             try after.accepts(bundle.groupInfo, host: mlsHost(host))
             return summary
         }

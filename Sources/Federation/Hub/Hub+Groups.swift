@@ -14,7 +14,9 @@ extension Hub {
         if let obstacle = host.obstacle ?? host.refusal(sender) { return .refused(obstacle) }
         let key = ConversationKey(hub: node, conversation: id)
         let follower: GroupFollower
-        do throws(Refusal) { follower = try GroupJudgement.founding(info, key: key, by: sender, host: host) } catch { return .refused(error) }
+        do throws(Refusal) { follower = try GroupJudgement.founding(info, key: key, by: sender, host: host) } catch {
+            return .refused(error)
+        }
         var conversation = Conversation(key: key, creator: sender.user, roster: Roster([sender]), group: follower, founding: founding)
         conversation.lastUsed = nextUse()
         writes.append(.put(.conversation, key: ConversationRows.key(key), value: conversation.roomRow))
@@ -58,7 +60,9 @@ extension Hub {
             if let outcome = conversation.early(event, isOnRoster: isIn) { return outcome }
             if let refusal = group.staleness(of: event.epoch) { return .refused(refusal) }
             // Room of their own: a full log must not keep those in who fill it.
-            guard conversation.log.count < Limits.logEventsPerConversationMax + Limits.logHandshakesReserve else { return .refused(.logFull) }
+            guard conversation.log.count < Limits.logEventsPerConversationMax + Limits.logHandshakesReserve else {
+                return .refused(.logFull)
+            }
             if let obstacle = host.obstacle { return .refused(obstacle) }
             do throws(Refusal) {
                 let step = try judge(group, conversation.roster)

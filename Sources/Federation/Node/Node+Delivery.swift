@@ -17,6 +17,9 @@ extension Node {
         if case .found = submission.kind, directory.home(of: sender.user) != id {
             return Refusal(.notPermitted, "A conversation is founded at its creator's home.")
         }
+        if submission.kind.isHandshake, !traffic.handshakes.take(sender.device, at: now) {
+            return Refusal(.rateLimited, "The device commits too often.")
+        }
         var writes: [StoreWrite] = []
         let outcome = hub.submit(submission, from: sender, host: host, writes: &writes)
         out.append(contentsOf: writes.map(NodeEffect.write))

@@ -10,6 +10,9 @@ struct ConversationTraffic: Sendable {
     /// How often a device may ask for a group.
     var fetches = Buckets<DeviceID>(rate: 1, burst: 100)
 
+    /// Founding, commits and proposals: each costs the hub milliseconds in a large group, also where it is refused.
+    var handshakes = Buckets<DeviceID>(rate: 10, burst: 200)
+
     struct GroupRequest: Sendable {
         let session: SessionID
         let request: RequestID
@@ -40,7 +43,8 @@ extension Node {
         }
         guard membership.evaluation.isMember(key.hub) else {
             return out.append(
-                .sendSession(session, .refusedRequest(request, Refusal(.unknownHub, "The conversation's hub is not a member of the federation."))))
+                .sendSession(
+                    session, .refusedRequest(request, Refusal(.unknownHub, "The conversation's hub is not a member of the federation."))))
         }
         guard let link = links.link(to: key.hub) else {
             dial(key.hub)
@@ -69,7 +73,8 @@ extension Node {
 
     /// Gives requests up that have waited too long, or whose node is gone.
     mutating func giveUpGroupRequests(to gone: NodeID? = nil) {
-        for (id, waiting) in traffic.requests.sorted(by: { $0.key.value < $1.key.value }) where waiting.deadline <= now || waiting.node == gone {
+        for (id, waiting) in traffic.requests.sorted(by: { $0.key.value < $1.key.value })
+        where waiting.deadline <= now || waiting.node == gone {
             traffic.requests[id] = nil
             out.append(.sendSession(waiting.session, .refusedRequest(waiting.request, Self.hubUnreachable)))
         }
@@ -108,12 +113,16 @@ extension Node {
             guard hub.contains(device, in: key.conversation.conversation) else { return }
             if key.part == 0 {
                 guard let stored = try? StoredEvent(decoding: bytes) else { continue }
-                if home == id { enqueue(.event(stored.envelope), for: device.device) } else {
+                if home == id {
+                    enqueue(.event(stored.envelope), for: device.device)
+                } else {
                     enqueue(.event(stored.envelope, recipients: [device.device]), for: home)
                 }
             } else {
                 guard let stored = try? StoredWelcome(decoding: bytes) else { continue }
-                if home == id { enqueue(.welcome(stored.part), for: device.device) } else {
+                if home == id {
+                    enqueue(.welcome(stored.part), for: device.device)
+                } else {
                     enqueue(.welcome(stored.part, recipients: [device.device]), for: home)
                 }
             }
@@ -151,6 +160,16 @@ extension Node {
     private mutating func show(_ signal: Signal, to device: DeviceID) {
         guard !isBlocked(signal.key, for: device), case .session(let session)? = queues.receiver(of: .device(device)) else { return }
         out.append(.sendSession(session, .signal(signal)))
+    }
+}
+
+extension SubmissionKind {
+    /// Whether it takes the group's cryptography to judge it.
+    var isHandshake: Bool {
+        switch self {
+        case .found, .commit, .proposal: true
+        case .create, .application: false
+        }
     }
 }
 

@@ -12,7 +12,9 @@ extension Node {
         guard let coverage = hub.receive(watermark, of: user, writes: &writes) else { return }
         out.append(contentsOf: writes.map(NodeEffect.write))
         guard !coverage.covered.isEmpty else { return }
-        if coverage.rosterCount >= ReceiptRelays.rosterMin, !traffic.receipts.admit(watermark, senders: coverage.covered, at: now) { return }
+        if coverage.rosterCount >= ReceiptRelays.rosterMin, !traffic.receipts.admit(watermark, senders: coverage.covered, at: now) {
+            return
+        }
         relay(watermark, to: coverage.covered)
     }
 

@@ -7,7 +7,9 @@ import Vocabulary
 
 /// Checklist H1.
 @Suite struct CommitRaceTests {
-    @Test(arguments: [false, true]) func `of 20 commits for one epoch exactly one is accepted, the others learn the epoch`(inOneBatch: Bool) throws {
+    @Test(arguments: [false, true]) func `of 20 commits for one epoch exactly one is accepted, the others learn the epoch`(inOneBatch: Bool)
+        throws
+    {
         var anchorage = try Anchorage.group([Int](repeating: 0, count: 20))
         let submissions = try (0..<20).map { try anchorage.members[$0].commit([], message: anchorage.nextMessage()) }
         var effects: [NodeEffect] = []
@@ -20,7 +22,8 @@ import Vocabulary
         let accepted = (0..<20).filter { !effects.acceptances(to: UInt64($0 + 1)).isEmpty }
         #expect(accepted == [0] && effects.storedEvents == 1)
         for index in 1..<20 {
-            let refusal = anchorage.refusals(effects.filter { if case .sendSession(SessionID(UInt64(index + 1)), _) = $0 { true } else { false } })
+            let refusal = anchorage.refusals(
+                effects.filter { if case .sendSession(SessionID(UInt64(index + 1)), _) = $0 { true } else { false } })
             #expect(refusal.map(\.code) == [.staleEpoch] && refusal.map(\.epoch) == [2])
         }
         try anchorage.feed(effects)
@@ -37,7 +40,8 @@ import Vocabulary
             let submissions = try waiting.map { ($0, try anchorage.members[$0].commit([], message: anchorage.nextMessage())) }
             var effects: [NodeEffect] = []
             for (index, submission) in submissions { effects += try anchorage.submit(submission, by: index, feeding: false) }
-            for (index, _) in submissions where anchorage.items(effects, for: index).contains(where: { if case .accepted = $0 { true } else { false } }) {
+            for (index, _) in submissions
+            where anchorage.items(effects, for: index).contains(where: { if case .accepted = $0 { true } else { false } }) {
                 waiting.removeAll { $0 == index }
             }
             try anchorage.feed(effects)

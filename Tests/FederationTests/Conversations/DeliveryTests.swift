@@ -35,7 +35,8 @@ import Vocabulary
         try anchorage.remove(1, by: 0)
         let repeated = try anchorage.submit(text, by: 1)
         #expect(anchorage.refusals(repeated).isEmpty && repeated.frames(to: 2) == [.sent(.numbered(40))])
-        try #expect(anchorage.refusals(anchorage.submit(anchorage.members[2].say("x", message: 40), by: 2)).map(\.code) == [.messageIdReused])
+        try #expect(
+            anchorage.refusals(anchorage.submit(anchorage.members[2].say("x", message: 40), by: 2)).map(\.code) == [.messageIdReused])
     }
 
     @Test func `a hub that dies after the commit to disk and before it sends loses nothing`() throws {
@@ -66,7 +67,9 @@ import Vocabulary
         try anchorage.relay.step(.linkClosed(LinkID(2_000)))
         for round in 0..<20 {
             try anchorage.say("\(round)", by: round % 3)
-            if round % 5 == 4 { try anchorage.submit(try anchorage.members[round % 3].commit([], message: anchorage.nextMessage()), by: round % 3) }
+            if round % 5 == 4 {
+                try anchorage.submit(try anchorage.members[round % 3].commit([], message: anchorage.nextMessage()), by: round % 3)
+            }
         }
         #expect(anchorage.members[3].texts.isEmpty)
         try #expect(anchorage.agree([0, 1, 2]))

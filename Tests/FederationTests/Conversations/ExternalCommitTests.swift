@@ -49,7 +49,9 @@ import Vocabulary
             } else {
                 let frame = LinkFrame.fetchGroup(RequestID(5), anchorage.key, by: anchorage.members[index].entry)
                 let frames = try anchorage.relay.step(.linkFrame(LinkID(link), frame)).frames(on: link)
-                #expect(frames.contains { if case .refusedRequest(_, let refusal) = $0 { refusal.code == .unknownConversation } else { false } })
+                #expect(
+                    frames.contains { if case .refusedRequest(_, let refusal) = $0 { refusal.code == .unknownConversation } else { false } }
+                )
             }
         }
         // In another node's name.
@@ -90,7 +92,8 @@ import Vocabulary
         let parcel = try #require(try anchorage.fetch(by: 1))
         try anchorage.submit(try anchorage.members[0].commit([], message: 40), by: 0)
         let leaf = try anchorage.members[1].mine.ownLeaf
-        let refusals = anchorage.refusals(try anchorage.submit(try anchorage.members[1].rejoin(parcel, replacing: leaf, message: 41), by: 1))
+        let refusals = anchorage.refusals(
+            try anchorage.submit(try anchorage.members[1].rejoin(parcel, replacing: leaf, message: 41), by: 1))
         #expect(refusals.map(\.code) == [.staleEpoch] && refusals.map(\.epoch) == [2])
     }
 

@@ -90,7 +90,8 @@ import Vocabulary
             try anchorage.add([1], by: 0)
             let proposals: [Proposal] = adding ? [.add(try anchorage.members[2].package())] : []
             let made = try bundle(try anchorage.members[0].commit(proposals, message: 31))
-            let bundle = CommitBundle(epoch: 1, commit: made.commit, welcome: try welcome(made.welcome, anchorage), groupInfo: made.groupInfo)
+            let bundle = CommitBundle(
+                epoch: 1, commit: made.commit, welcome: try welcome(made.welcome, anchorage), groupInfo: made.groupInfo)
             return anchorage.refusals(try anchorage.submit(anchorage.members[0].submission(31, .commit(bundle)), by: 0)).first?.code
         }
         let foreign: ([UInt8]?, Anchorage) throws -> [UInt8]? = { _, anchorage in
@@ -185,7 +186,9 @@ import Vocabulary
         var anchorage = try Anchorage.withTwoDevices()
         let leaf = try anchorage.members[0].leaf(of: anchorage.members[1].person)
         try #expect(
-            anchorage.refusals(anchorage.submit(anchorage.members[0].commit([.remove(leaf)], message: 40), by: 0)).map(\.code) == [.notPermitted])
+            anchorage.refusals(anchorage.submit(anchorage.members[0].commit([.remove(leaf)], message: 40), by: 0)).map(\.code) == [
+                .notPermitted
+            ])
         let both = try [1, 2].map { Proposal.remove(try anchorage.members[0].leaf(of: anchorage.members[$0].person)) }
         try #expect(anchorage.refusals(anchorage.submit(anchorage.members[0].commit(both, message: 41), by: 0)).isEmpty)
         #expect(anchorage.relay.core.hubRoster(anchorage.conversation) == [anchorage.members[0].entry])
@@ -198,10 +201,6 @@ import Vocabulary
         let package = try anchorage.members[2].package()
         try #expect(anchorage.refusals(anchorage.submit(anchorage.members[1].commit([.add(package)], message: 41), by: 1)).isEmpty)
         #expect(anchorage.relay.core.hubRoster(anchorage.conversation).count == 3)
-    }
-
-    @Test func `a conversation has no more devices than it may have`() throws {
-        #expect(Limits.rosterDevicesMax == 1_000)
     }
 }
 

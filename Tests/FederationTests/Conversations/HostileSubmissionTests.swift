@@ -39,7 +39,8 @@ import Vocabulary
                 submission: try empty.members[0].found(empty.key)))
         var anchorage = try Anchorage.group([0, 0, 0])
         func add(_ name: String, _ index: Int, _ submission: Submission) {
-            cases.append(Case(name: name, hub: anchorage.relay.core.orderer, sender: anchorage.members[index].entry, submission: submission))
+            cases.append(
+                Case(name: name, hub: anchorage.relay.core.orderer, sender: anchorage.members[index].entry, submission: submission))
         }
         add("application", 1, try anchorage.members[1].say("hello", message: 40))
         add("proposal", 2, try anchorage.members[2].leave(message: 41))
@@ -69,7 +70,8 @@ import Vocabulary
             bytes.insert(contentsOf: bytes[at..<min(bytes.count, at + 33)], at: at)
         case 4 where !bytes.isEmpty:
             // A length or a count, most likely, near the front.
-            bytes[Int.random(in: 0..<min(80, bytes.count), using: &random)] = [0, 0x3f, 0x40, 0x7f, 0x80, 0xbf, 0xff].randomElement(using: &random) ?? 0
+            bytes[Int.random(in: 0..<min(80, bytes.count), using: &random)] =
+                [0, 0x3f, 0x40, 0x7f, 0x80, 0xbf, 0xff].randomElement(using: &random) ?? 0
         default:
             for _ in 0..<Int.random(in: 1...3, using: &random) where !bytes.isEmpty {
                 bytes[Int.random(in: 0..<bytes.count, using: &random)] ^= UInt8(1 << Int.random(in: 0..<8, using: &random))

@@ -65,10 +65,13 @@ import Vocabulary
         let chains = [anchorage.members[3].chain]
         for through in [SequenceNumber(2), 3] {
             let chain = through == 3 ? chains[0] : try #require(try anchorage.chain(at: 2))
-            try anchorage.relay.acknowledge(0, [anchorage.members[3].person.watermark(anchorage.key, through: through, chain: chain)], in: 4)
+            try anchorage.relay.acknowledge(
+                0, [anchorage.members[3].person.watermark(anchorage.key, through: through, chain: chain)], in: 4)
         }
         let effects = try anchorage.relay.link(1_000, to: Coast.id(1))
-        let items = effects.items(on: 1_000).compactMap { if case .receipt(let watermark, let devices) = $0 { (watermark, devices) } else { nil } }
+        let items = effects.items(on: 1_000).compactMap {
+            if case .receipt(let watermark, let devices) = $0 { (watermark, devices) } else { nil }
+        }
         #expect(items.count == 1 && items.first?.0.through == 3)
         #expect(items.first?.1 == [anchorage.members[1].device, anchorage.members[2].device].sorted())
     }
@@ -95,7 +98,8 @@ import Vocabulary
         var anchorage = try Anchorage.group([0, 0, 1, 0])
         try anchorage.remove(3, by: 0)
         let to = [anchorage.members[0].device]
-        var effects = try anchorage.relay.step(.sessionFrame(SessionID(2), .mark(mark(anchorage, by: 0), devices: [anchorage.members[1].device])))
+        var effects = try anchorage.relay.step(
+            .sessionFrame(SessionID(2), .mark(mark(anchorage, by: 0), devices: [anchorage.members[1].device])))
         effects += try anchorage.relay.step(.sessionFrame(SessionID(2), .mark(mark(anchorage, by: 1, epoch: 3), devices: to)))
         effects += try anchorage.relay.step(.sessionFrame(SessionID(4), .mark(mark(anchorage, by: 3), devices: to)))
         effects += try anchorage.send(.mark(mark(anchorage, by: 1), devices: to), from: 1)
@@ -182,6 +186,20 @@ import Vocabulary
             let effects = try anchorage.send(.failed(failure, device: anchorage.members[0].device), from: 1)
             #expect(effects.failures(to: 1).count == (isDirect ? 1 : 0))
         }
+    }
+
+    @Test func `a device that commits without end is slowed down, and nobody else`() throws {
+        var anchorage = try Anchorage.group([0, 0])
+        let commit = try anchorage.members[1].commit([], message: 7_000)
+        guard case .commit(let bundle) = commit.kind else { return }
+        let bad = anchorage.members[1].submission(
+            7_000, .commit(CommitBundle(epoch: 1, commit: bundle.commit, welcome: nil, groupInfo: [])))
+        var codes: [Refusal.Code] = []
+        for _ in 0..<300 { codes += anchorage.refusals(try anchorage.submit(bad, by: 1)).map(\.code) }
+        #expect(codes.count { $0 == .handshakeInvalid } == 200 && codes.last == .rateLimited)
+        try #expect(anchorage.refusals(anchorage.submit(anchorage.members[0].commit([], message: 7_001), by: 0)).isEmpty)
+        anchorage.relay.now = anchorage.relay.now + .seconds(1)
+        try #expect(anchorage.refusals(anchorage.submit(anchorage.members[1].commit([], message: 7_000), by: 1)).isEmpty)
     }
 
     @Test func `conversations that were not used for long leave memory, and come back`() throws {

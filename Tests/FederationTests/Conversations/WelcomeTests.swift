@@ -151,7 +151,9 @@ extension Anchorage {
     mutating func sign(person name: String) throws -> KeyPackage {
         var random = SeededGenerator(seed: 41)
         let person = try Person(name, at: Coast.site(0), using: &random)
-        try relay.store.commit([.put(.userRecord, key: person.id.bytes, value: try person.record(federation: Coast.fixture.federation).encoded())])
+        try relay.store.commit([
+            .put(.userRecord, key: person.id.bytes, value: try person.record(federation: Coast.fixture.federation).encoded())
+        ])
         let session = UInt64(members.count + 1)
         members.append(Sailor(person, session: session, seed: 42))
         try restart()
