@@ -117,7 +117,7 @@ extension Node {
         case (.established, .fetchGroup(let request, let key, let device)): answerGroup(request, key, by: device, on: link, from: peer)
         case (.established, .group(let request, let part)): received(part, to: request, from: peer)
         case (.established, .refusedRequest(let request, let refusal)):
-            groupRefused(request, refusal, from: peer)
+            if !claimRefused(request, by: peer) { groupRefused(request, refusal, from: peer) }
         case (.established, .refetch(let key, let device, let from, let through)):
             guard let user = hub.user(of: device, in: key.conversation), directory.home(of: user) == peer else { return }
             refetch(key, by: RosterEntry(user: user, device: device), from: from, through: through)

@@ -38,9 +38,11 @@ import Vocabulary
     }
 
     @Test func `a commit that leaves out pending proposals`() throws {
-        let code = try code(prepare: { try $0.submit(try $0.members[2].leave(message: 30), by: 2) }) { anchorage in
-            try anchorage.members[0].commit([], references: [], message: 31)
-        }
+        let code = try code(
+            prepare: { try $0.submit(try $0.members[2].leave(message: 30), by: 2) },
+            { anchorage in
+                try anchorage.members[0].commit([], references: [], message: 31)
+            })
         #expect(code == .proposalsMissing)
     }
 
@@ -129,11 +131,13 @@ import Vocabulary
     }
 
     @Test func `a device that leaves twice, which no commit could take up`() throws {
-        let code = try code(by: 2, prepare: { try $0.submit(try $0.members[2].leave(message: 30), by: 2) }) { anchorage in
-            var other = anchorage.members[2]
-            other.random = SeededGenerator(seed: 99)
-            return try other.leave(message: 32)
-        }
+        let code = try code(
+            by: 2, prepare: { try $0.submit(try $0.members[2].leave(message: 30), by: 2) },
+            { anchorage in
+                var other = anchorage.members[2]
+                other.random = SeededGenerator(seed: 99)
+                return try other.leave(message: 32)
+            })
         #expect(code == .notPermitted)
     }
 
