@@ -37,10 +37,12 @@ public final class Courier: Sendable {
 
     /// What the command says back.
     public final class Session: Sendable {
-        fileprivate let say: @Sendable ([Int64]) -> Void
-        fileprivate init(say: @escaping @Sendable ([Int64]) -> Void) { self.say = say }
+        fileprivate let hand: @Sendable (Said) -> Void
+        fileprivate init(hand: @escaping @Sendable (Said) -> Void) { self.hand = hand }
         /// Written and flushed: these messages are never shown again.
-        public func shown(_ sequences: [Int64]) { say(sequences) }
+        public func shown(_ sequences: [Int64]) { hand(.shown(sequences)) }
+        /// To a `chat` request, from any thread.
+        public func say(_ word: ChatWord) { hand(.chat(word)) }
     }
 
     private let options: Options
@@ -50,11 +52,15 @@ public final class Courier: Sendable {
 
     /// Runs the request until `handler` returns true or the owner is done.
     ///
-    /// - Parameter timeout: after it `handler` hears `timedOut`, once.
-    public func perform(_ request: Request, timeout: Duration?, handler: Handler) async throws(ClientError) {
+    /// - Parameters:
+    ///   - timeout: after it `handler` hears `timedOut`, once.
+    ///   - heedsSignals: false for whoever handles SIGINT and SIGTERM itself, and ends the request by cancelling its task.
+    public func perform(
+        _ request: Request, timeout: Duration?, heedsSignals: Bool = true, handler: Handler
+    ) async throws(ClientError) {
         let (events, feed) = AsyncStream.makeStream(of: Heard.self)
-        let signals = Signals { feed.yield(.event(.interrupted)) }
-        defer { signals.cancel() }
+        let signals = heedsSignals ? Signals { feed.yield(.event(.interrupted)) } : nil
+        defer { signals?.cancel() }
         if let timeout {
             group.next().scheduleTask(in: .nanoseconds(timeout.nanoseconds)) { feed.yield(.event(.timedOut)) }
         }
@@ -68,6 +74,7 @@ public final class Courier: Sendable {
             }
             if try await handOver(request, feed, &iterator, handler) { return }
             _ = await handler(.restarted, Session { _ in })
+            if Task.isCancelled { return }
             // Between its lock and its socket an owner is busy for some milliseconds, beginning or ending.
             try? await Task.sleep(for: .milliseconds(20))
         }
@@ -117,8 +124,8 @@ public final class Courier: Sendable {
         let place = HandoverSocket.Place(folder: location.folder)
         let socket = if let place { try? await HandoverSocket.serve(owner, at: place, on: loop) } else { nil as (any Channel)? }
         let job = try? await loop.submit { owner.begin(request) { feed.yield(.event(.reply($0))) } }.get()
-        let session = Session { sequences in
-            loop.execute { if let job { owner.shown(sequences, by: job) } }
+        let session = Session { said in
+            loop.execute { if let job { owner.hear(said, from: job) } }
         }
         await listen(session, &iterator, handler)
         if let place { _ = unlink(place.path) }
@@ -157,7 +164,7 @@ public final class Courier: Sendable {
             feed.yield(reply.map { .event(.reply($0)) } ?? .ownerGone)
         }
         guard let channel else { return false }
-        let session = Session { HandoverSocket.say(.shown($0), on: channel) }
+        let session = Session { HandoverSocket.say($0, on: channel) }
         let isDone = await listen(session, &iterator, handler)
         // What was said last is on its way before the end is.
         _ = try? await channel.writeAndFlush(channel.allocator.buffer(capacity: 0)).get()

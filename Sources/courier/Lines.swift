@@ -27,7 +27,7 @@ enum Lines {
         return "    (no contact yet: courier requests accept \(peer), or courier requests decline \(peer))"
     }
 
-    private static func sentence(_ change: MembershipLine, by author: String) -> String {
+    static func sentence(_ change: MembershipLine, by author: String) -> String {
         let who = change.who.map { Printable.line($0) }
         let all = who.joined(separator: ", ")
         return switch change.change {

@@ -14,6 +14,7 @@ struct Program: AsyncParsableCommand {
               courier join 'https://HOST:PORT/i/SECRET#NODEKEY' --handle alice
               courier send bob@tower 'Hello, Bob'
               courier receive --follow
+              courier chat
               courier history bob@tower
               courier contact show bob@tower
               courier group create 'the team' bob@tower carol@harbor
@@ -27,7 +28,7 @@ struct Program: AsyncParsableCommand {
             """,
         version: Software.version,
         subcommands: [
-            Join.self, WhoAmI.self, Send.self, Receive.self, History.self, ShowOutbox.self, Receipts.self, ContactCommand.self,
+            Join.self, WhoAmI.self, Send.self, Receive.self, ChatProgram.self, History.self, ShowOutbox.self, Receipts.self, ContactCommand.self,
             GroupCommand.self, RequestsCommand.self, ShowPresence.self, SettingsCommand.self, Alarms.self,
         ])
 }

@@ -78,8 +78,8 @@ private final class RequestHandler: ChannelInboundHandler {
                 guard let buffer = Handover.encode(reply, with: channel.allocator) else { return }
                 channel.writeAndFlush(buffer, promise: nil)
             }
-        case .shown(let sequences):
-            if let job { owner.shown(sequences, by: job) }
+        case .shown, .chat:
+            if let job { owner.hear(unwrapInboundIn(data), from: job) }
         }
     }
 

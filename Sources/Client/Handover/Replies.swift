@@ -19,6 +19,7 @@ public enum Reply: Codable, Sendable, Equatable {
     case presence(PresenceEvent)
     case typing(TypingEvent)
     case hole(HoleEvent)
+    case chat(ChatReply)
     /// Everything that was waiting has been handed over.
     case settled
     /// There is a session.

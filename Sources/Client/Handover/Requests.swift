@@ -18,6 +18,8 @@ public enum Request: Codable, Sendable, Equatable {
     case requests
     case settings(SettingsChange?)
     case alarms
+    /// Everything, as it happens, for a full-screen client; what that wants it says by `ChatWord`s.
+    case chat
 }
 
 public enum ContactAction: Codable, Sendable, Equatable {
@@ -52,4 +54,5 @@ enum Said: Codable, Sendable, Equatable {
     case request(Request)
     /// Written and flushed to where the user reads.
     case shown([Int64])
+    case chat(ChatWord)
 }

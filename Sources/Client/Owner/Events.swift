@@ -14,10 +14,12 @@ extension Owner {
     func tellTyping(_ id: ConversationID, _ user: UserID, _ isTyping: Bool) {
         let event = TypingEvent(from: display(user), isTyping: isTyping, place: place(of: id))
         for job in sortedJobs where job.wantsEvents { job.reply(.typing(event)) }
+        for chat in sortedChats { note(typing: isTyping, by: user, in: id, chat) }
     }
 
     func tellHole(_ id: ConversationID, _ count: Int) {
         for job in sortedJobs where job.isReceiver { job.reply(.hole(HoleEvent(count: count, place: place(of: id)))) }
+        for chat in sortedChats { note(hole: count, in: id, chat) }
     }
 
     func tell(_ alarms: [AlarmRecord]) {
@@ -36,6 +38,7 @@ extension Owner {
                 for contact in device.contacts.all where contact.presenceToken != nil && contact.standing == .pinned && !contact.isBlocked {
                     if let address = contact.address { addresses.insert(address) }
                 }
+            case .chat: addresses.formUnion(chatContacts)
             default: break
             }
         }
@@ -96,6 +99,9 @@ extension Owner {
             case .receive(follow: true, events: true):
                 job.presences[user] = presence
                 job.reply(.presence(PresenceEvent(address: "\(address)", state: state)))
+            case .chat:
+                job.presences[user] = presence
+                job.reply(.chat(.presence("\(address)", state)))
             default: break
             }
         }

@@ -72,6 +72,7 @@ extension Owner {
             case .groups, .receipts, .requests: askNode(for: job)
             case .group(let action): try change(action, for: job)
             case .presence(let address, _): try beginPresence(of: Address(address), for: job)
+            case .chat: try beginChat(for: job)
             }
         } catch { refuse(job, error) }
     }
@@ -167,6 +168,7 @@ extension Owner {
     }
 
     func tell(_ message: MessageID, _ error: SendError) {
+        tellChats(message, error)
         let id = message.hex
         for job in sortedJobs {
             guard case .send(id, _, _) = job.request else { continue }
@@ -212,6 +214,7 @@ extension Owner {
                 if device.isOver { finish(job, .refused(ClientError(failure))) } else { job.reply(.down(ClientError(failure))) }
             case (.send, .down(let failure)): job.reply(.down(ClientError(failure)))
             case (.receive, .up), (.presence, .up): job.reply(.up)
+            case (.chat, .up), (.chat, .down): tellConnection(to: job)
             case (.receive, .caughtUp): hand(to: job)
             case (_, .down(let failure)) where job.waitsForNode: answer(job, without: failure)
             default: break

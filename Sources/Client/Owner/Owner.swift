@@ -22,6 +22,7 @@ final class Owner: @unchecked Sendable {
     /// Whose messages each history request is about.
     var histories: [JobID: [Peer]] = [:]
     var presenceWanted: [Address] = []
+    var chats: [JobID: Chat] = [:]
     /// The last reason for being without a session; nil while there is one or none was tried.
     private(set) var lastFailure: SessionFailure?
     private let log: Logger
@@ -88,6 +89,7 @@ final class Owner: @unchecked Sendable {
     func end(_ id: JobID) {
         guard let job = jobs.removeValue(forKey: id), !isStopped else { return }
         histories[id] = nil
+        if let chat = chats.removeValue(forKey: id) { end(chat) }
         let back = job.inHand.filter(\.value.isNews).map(\.key)
         beingShown.subtract(back)
         if !back.isEmpty { handToAll() }
@@ -127,6 +129,7 @@ final class Owner: @unchecked Sendable {
             }
             connection?.flush()
             tell(writes.compactMap { if case .alarm(let alarm) = $0 { alarm } else { nil } })
+            tellChats(writes)
             if arrived {
                 watchPresence()
                 handToAll()

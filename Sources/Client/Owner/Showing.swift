@@ -96,6 +96,7 @@ extension Owner {
         if !news.isEmpty {
             do { try store.markShown(news) } catch { return fail(error) }
             sayShown()
+            refreshChats()
         }
         switch job.request {
         case .history: if job.inHand.isEmpty { goOn(job) }
@@ -105,7 +106,7 @@ extension Owner {
     }
 
     /// Through where nothing is missing: what another process has in hand is not shown yet.
-    private func sayShown() {
+    func sayShown() {
         var lowest: [ConversationID: SequenceNumber] = [:]
         for handed in jobs.values.lazy.flatMap(\.inHand.values) where handed.isNews {
             guard let conversation = handed.conversation, let number = handed.number else { continue }

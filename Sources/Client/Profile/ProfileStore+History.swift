@@ -26,7 +26,9 @@ extension ProfileStore {
 
     func put(_ status: MessageStatus, of message: MessageID) throws(StoreError) {
         let key = hash(.message, MessageRecord.outgoingRowKey(message))
-        try database.run("UPDATE message SET status = ? WHERE key = ?", .blob(seal(status.encoded(), .status, key)), .blob(key))
+        // With its number it has its place: behind all that was numbered before, whenever it was written.
+        let place = status.state == .accepted ? ", seq = (SELECT max(seq) + 1 FROM message)" : ""
+        try database.run("UPDATE message SET status = ?\(place) WHERE key = ?", .blob(seal(status.encoded(), .status, key)), .blob(key))
     }
 
     /// A message of ours.
@@ -90,7 +92,7 @@ extension ProfileStore {
         return Array(found.sorted { $0.sequence < $1.sequence }.suffix(limit))
     }
 
-    private func messages(_ sql: String, _ values: [SQLValue]) throws(StoreError) -> [Stored] {
+    func messages(_ sql: String, _ values: [SQLValue]) throws(StoreError) -> [Stored] {
         var found: [Stored] = []
         try database.run(sql, values) { row throws(StoreError) in
             let key = try row.blob(1)
@@ -120,7 +122,7 @@ extension ProfileStore {
         return found
     }
 
-    private func hash(_ peer: Peer) -> [UInt8] {
+    func hash(_ peer: Peer) -> [UInt8] {
         switch peer {
         case .user(let user): hash(.peer, [1] + user.bytes)
         case .address(let address): hash(.peer, [2] + Array(address.description.utf8))

@@ -163,7 +163,7 @@ final class ProfileStore {
                 try database.run("DELETE FROM record WHERE kind = ? AND owner = ?", .integer(Int64(Kind.group.rawValue)), .blob(owner))
             }
             for record in delta.records { try put(.group, owner, id, record.key, record.value) }
-        case .receipts(let id, let device, let line): try put(.receipts, hash(.owner, id.bytes), id, device.bytes, line.encoded())
+        case .receipts(let id, let device, let line): try put(.receipts, hash(.owner, id.bytes), id, device.bytes, line?.encoded())
         case .pending(let id, let bytes): try put(.pending, id.bytes, bytes.map { id.bytes + $0 })
         case .welcome(let id, let bytes): try put(.welcome, id.bytes, bytes.map { id.bytes + $0 })
         case .keyPackage(let reference, let bytes): try put(.keyPackage, reference, bytes)

@@ -89,6 +89,9 @@ public struct Conversation: Sendable {
 
     public var id: ConversationID { key.conversation }
 
+    /// A number is missing and was asked for.
+    public var hasHole: Bool { refetch != nil }
+
     /// Still waiting for the hub to know of it.
     var isFounded: Bool { if case .ours(_, false) = origin { false } else { true } }
 
