@@ -22,6 +22,8 @@ final class Owner: @unchecked Sendable {
     /// Whose messages each history request is about.
     var histories: [JobID: [Peer]] = [:]
     var presenceWanted: [Address] = []
+    /// Until then a request that takes what is waiting also waits for what is on its way from here.
+    private(set) var settleBy = Instant.start
     var chats: [JobID: Chat] = [:]
     /// The last reason for being without a session; nil while there is one or none was tried.
     private(set) var lastFailure: SessionFailure?
@@ -168,7 +170,11 @@ final class Owner: @unchecked Sendable {
             case .up(let waiting):
                 lastFailure = nil
                 log.info("session is up", metadata: ["waiting": "\(waiting)"])
-            case .joined, .joinRefused, .caughtUp: break
+            case .caughtUp:
+                let grace = Duration.seconds(2)
+                settleBy = Clock.now + grace
+                loop.scheduleTask(in: .nanoseconds(grace.nanoseconds)) { [weak self] in self?.settleAll() }
+            case .joined, .joinRefused: break
             }
             tell(change)
         case .note(let note): remark(note)

@@ -55,7 +55,7 @@ extension Owner {
     }
 
     func settle(_ job: Job, follow: Bool) {
-        guard device.isSettled, job.inHand.isEmpty, !job.isSettled else { return }
+        guard device.isSettled, !device.isBusy || Clock.now >= settleBy, job.inHand.isEmpty, !job.isSettled else { return }
         job.isSettled = true
         job.reply(.settled)
         if !follow { finish(job) }

@@ -15,6 +15,8 @@ public struct Conversations: Sendable {
 
     public var count: Int { byID.count }
     public var all: [Conversation] { byID.values.sorted { $0.id < $1.id } }
+    /// Proposals wait for a commit, which may be ours.
+    var areAwaitingTurn: Bool { byID.values.contains { $0.commitAt != nil && $0.standing == .accepted } }
     public var groups: [Conversation] { all.filter { !$0.profile.isDirect } }
 
     public internal(set) subscript(id: ConversationID) -> Conversation? {

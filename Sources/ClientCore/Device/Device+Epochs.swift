@@ -67,7 +67,7 @@ extension Device {
     }
 
     /// Somebody has to commit what was proposed: the members in the order of their leaves, a little apart, so that one does and the others find it done.
-    private mutating func awaitTurn(_ id: ConversationID, at now: Instant, using random: inout some RandomNumberGenerator) {
+    mutating func awaitTurn(_ id: ConversationID, at now: Instant, using random: inout some RandomNumberGenerator) {
         guard let group = groups[id] else { return }
         let rank = group.members.firstIndex { $0.index == group.ownLeaf } ?? 0
         let turn = Duration.milliseconds(Int64(min(rank, 20)) * 250 + Int64.random(in: 20...270, using: &random))
@@ -114,7 +114,10 @@ extension Device {
             write(.receipts(id, entry.device, line))
             met(entry.user)
         }
-        for entry in old.subtracting(new) { receipts[id]?[entry.device] = nil }
+        for entry in old.subtracting(new).sorted() {
+            receipts[id]?[entry.device] = nil
+            write(.receipts(id, entry.device, nil))
+        }
         unseal(in: id)
         cover(id)
     }
@@ -154,6 +157,7 @@ extension Device {
         change(id) {
             $0.standing = .removed
             $0.intents = []
+            $0.committing = nil
             $0.markKeys = []
         }
         giveUp(id, Refusal(.notOnRoster, "you are not in the group any more"))

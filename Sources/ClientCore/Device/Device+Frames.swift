@@ -39,6 +39,10 @@ extension Device {
                 if one.intents.contains(where: { $0.change == .refresh }) { awaitRefresh(one.id, at: now, using: &random) }
                 touched.insert(one.id)
             }
+            // What was proposed while nobody was there to commit it.
+            for one in conversations.groups where one.standing == .accepted && groups[one.id]?.pendingProposals.isEmpty == false {
+                awaitTurn(one.id, at: now, using: &random)
+            }
             emit(.sessionChanged(.caughtUp))
         case .pong:
             guard case .live(let caughtUp, let pingAt, _) = phase else { return }

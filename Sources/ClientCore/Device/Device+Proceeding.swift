@@ -118,6 +118,8 @@ extension Device {
         remove(item)
         guard let id = item.conversation else { return }
         change(id) { $0.origin = .ours(founding: item.message, isFounded: true) }
+        // With nobody to add it is complete.
+        tell(id, [:])
     }
 
     // MARK: Whom to add

@@ -128,6 +128,9 @@ public struct Device: Core {
         return questions.isEmpty && waitingQuestions.isEmpty && outbox.isHandedOver
     }
 
+    /// Something of ours has no number yet, or a commit is due within moments: whoever ends now leaves it to the next session.
+    public var isBusy: Bool { outbox.count > 0 || conversations.areAwaitingTurn }
+
     public var isLive: Bool {
         if case .live = phase { true } else { false }
     }

@@ -158,7 +158,8 @@ public enum ClientWrite: Sendable {
     case pending(ConversationID, [UInt8]?)
     /// Private halves of a KeyPackage, under its reference; nil: used up.
     case keyPackage(reference: [UInt8], [UInt8]?)
-    case receipts(ConversationID, DeviceID, ReceiptLine)
+    /// nil: the device is out of the conversation.
+    case receipts(ConversationID, DeviceID, ReceiptLine?)
     /// The highest order given to a submission.
     case order(UInt64)
     /// What came of a Welcome so far; nil: it is whole.
