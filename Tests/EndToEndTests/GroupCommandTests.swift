@@ -1,0 +1,214 @@
+import Foundation
+import Testing
+
+extension User {
+    /// Takes somebody for a contact beforehand, so that what comes is no request of a stranger.
+    func expect(_ other: User) throws {
+        try eventually("\(address) can look \(other.address) up") { try command(["requests", "accept", other.address]).code == 0 }
+    }
+
+    /// The id of a new group.
+    func group(_ name: String, _ members: [User]) throws -> String {
+        let outcome = try command(["group", "create", name] + members.map(\.address))
+        guard outcome.code == 0, let id = outcome.lines.first, id.count == 32 else { throw Program.Failure(description: "\(outcome)") }
+        return id
+    }
+
+    func info(_ group: String) throws -> JSONLine {
+        let outcome = try command(["group", "info", group, "--json"])
+        guard outcome.code == 0, let line = outcome.json.first else { throw Program.Failure(description: "\(outcome)") }
+        return line
+    }
+}
+
+extension JSONLine {
+    func list(_ key: String) -> [String] {
+        guard case .array(let values)? = self[key] else { return [] }
+        return values.compactMap { if case .string(let text) = $0 { text } else { nil } }
+    }
+
+    /// Addresses and roles of a group's members.
+    var members: [String: String] {
+        guard case .array(let values)? = self["members"] else { return [:] }
+        var found: [String: String] = [:]
+        for case .object(let fields) in values {
+            if case .string(let address)? = fields["address"], case .string(let role)? = fields["role"] { found[address] = role }
+        }
+        return found
+    }
+}
+
+extension EndToEnd {
+    /// The commands for groups, receipts, presence, requests, settings and alarms.
+    @Suite struct ConversationCommands {
+        @Test func `a group is made, talked in, changed and left, and its history says so`() throws {
+            try World.run { world in
+                let harbor = try Node.found("harbor", in: world)
+                let tower = try harbor.invite("tower")
+                let (alice, bob, carol) = (try User("alice", at: harbor), try User("bob", at: tower), try User("carol", at: tower))
+                try eventually("harbor knows them") { try [bob, carol].allSatisfy { try harbor.knows($0.address) } }
+                let follower = try bob.follow()
+                let id = try alice.group("the team", [bob])
+                #expect(try alice.info("the team").members == [alice.address: "owner", bob.address: "member"])
+                #expect(try alice.info(String(id.prefix(6))).text("group") == id)
+
+                #expect(try alice.command(["send", "the team", "hello", "--wait", "read", "--timeout", "30s"]).code == 0)
+                #expect(try alice.command(["group", "add", id, carol.address]).code == 0)
+                #expect(try alice.command(["group", "role", id, bob.address, "admin"]).code == 0)
+                #expect(try bob.command(["group", "rename", "the team", "the crew"]).code == 0)
+                #expect(try bob.command(["send", "the crew", "to all"]).code == 0)
+                let seen = try carol.receive()
+                #expect(seen.compactMap { $0.text("text") } == ["to all"], "nothing of before")
+                #expect(seen.first?.text("type") == "membership" && seen.first?.text("change") == "joined")
+                for line in seen { #expect(line.text("group") == id && line.text("groupName") == "the crew" && line.number("v") == 1) }
+                #expect(try bob.command(["group", "remove", id, carol.address]).code == 0)
+                #expect(try alice.command(["send", id, "without carol"]).code == 0)
+                #expect(try !carol.receive().contains { $0.text("text") == "without carol" })
+                #expect(try carol.command(["send", id, "still here?"]).code == 77)
+                #expect(try carol.command(["group", "list", "--json"]).json.map { $0.text("standing") } == ["removed"])
+                #expect(try bob.command(["group", "leave", id]).code == 0)
+                try eventually("alice lets bob out") {
+                    _ = try alice.receive()
+                    return try alice.info(id).members == [alice.address: "owner"]
+                }
+
+                let history = try alice.command(["history", id, "--json"]).json
+                #expect(history.compactMap { $0.text("text") } == ["hello", "to all", "without carol"])
+                #expect(history.compactMap { $0.text("change") } == ["added", "added", "roles", "renamed", "removed", "left"])
+                #expect(history.first { $0.text("change") == "removed" }.map { ($0.list("who"), $0.text("by")) } ?? ([], nil) == ([carol.address], bob.address))
+                #expect(history.first { $0.text("change") == "left" }?.list("who") == [bob.address])
+                let numbers = history.compactMap { $0.number("number") }
+                #expect(numbers == numbers.sorted(), "\(history)")
+                try eventually("bob has seen it all") { follower.texts == ["hello", "without carol"] }
+            }
+        }
+
+        @Test func `what roles forbid, and what names nobody, is refused with its reason`() throws {
+            try World.run { world in
+                let harbor = try Node.found("harbor", in: world)
+                let (alice, bob, carol) = (try User("alice", at: harbor), try User("bob", at: harbor), try User("carol", at: harbor))
+                let id = try alice.group("team", [bob])
+                _ = try bob.receive()
+                for (user, arguments, code) in [
+                    (bob, ["add", id, carol.address], 77), (bob, ["remove", id, alice.address], 77), (bob, ["rename", id, "mine"], 77),
+                    (bob, ["role", id, bob.address, "owner"], 77), (alice, ["leave", id], 77), (alice, ["role", id, bob.address, "king"], 64),
+                    (alice, ["add", id, "nobody@harbor"], 65), (alice, ["add", "another", carol.address], 65),
+                    (alice, ["create", "x", "nobody@harbor"], 65), (alice, ["create", String(repeating: "x", count: 200)], 65),
+                    (alice, ["create", "x", "no address"], 65),
+                ] as [(User, [String], Int32)] {
+                    let outcome = try user.command(["group"] + arguments)
+                    #expect(outcome.code == code && !outcome.errors.isEmpty, "\(outcome)")
+                }
+                #expect(try alice.info(id).members == [alice.address: "owner", bob.address: "member"])
+                #expect(try alice.command(["send", "another", "x"]).code == 65)
+                let twin = try alice.group("team", [])
+                let ambiguous = try alice.command(["send", "team", "x"])
+                #expect(ambiguous.code == 65 && ambiguous.errors.contains(id) && ambiguous.errors.contains(twin), "\(ambiguous)")
+                #expect(try alice.command(["send", twin, "to myself", "--wait", "accepted"]).code == 0)
+            }
+        }
+
+        @Test func `receipts say which device has a message and read it, unless that is switched off`() throws {
+            try World.run { world in
+                let harbor = try Node.found("harbor", in: world)
+                let (alice, bob, carol) = (try User("alice", at: harbor), try User("bob", at: harbor), try User("carol", at: harbor))
+                let id = try alice.group("team", [bob, carol])
+                #expect(try carol.command(["settings", "set", "read-receipts", "off"]).lines == ["read-receipts off"])
+                #expect(try carol.command(["settings", "get", "--json"]).json.compactMap { $0.text("value") } == ["off", "on"])
+                let message = try #require(try alice.command(["send", id, "who reads this?", "--json"]).json.last?.text("id"))
+                _ = try bob.receive()
+                _ = try carol.receive()
+                var lines: [JSONLine] = []
+                try eventually("bob has read it") {
+                    lines = try alice.command(["receipts", message, "--json"]).json
+                    return lines.contains { $0.text("by") == bob.address && $0.text("read") != nil }
+                }
+                #expect(Set(lines.compactMap { $0.text("by") }) == [bob.address, carol.address])
+                for line in lines { #expect(line.text("delivered") != nil && line.text("message") == message && line.text("device")?.count == 64) }
+                #expect(lines.first { $0.text("by") == carol.address }?["read"] == .null)
+                #expect(try alice.command(["receipts", String(message.prefix(8))]).lines.count == 3)
+                #expect(try alice.command(["receipts", "0123456789abcdef0123456789abcdef"]).code == 65)
+                let unread = try alice.command(["send", id, "x", "--wait", "read", "--timeout", "1s", "--json"])
+                #expect(unread.code == 21, "\(unread)")
+            }
+        }
+
+        @Test func `a stranger's message is a request: no receipt before it is accepted, nothing after it is declined`() throws {
+            try World.run { world in
+                let harbor = try Node.found("harbor", in: world)
+                let (alice, bob, mallory) = (try User("alice", at: harbor), try User("bob", at: harbor), try User("mallory", at: harbor))
+                try alice.deliver("may I?", to: bob, wait: "accepted")
+                try mallory.deliver("buy!", to: bob, wait: "accepted")
+                let shown = try bob.receive()
+                #expect(Set(shown.map { $0.text("type") }) == ["request"] && shown.count == 2, "\(shown)")
+                #expect(try Set(bob.command(["requests", "list", "--json"]).json.compactMap { $0.text("from") }) == [alice.address, mallory.address])
+                _ = try alice.receive()
+                #expect(try alice.history(with: bob).first?.text("state") == "accepted")
+
+                let receipts = try alice.follow()
+                #expect(try bob.command(["requests", "accept", alice.address]).code == 0)
+                #expect(try bob.command(["requests", "decline", mallory.address]).code == 0)
+                _ = try bob.receive()
+                try eventually("alice learns that it was read") {
+                    receipts.lines.compactMap { JSONLine($0) }.contains { $0.text("type") == "receipt" && $0.text("state") == "read" }
+                }
+                let next = try alice.send("thank you", to: bob)
+                #expect(next.code == 0)
+                try mallory.send("again!", to: bob)
+                #expect(try bob.receive().map { "\($0.text("type") ?? ""): \($0.text("text") ?? "")" } == ["message: thank you"])
+                #expect(try bob.command(["requests", "list", "--json"]).json.isEmpty)
+            }
+        }
+
+        @Test func `presence is shown to contacts, and not once it is switched off or blocked`() throws {
+            try World.run { world in
+                let harbor = try Node.found("harbor", in: world)
+                let tower = try harbor.invite("tower")
+                let (alice, bob) = (try User("alice", at: harbor), try User("bob", at: tower))
+                try bob.expect(alice)
+                let follower = try bob.follow()
+                #expect(try alice.send("hello", to: bob, wait: "read").code == 0)
+                func presence() throws -> JSONLine? { try alice.command(["presence", bob.address, "--json"]).json.last }
+                try eventually("bob is online") { try presence()?.text("state") == "online" }
+                follower.signal(SIGTERM)
+                try follower.waitForExit()
+                var gone: JSONLine?
+                try eventually("bob is gone") {
+                    gone = try presence()
+                    return gone?.text("state") == "offline"
+                }
+                #expect(gone?.text("lastSeen")?.hasSuffix(":00.000Z") == true, "rounded to a minute: \(gone?.description ?? "")")
+                try bob.command(["settings", "set", "last-seen", "off"])
+                _ = try bob.receive()
+                try eventually("bob shares no last seen") { try presence()?.text("state") == "not shared" }
+                #expect(try alice.command(["presence", "carol@tower"]).code == 65)
+                try bob.command(["contact", "block", alice.address])
+                _ = try bob.follow()
+                #expect(try presence()?.text("state") == "not shared")
+            }
+        }
+
+        @Test func `an honest run raises no alarm`() throws {
+            try World.run { world in
+                let harbor = try Node.found("harbor", in: world)
+                let (alice, bob) = (try User("alice", at: harbor), try User("bob", at: harbor))
+                try alice.deliver("hello", to: bob, wait: "accepted")
+                _ = try bob.receive()
+                for user in [alice, bob] {
+                    #expect(try user.command(["alarms", "--json"]).json.isEmpty)
+                    #expect(try user.command(["alarms"]).lines == ["No alarms."])
+                }
+            }
+        }
+
+        @Test func `a profile that others can reach is refused with the command that mends it`() throws {
+            try World.run { world in
+                let harbor = try Node.found("harbor", in: world)
+                let alice = try User("alice", at: harbor)
+                try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: alice.profile)
+                let refused = try alice.command(["whoami"])
+                #expect(refused.code == 78 && refused.errors.contains("chmod 700"), "\(refused)")
+            }
+        }
+    }
+}
