@@ -84,7 +84,8 @@ struct History: AsyncParsableCommand {
 
     func run() async throws {
         var (page, lines): ([Int64], [String]) = ([], [])
-        try await options.run(.history(target: target)) { reply, session in
+        // A pager may take its time.
+        try await options.run(.history(target: target), timeout: nil) { reply, session in
             switch reply {
             case .message(let line):
                 page.append(line.sequence)

@@ -40,7 +40,8 @@ struct GroupCommand: AsyncParsableCommand {
                             .array(
                                 outcome.waiting.map {
                                     .object([
-                                        ("address", .string($0.address)), ("reason", .string($0.reason)), ("triedAgain", .bool($0.isTriedAgain)),
+                                        ("address", .string($0.address)), ("reason", .string($0.reason)),
+                                        ("triedAgain", .bool($0.isTriedAgain)),
                                     ])
                                 })
                         ),
@@ -49,7 +50,8 @@ struct GroupCommand: AsyncParsableCommand {
                     Output.line(line)
                 }
                 for one in outcome.waiting {
-                    let end = one.isTriedAgain ? "could not be added yet (\(one.reason)); it is tried again" : "was not added: \(one.reason)"
+                    let end =
+                        one.isTriedAgain ? "could not be added yet (\(one.reason)); it is tried again" : "was not added: \(one.reason)"
                     Output.complain("\(Printable.line(one.address)) \(end)")
                 }
             }
@@ -104,11 +106,14 @@ struct GroupCommand: AsyncParsableCommand {
             try await options.run(.group(.info(group))) { reply in
                 guard case .group(let line) = reply else { return }
                 if json { return Output.json(GroupCommand.fields(line)) }
-                Output.line("\(Printable.line(line.name))\nid      \(line.id)\nhub     \(line.hub.prefix(8))\nyou     \(line.role), \(line.standing)")
+                Output.line(
+                    "\(Printable.line(line.name))\nid      \(line.id)\nhub     \(line.hub.prefix(8))\nyou     \(line.role), \(line.standing)"
+                )
                 for change in line.pending { Output.line("to do   \(Printable.line(change))") }
                 for member in line.members {
                     let role = member.role == "member" ? "" : " (\(member.role))"
-                    Output.line("member  \(Printable.line(member.address))\(role)\(member.devices > 1 ? ", \(member.devices) devices" : "")")
+                    Output.line(
+                        "member  \(Printable.line(member.address))\(role)\(member.devices > 1 ? ", \(member.devices) devices" : "")")
                 }
             }
         }
@@ -189,7 +194,8 @@ struct GroupCommand: AsyncParsableCommand {
 
     static func fields(_ line: GroupLine) -> [(String, JSON)] {
         [
-            ("type", .string("group")), ("group", .string(line.id)), ("groupName", .string(line.name)), ("standing", .string(line.standing)),
+            ("type", .string("group")), ("group", .string(line.id)), ("groupName", .string(line.name)),
+            ("standing", .string(line.standing)),
             ("role", .string(line.role)), ("hub", .string(line.hub)), ("unread", .number(UInt64(clamping: line.unread))),
             (
                 "members",

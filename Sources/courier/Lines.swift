@@ -76,7 +76,8 @@ enum Lines {
         return Output.text(
             fields + [
                 ("number", .optional(line.number)), ("sent", .string(Format.time(line.sent))), ("state", .string(line.state ?? "received")),
-                ("reason", .optional(line.reason ?? problem)), ("text", .optional(text)), ("request", .bool(line.isRequest)), verified(line),
+                ("reason", .optional(line.reason ?? problem)), ("text", .optional(text)), ("request", .bool(line.isRequest)),
+                verified(line),
             ])
     }
 
@@ -98,7 +99,8 @@ enum Lines {
             ("type", .string("membership")), ("id", .string(line.id)), ("conversation", .optional(line.conversation)),
             ("group", .optional(line.group)), ("groupName", .optional(line.groupName)), ("change", .string(change.change)),
             ("who", .array(change.who.map { .string($0) })), ("by", .string(line.peer)), ("number", .optional(line.number)),
-            ("sent", .string(Format.time(line.sent))), ("name", .optional(change.name)), ("roles", .array(change.roles.map { .string($0) })),
+            ("sent", .string(Format.time(line.sent))), ("name", .optional(change.name)),
+            ("roles", .array(change.roles.map { .string($0) })),
         ]
     }
 }
@@ -117,8 +119,12 @@ enum Events {
             }
         case .presence(let event): [presence(event)]
         case .typing(let event):
-            [Output.text([("type", .string("typing")), ("from", .string(event.from)), ("typing", .bool(event.isTyping))] + place(event.place))]
-        case .hole(let event): [Output.text([("type", .string("hole")), ("count", .number(UInt64(clamping: event.count)))] + place(event.place))]
+            [
+                Output.text(
+                    [("type", .string("typing")), ("from", .string(event.from)), ("typing", .bool(event.isTyping))] + place(event.place))
+            ]
+        case .hole(let event):
+            [Output.text([("type", .string("hole")), ("count", .number(UInt64(clamping: event.count)))] + place(event.place))]
         case .alarm(let alarm): [Self.alarm(alarm)]
         default: []
         }
@@ -132,7 +138,8 @@ enum Events {
             case .notShared: ("not shared", nil)
             }
         return Output.text([
-            ("type", .string("presence")), ("address", .string(event.address)), ("state", .string(state)), ("lastSeen", .optional(lastSeen)),
+            ("type", .string("presence")), ("address", .string(event.address)), ("state", .string(state)),
+            ("lastSeen", .optional(lastSeen)),
         ])
     }
 

@@ -27,7 +27,8 @@ struct Receipts: AsyncParsableCommand {
                     Output.json([
                         ("type", .string("receipts")), ("message", .string(line.message)), ("conversation", .string(line.conversation)),
                         ("by", .string(line.by)), ("user", .string(line.user)), ("device", .string(line.device)),
-                        ("delivered", .optional(line.delivered.map { Format.time($0) })), ("read", .optional(line.read.map { Format.time($0) })),
+                        ("delivered", .optional(line.delivered.map { Format.time($0) })),
+                        ("read", .optional(line.read.map { Format.time($0) })),
                     ])
                 } else {
                     let delivered = line.delivered.map { "delivered \(Format.minute($0))" } ?? "not delivered"
@@ -134,7 +135,8 @@ struct RequestsCommand: AsyncParsableCommand {
 
     struct Accept: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Makes somebody a contact, who wrote or who is about to.", discussion: "Examples:\n  courier requests accept bob@tower")
+            abstract: "Makes somebody a contact, who wrote or who is about to.",
+            discussion: "Examples:\n  courier requests accept bob@tower")
         @Argument var address: String
         @Flag(help: "One JSON object: the contact.") var json = false
         @OptionGroup var options: ProfileOptions
@@ -193,7 +195,9 @@ struct SettingsCommand: AsyncParsableCommand {
         @OptionGroup var options: ProfileOptions
 
         func run() async throws {
-            try await options.run(.settings(nil)) { if case .settings(let line) = $0 { SettingsCommand.show(line, only: name, json: json) } }
+            try await options.run(.settings(nil)) {
+                if case .settings(let line) = $0 { SettingsCommand.show(line, only: name, json: json) }
+            }
         }
     }
 
@@ -211,7 +215,9 @@ struct SettingsCommand: AsyncParsableCommand {
                 case .readReceipts: SettingsChange(readReceipts: value == .on)
                 case .lastSeen: SettingsChange(lastSeen: value == .on)
                 }
-            try await options.run(.settings(change)) { if case .settings(let line) = $0 { SettingsCommand.show(line, only: name, json: json) } }
+            try await options.run(.settings(change)) {
+                if case .settings(let line) = $0 { SettingsCommand.show(line, only: name, json: json) }
+            }
         }
     }
 }

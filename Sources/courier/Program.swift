@@ -28,7 +28,8 @@ struct Program: AsyncParsableCommand {
             """,
         version: Software.version,
         subcommands: [
-            Join.self, WhoAmI.self, Send.self, Receive.self, ChatProgram.self, History.self, ShowOutbox.self, Receipts.self, ContactCommand.self,
+            Join.self, WhoAmI.self, Send.self, Receive.self, ChatProgram.self, History.self, ShowOutbox.self, Receipts.self,
+            ContactCommand.self,
             GroupCommand.self, RequestsCommand.self, ShowPresence.self, SettingsCommand.self, Alarms.self,
         ])
 }
@@ -59,7 +60,7 @@ struct ProfileOptions: ParsableArguments {
     func run(_ request: Request, show: (Reply) -> Void) async throws { try await run(request) { reply, _ in show(reply) } }
 
     func run(
-        _ request: Request, timeout: Duration = .seconds(30), overdue: ClientError = .timedOut, show: (Reply, Courier.Session) -> Void
+        _ request: Request, timeout: Duration? = .seconds(30), overdue: ClientError = .timedOut, show: (Reply, Courier.Session) -> Void
     ) async throws {
         var failure: ClientError?
         do {

@@ -26,7 +26,8 @@ struct Send: AsyncParsableCommand {
     @Argument(help: "What to write; - reads standard input.") var text: String
     @Option(
         help:
-            "How far the message must have come: sent (on the node's disk), accepted (numbered), delivered (on a device of the recipient), read (shown there); in a group the last two mean: all members.")
+            "How far the message must have come: sent (on the node's disk), accepted (numbered), delivered (on a device of the recipient), read (shown there); in a group the last two mean: all members."
+    )
     var wait = Goal.accepted
     @Option(help: "How long to wait for that.") var timeout = Span(.seconds(10))
     @Flag(help: "One JSON object a line, for each state in order.") var json = false

@@ -12,11 +12,13 @@ extension EndToEnd {
             ["posthouse", "demo"],
             ["courier"], ["courier", "join"], ["courier", "whoami"], ["courier", "send"], ["courier", "receive"], ["courier", "history"],
             ["courier", "outbox"], ["courier", "contact"], ["courier", "contact", "list"], ["courier", "contact", "show"],
-            ["courier", "contact", "verify"], ["courier", "contact", "trust"], ["courier", "contact", "block"], ["courier", "contact", "unblock"],
+            ["courier", "contact", "verify"], ["courier", "contact", "trust"], ["courier", "contact", "block"],
+            ["courier", "contact", "unblock"],
             ["courier", "group"], ["courier", "group", "create"], ["courier", "group", "list"], ["courier", "group", "info"],
             ["courier", "group", "add"], ["courier", "group", "remove"], ["courier", "group", "leave"], ["courier", "group", "rename"],
             ["courier", "group", "role"], ["courier", "receipts"], ["courier", "presence"], ["courier", "requests"],
-            ["courier", "requests", "list"], ["courier", "requests", "accept"], ["courier", "requests", "decline"], ["courier", "settings"],
+            ["courier", "requests", "list"], ["courier", "requests", "accept"], ["courier", "requests", "decline"],
+            ["courier", "settings"],
             ["courier", "settings", "get"], ["courier", "settings", "set"], ["courier", "alarms"],
         ])
         func `help shows examples before anything else but what it does`(command: [String]) throws {
@@ -39,7 +41,8 @@ extension EndToEnd {
                     ("posthouse", ["frob"]), ("posthouse", ["init", "--data", "x"]), ("posthouse", ["invite", "create", "--uses", "0"]),
                     ("courier", ["frob"]), ("courier", ["send"]), ("courier", ["send", "a@b", "x", "--wait", "tomorrow"]),
                     ("courier", ["receive", "--count", "0"]), ("courier", ["settings", "set", "read-receipts", "perhaps"]),
-                    ("courier", ["settings", "set", "x", "on"]), ("courier", ["group", "add", "g"]), ("courier", ["whoami", "--profile", ""]),
+                    ("courier", ["settings", "set", "x", "on"]), ("courier", ["group", "add", "g"]),
+                    ("courier", ["whoami", "--profile", ""]),
                     ("courier", ["whoami", "--profile", "."]), ("courier", ["whoami", "--profile", ".."]),
                 ] {
                     let outcome = try world.run(program, arguments)
@@ -57,7 +60,8 @@ extension EndToEnd {
                 }
                 for arguments in [
                     ["whoami"], ["send", "bob@tower", "x"], ["receive"], ["history", "bob@tower"], ["outbox"], ["contact", "list"],
-                    ["group", "list"], ["group", "create", "team"], ["receipts", "abcdef"], ["presence", "bob@tower"], ["requests", "list"],
+                    ["group", "list"], ["group", "create", "team"], ["receipts", "abcdef"], ["presence", "bob@tower"],
+                    ["requests", "list"],
                     ["settings", "get"], ["alarms"],
                 ] {
                     let outcome = try world.run("courier", arguments + ["--profile", world.folder + "/none"])

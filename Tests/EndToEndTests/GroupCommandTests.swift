@@ -75,7 +75,10 @@ extension EndToEnd {
                 let history = try alice.command(["history", id, "--json"]).json
                 #expect(history.compactMap { $0.text("text") } == ["hello", "to all", "without carol"])
                 #expect(history.compactMap { $0.text("change") } == ["added", "added", "roles", "renamed", "removed", "left"])
-                #expect(history.first { $0.text("change") == "removed" }.map { ($0.list("who"), $0.text("by")) } ?? ([], nil) == ([carol.address], bob.address))
+                #expect(
+                    history.first { $0.text("change") == "removed" }.map { ($0.list("who"), $0.text("by")) } ?? ([], nil) == (
+                        [carol.address], bob.address
+                    ))
                 #expect(history.first { $0.text("change") == "left" }?.list("who") == [bob.address])
                 let numbers = history.compactMap { $0.number("number") }
                 #expect(numbers == numbers.sorted(), "\(history)")
@@ -91,7 +94,8 @@ extension EndToEnd {
                 _ = try bob.receive()
                 for (user, arguments, code) in [
                     (bob, ["add", id, carol.address], 77), (bob, ["remove", id, alice.address], 77), (bob, ["rename", id, "mine"], 77),
-                    (bob, ["role", id, bob.address, "owner"], 77), (alice, ["leave", id], 77), (alice, ["role", id, bob.address, "king"], 64),
+                    (bob, ["role", id, bob.address, "owner"], 77), (alice, ["leave", id], 77),
+                    (alice, ["role", id, bob.address, "king"], 64),
                     (alice, ["add", id, "nobody@harbor"], 65), (alice, ["add", "another", carol.address], 65),
                     (alice, ["create", "x", "nobody@harbor"], 65), (alice, ["create", String(repeating: "x", count: 200)], 65),
                     (alice, ["create", "x", "no address"], 65),
@@ -124,7 +128,9 @@ extension EndToEnd {
                     return lines.contains { $0.text("by") == bob.address && $0.text("read") != nil }
                 }
                 #expect(Set(lines.compactMap { $0.text("by") }) == [bob.address, carol.address])
-                for line in lines { #expect(line.text("delivered") != nil && line.text("message") == message && line.text("device")?.count == 64) }
+                for line in lines {
+                    #expect(line.text("delivered") != nil && line.text("message") == message && line.text("device")?.count == 64)
+                }
                 #expect(lines.first { $0.text("by") == carol.address }?["read"] == .null)
                 #expect(try alice.command(["receipts", String(message.prefix(8))]).lines.count == 3)
                 #expect(try alice.command(["receipts", "0123456789abcdef0123456789abcdef"]).code == 65)
@@ -141,7 +147,10 @@ extension EndToEnd {
                 try mallory.deliver("buy!", to: bob, wait: "accepted")
                 let shown = try bob.receive()
                 #expect(Set(shown.map { $0.text("type") }) == ["request"] && shown.count == 2, "\(shown)")
-                #expect(try Set(bob.command(["requests", "list", "--json"]).json.compactMap { $0.text("from") }) == [alice.address, mallory.address])
+                #expect(
+                    try Set(bob.command(["requests", "list", "--json"]).json.compactMap { $0.text("from") }) == [
+                        alice.address, mallory.address,
+                    ])
                 _ = try alice.receive()
                 #expect(try alice.history(with: bob).first?.text("state") == "accepted")
 

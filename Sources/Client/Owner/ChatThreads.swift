@@ -182,7 +182,7 @@ extension Owner {
         if bytes > 0 { hasOlder = true }
         let unread = try store.unshown(of: peers(of: thread), through: .max, limit: 1).first?.sequence
         noteNames(lines, chat)
-        chat.reply(.page(thread.id, lines, hasOlder: hasOlder, readThrough: unread.map { $0 - 1 } ?? .max))
+        chat.reply(.page(thread.id, lines, hasOlder: hasOlder, readThrough: try unread.map { $0 - 1 } ?? store.newest(of: peers(of: thread))))
     }
 
     func tellOlder(than line: String, in thread: Chat.Thread, _ chat: Chat) throws {

@@ -72,7 +72,8 @@ extension Owner {
                 job,
                 .refused(
                     ClientError(
-                        .data, what: "\(address) is none of your contacts.", why: "Users show when they are online to those they talk with.",
+                        .data, what: "\(address) is none of your contacts.",
+                        why: "Users show when they are online to those they talk with.",
                         remedy: "Write first: courier send \(address) 'Hello'")))
         }
         guard contact.presenceToken == nil else { return }

@@ -143,7 +143,10 @@ extension ClientError {
             case .blocked: "Compare safety numbers: courier contact show ADDRESS; then: courier contact trust ADDRESS"
             default: nil
             }
-        guard let remedy else { self = plain; return }
+        guard let remedy else {
+            self = plain
+            return
+        }
         self.init(plain.code, what: "The group was not changed.", why: Printable.line(refusal.detail), remedy: remedy)
     }
 }

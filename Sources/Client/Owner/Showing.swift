@@ -67,7 +67,9 @@ extension Owner {
         case .address(let address): return .line(line(stored, from: "\(address)"))
         case .user(let user):
             if device.contacts[user]?.isBlocked == true { return .never }
-            if isRequest(record), let id = record.conversation?.conversation, device.conversations[id]?.standing == .declined { return .never }
+            if isRequest(record), let id = record.conversation?.conversation, device.conversations[id]?.standing == .declined {
+                return .never
+            }
             return switch device.name(of: user) {
             case .known(let address, let verified): .line(line(stored, from: "\(address)", isVerified: verified))
             case .unlisted: .line(line(stored, from: display(user)))
@@ -129,7 +131,8 @@ extension Owner {
             let peers = peers(of: address)
             if device.contacts.everHad(address).isEmpty, try store.history(with: peers, after: 0, limit: 1).isEmpty {
                 throw ClientError(
-                    .data, what: "There is no history with \(address).", why: "This profile has neither written to that address nor heard from it.",
+                    .data, what: "There is no history with \(address).",
+                    why: "This profile has neither written to that address nor heard from it.",
                     remedy: "See whom it knows: courier contact list")
             }
             histories[job.id] = peers

@@ -58,7 +58,8 @@ extension ProfileStore {
         var count: Int64 = 0
         for peer in peers {
             count +=
-                try database.first("SELECT count(*) FROM message WHERE peer = ? AND shown = 0", .blob(hash(peer))) { row throws(StoreError) in
+                try database.first("SELECT count(*) FROM message WHERE peer = ? AND shown = 0", .blob(hash(peer))) {
+                    row throws(StoreError) in
                     try row.integer(0)
                 } ?? 0
         }
