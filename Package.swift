@@ -86,3 +86,6 @@ let package = Package(
     ],
     swiftLanguageModes: [.v6]
 )
+
+// libFuzzer brings its own `main`: built apart, `make fuzz`.
+if Context.environment["POSTHOUSE_FUZZ"] != nil { package.targets.append(program("mls-fuzzer", ["Vocabulary", "MLS", "MLSVectors"])) }

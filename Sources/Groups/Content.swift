@@ -16,7 +16,9 @@ public struct Content: Hashable, Sendable {
     public let sent: Timestamp
     public let frankingKey: Bytes32
 
-    public init(_ body: Body, sent: Timestamp, frankingKey: Bytes32) { (self.body, self.sent, self.frankingKey) = (body, sent, frankingKey) }
+    public init(_ body: Body, sent: Timestamp, frankingKey: Bytes32) {
+        (self.body, self.sent, self.frankingKey) = (body, sent, frankingKey)
+    }
 
     public func encoded() -> [UInt8] {
         var writer = ByteWriter()

@@ -36,7 +36,10 @@ public struct GroupProfile: Hashable, Sendable {
     /// The lowest role that may do so.
     public var mayAdd, mayRemove, mayRename: Role
 
-    public init(kind: Kind, name: String = "", roles: [UserID: Role] = [:], mayAdd: Role = .admin, mayRemove: Role = .admin, mayRename: Role = .admin) {
+    public init(
+        kind: Kind, name: String = "", roles: [UserID: Role] = [:], mayAdd: Role = .admin, mayRemove: Role = .admin,
+        mayRename: Role = .admin
+    ) {
         (self.kind, self.name) = (kind, name)
         self.roles = roles.filter { $0.value > .member }
         (self.mayAdd, self.mayRemove, self.mayRename) = (mayAdd, mayRemove, mayRename)

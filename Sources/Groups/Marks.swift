@@ -62,7 +62,9 @@ public struct ReadMark: Hashable, Sendable {
 
     /// - Returns: nil unless it is sealed under this key and signed by the device that it names.
     public init?(_ mark: SealedMark, under key: MarkKey) {
-        guard mark.epoch == key.epoch, let bytes = key.open(mark.sealed, place: Self.place(mark.key, mark.device, mark.epoch)) else { return nil }
+        guard mark.epoch == key.epoch, let bytes = key.open(mark.sealed, place: Self.place(mark.key, mark.device, mark.epoch)) else {
+            return nil
+        }
         var reader = ByteReader(bytes)
         guard let through = try? reader.counter(SequenceNumber.self), let at = try? reader.counter(SequenceNumber.self),
             let signature = try? reader.signature(), (try? reader.finish()) != nil

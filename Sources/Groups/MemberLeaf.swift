@@ -42,7 +42,8 @@ public enum MemberLeaf {
         case .keyPackage, .add, .externalCommit(nil), .join: break
         }
         guard let item = claim.extensions[type: certificateType], let certificate = Signature(item.data),
-            certificate.isValid(over: DeviceCertificate.body(user: entry.user, device: entry.device), for: .deviceCertificate, by: entry.user)
+            certificate.isValid(
+                over: DeviceCertificate.body(user: entry.user, device: entry.device), for: .deviceCertificate, by: entry.user)
         else { return "no certificate of the user for the device" }
         return nil
     }

@@ -35,7 +35,9 @@ public struct SimulatedProfile: Sendable {
         (snapshot.groups, snapshot.pending, snapshot.order, snapshot.welcomes) = (groups, pending, order, welcomes)
         snapshot.keyPackages = keyPackages.sorted { $0.key.lexicographicallyPrecedes($1.key) }.map(\.value)
         for (id, lines) in receipts.sorted(by: { $0.key < $1.key }) {
-            for line in lines.sorted(by: { $0.key < $1.key }) { snapshot.receipts.append((id, try ReceiptLine(decoding: line.value.encoded()))) }
+            for line in lines.sorted(by: { $0.key < $1.key }) {
+                snapshot.receipts.append((id, try ReceiptLine(decoding: line.value.encoded())))
+            }
         }
         return snapshot
     }
@@ -97,7 +99,9 @@ extension World {
         try nodes[node].store.commit(effects.compactMap { if case .write(let write) = $0 { write } else { nil } })
         for case .answer(_, .success(.invitation(let text))) in effects {
             guard let link = InvitationLink(text) else { continue }
-            devices.append(SimulatedDevice(disk: SimulatedProfile(account: Account(link: link, handle: try Handle(handle), using: &random)), home: node))
+            devices.append(
+                SimulatedDevice(
+                    disk: SimulatedProfile(account: Account(link: link, handle: try Handle(handle), using: &random)), home: node))
             start(device: devices.count - 1)
             return devices.count - 1
         }

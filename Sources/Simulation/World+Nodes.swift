@@ -97,7 +97,9 @@ extension World {
         case .write, .note, .expelled, .answer: break
         case .sendSession(let session, let frame):
             guard let wire = nodes[index].wireOfSession[session], case .device(let device)? = wires[wire]?.ends[1] else { return }
-            agenda.add(.device(device, life: devices[device].life, .received(frame)), at: arrival(on: wire, at: 1))
+            for frame in lie?(device, frame) ?? [frame] {
+                agenda.add(.device(device, life: devices[device].life, .received(frame)), at: arrival(on: wire, at: 1))
+            }
         case .closeSession(let session, let refusal):
             guard let wire = nodes[index].wireOfSession[session], case .device(let device)? = wires[wire]?.ends[1] else { return }
             if let refusal {

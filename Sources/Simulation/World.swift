@@ -48,6 +48,8 @@ public struct World {
     /// A fault is in the agenda; there is one at a time.
     private var isFaultDue = false
     public internal(set) var crashes = 0
+    /// What a lying node says in place of what its honest core says to a device.
+    public var lie: (@Sendable (_ device: Int, NodeFrame) -> [NodeFrame])?
 
     static let wallStart = Timestamp(milliseconds: 1_800_000_000_000)
     var wall: Timestamp { Self.wallStart + .nanoseconds(now.nanoseconds) }

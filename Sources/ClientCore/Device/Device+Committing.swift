@@ -140,7 +140,8 @@ extension Device {
             // What won is on its way; if it came already, its epoch is ours by now.
             if let current = refusal.epoch, let mine = groups[id]?.epoch, mine < current.value { return awaitCommit(id, at: now) }
             restingUntil[id] = now + Backoff.delay(attempt: attempts[id] ?? 0, using: &random)
-        case .staleEpoch, .proposalsMissing: restingUntil[id] = now + .milliseconds(20) + Backoff.delay(attempt: attempts[id] ?? 0, using: &random)
+        case .staleEpoch, .proposalsMissing:
+            restingUntil[id] = now + .milliseconds(20) + Backoff.delay(attempt: attempts[id] ?? 0, using: &random)
         default:
             if case .handshake(.proposal) = item.body {
                 change(id) {
@@ -160,7 +161,8 @@ extension Device {
     mutating func drop(_ intent: Intent, in id: ConversationID, _ refusal: Refusal) {
         change(id) { $0.intents.removeAll { $0.id == intent.id } }
         giveUpWishes(in: id, refusal)
-        guard case .add = intent.change, conversations[id]?.profile.isDirect == true, !roster(id).contains(where: { $0.user != account.userID })
+        guard case .add = intent.change, conversations[id]?.profile.isDirect == true,
+            !roster(id).contains(where: { $0.user != account.userID })
         else { return }
         giveUp(id, refusal)
         change(id) { $0.standing = .removed }

@@ -62,7 +62,8 @@ extension Device {
                 emit(.send(.fetchGroup(open(next), key)))
             case .keyPackages(let supply): emit(.send(.publishKeyPackages(open(next), supply)))
             case .blocks: emit(.send(.setBlocked(open(next), users: blockedUsers, conversations: declinedConversations)))
-            case .resolution(let address), .contact(_, let address), .member(_, let address): emit(.send(.lookup(open(next), .address(address))))
+            case .resolution(let address), .contact(_, let address), .member(_, let address):
+                emit(.send(.lookup(open(next), .address(address))))
             case .name(let user): emit(.send(.lookup(open(next), .user(user))))
             }
         }
@@ -75,7 +76,9 @@ extension Device {
             guard case .address(let address) = item.target, asked.insert(address).inserted else { continue }
             ask(.resolution(address))
         }
-        for (ticket, wish) in wishes.sorted(by: { $0.key.value < $1.key.value }) { for address in wish.unresolved { ask(.member(ticket, address)) } }
+        for (ticket, wish) in wishes.sorted(by: { $0.key.value < $1.key.value }) {
+            for address in wish.unresolved { ask(.member(ticket, address)) }
+        }
         for user in contacts.unnamed where !unlisted.contains(user) { ask(.name(user)) }
     }
 
@@ -163,8 +166,10 @@ extension Device {
             emit(.contactRefused(ticket, refusal))
         case .member(let ticket, let address):
             if let contact = contacts[address], contact.record != nil { return resolved(address, as: contact, for: ticket, using: &random) }
+            if refusal.code.isTransient { return lookAgain(at: now, using: &random) }
             giveUp(ticket, refusal)
-        case .claim(let id, let users): took(users.map { ClaimedKeyPackages(user: $0, refusal: refusal) }, of: users, for: id, at: now, using: &random)
+        case .claim(let id, let users):
+            took(users.map { ClaimedKeyPackages(user: $0, refusal: refusal) }, of: users, for: id, at: now, using: &random)
         case .group(let id): noGroup(id, refusal, at: now, using: &random)
         case .keyPackages, .blocks: emit(.note(.badHandshake("\(refusal.code)")))
         case .name(let user):
@@ -228,7 +233,9 @@ extension Device {
             accept(contact)
         case .decline:
             guard let contact = contacts[address] else { return }
-            for one in conversations.direct(with: contact.user) where one.standing == .request { change(one.id) { $0.standing = .declined } }
+            for one in conversations.direct(with: contact.user) where one.standing == .request {
+                change(one.id) { $0.standing = .declined }
+            }
             ask(.blocks)
         }
     }

@@ -84,7 +84,9 @@ extension Device {
                 return giveUp(ticket, Refusal(.notOnRoster, "the user is not in the group"))
             }
             let owners = conversations[group]?.profile.roles.filter { $0.value == .owner }.map(\.key) ?? []
-            guard role == .owner || owners != [user] else { return giveUp(ticket, Refusal(.notPermitted, "make somebody else owner first")) }
+            guard role == .owner || owners != [user] else {
+                return giveUp(ticket, Refusal(.notPermitted, "make somebody else owner first"))
+            }
             want(.role(user, role), in: group, id, until, &pending)
         case .leave(let group):
             let users = Set(roster(group).map(\.user)).subtracting([account.userID])
@@ -117,11 +119,12 @@ extension Device {
         guard let one = conversations[id] else { return }
         let intents = Set(one.intents.map(\.id))
         for (ticket, pending) in wishes.sorted(by: { $0.key.value < $1.key.value }) where pending.conversation == id {
-            let isOpen = pending.intent.map(intents.contains) ?? !one.isFounded
+            let isOpen = !pending.unresolved.isEmpty || (pending.intent.map(intents.contains) ?? !one.isFounded)
             if !isOpen {
                 wishes[ticket] = nil
                 emit(.groupDone(ticket, GroupOutcome(conversation: id, waiting: refusals)))
-            } else if !refusals.isEmpty, one.committing == nil, case .add(let rest)? = one.intents.first(where: { $0.id == pending.intent })?.change,
+            } else if !refusals.isEmpty, one.committing == nil,
+                case .add(let rest)? = one.intents.first(where: { $0.id == pending.intent })?.change,
                 rest.allSatisfy({ refusals[$0] != nil || roster(id).map(\.user).contains($0) })
             {
                 // It goes on by itself; the command has said what it can.
@@ -134,7 +137,7 @@ extension Device {
     mutating func giveUpWishes(in id: ConversationID, _ refusal: Refusal?) {
         let intents = Set(conversations[id]?.intents.map(\.id) ?? [])
         for (ticket, pending) in wishes.sorted(by: { $0.key.value < $1.key.value })
-        where pending.conversation == id && !(pending.intent.map(intents.contains) ?? false) {
+        where pending.conversation == id && !(pending.intent.map(intents.contains) ?? !pending.unresolved.isEmpty) {
             wishes[ticket] = nil
             if let refusal {
                 emit(.groupRefused(ticket, refusal))
@@ -153,7 +156,12 @@ extension Device {
     mutating func report(_ ticket: Ticket, unreachable: Bool) {
         guard let pending = wishes[ticket], unreachable else { return }
         wishes[ticket] = nil
-        emit(.groupRefused(ticket, Refusal(.busy, pending.intent == nil ? "the node cannot be reached" : "the node cannot be reached; it is done as soon as it can be")))
+        emit(
+            .groupRefused(
+                ticket,
+                Refusal(
+                    .busy,
+                    pending.intent == nil ? "the node cannot be reached" : "the node cannot be reached; it is done as soon as it can be")))
     }
 }
 

@@ -38,7 +38,9 @@ extension Device {
             var group = try Group.join(parcel.welcome, with: own, tree: parcel.tree, host: host)
             guard group.id == part.key.groupID, let profile = GroupProfile(group.context.extensions) else { throw .wrongGroup }
             let entries = group.members.compactMap { MemberLeaf.entry(of: $0.leaf) }
-            guard entries.contains(parcel.sender), profile.isDirect ? profile.peer(of: account.userID) != nil : true else { throw .wrongGroup }
+            guard entries.contains(parcel.sender), profile.isDirect ? profile.peer(of: account.userID) != nil : true else {
+                throw .wrongGroup
+            }
             let delta = group.takeChanges()
             groups[id] = group
             write(.group(id, delta))
@@ -78,7 +80,10 @@ extension Device {
         write(
             .message(
                 MessageRecord(
-                    message: MessageID(Array(Hash.blake2b(part.key.groupID + withUnsafeBytes(of: part.number.value.bigEndian, Array.init)).bytes.prefix(16))) ?? .random(using: &random),
+                    message: MessageID(
+                        Array(
+                            Hash.blake2b(part.key.groupID + withUnsafeBytes(of: part.number.value.bigEndian, Array.init)).bytes.prefix(16)))
+                        ?? .random(using: &random),
                     peer: .group(id), author: parcel.sender.user, conversation: part.key, body: .membership(.joined), sent: wall,
                     status: MessageStatus(.delivered, number: part.number))))
         emit(.messagesArrived)

@@ -42,7 +42,8 @@ extension Device {
 
     /// Whoever writes to us and is no stranger may see us: the token goes over inside the conversation, once.
     mutating func handToken(to user: UserID, in id: ConversationID) {
-        guard let one = conversations[id], one.profile.isDirect, one.standing == .accepted, var contact = contacts[user], contact.isAccepted,
+        guard let one = conversations[id], one.profile.isDirect, one.standing == .accepted, var contact = contacts[user],
+            contact.isAccepted,
             !contact.hasOurToken, !contact.isBlocked, settings.presenceToken != .zero,
             let message = MessageID.derived(from: account.deviceID, settings.presenceToken, one.key)
         else { return }

@@ -7,7 +7,9 @@ internal import Vocabulary
 
 extension Device {
     func hasWork(in conversation: Conversation) -> Bool {
-        guard conversation.standing == .accepted || conversation.standing == .leaving || conversation.standing == .request else { return false }
+        guard conversation.standing == .accepted || conversation.standing == .leaving || conversation.standing == .request else {
+            return false
+        }
         return conversation.isStale || !conversation.intents.isEmpty || !outbox.waiting(in: conversation.id).isEmpty
     }
 
@@ -16,7 +18,10 @@ extension Device {
             one.committing == nil
         else { return }
         if let until = one.awaitsCommit {
-            guard until <= now else { return due[id] = until }
+            guard until <= now else {
+                due[id] = until
+                return
+            }
             // It was promised and has not come: the hub holds it back.
             _ = conversations.update(id) { $0.awaitsCommit = nil }
             raise(.gap, one.key, one.head.next)
@@ -25,7 +30,10 @@ extension Device {
         }
         if let time = due[id], time <= now { due[id] = nil }
         if let time = restingUntil[id] {
-            guard time <= now else { return due[id] = time }
+            guard time <= now else {
+                due[id] = time
+                return
+            }
             restingUntil[id] = nil
         }
         if conversations[id]?.isStale == true || groups[id] == nil { return isLive && caughtUp ? ask(.group(id)) : () }
@@ -36,7 +44,8 @@ extension Device {
             guard isLive, caughtUp else { return }
             let isWanted = !one.intents.isEmpty || !outbox.waiting(in: id).isEmpty
             if isWanted || (one.commitAt ?? now) <= now { return commit(nil, [], in: id, at: now, using: &random) }
-            return due[id] = one.commitAt
+            due[id] = one.commitAt
+            return
         }
         // Texts wait for members to come in, or the first would miss what is said; not for what can wait.
         if let intent = one.intents.first(where: { $0.change != .refresh }) {
@@ -54,7 +63,10 @@ extension Device {
             }
         }
         if hasOthers(in: id) || !one.profile.isDirect { sealWaiting(in: id, using: &random) }
-        if conversations[id]?.isStale == true { return touched = touched.union([id]) }
+        if conversations[id]?.isStale == true {
+            touched = touched.union([id])
+            return
+        }
         guard let refresh = one.intents.first, isLive, caughtUp, let time = one.refreshAt else { return }
         if time <= now { commit(refresh, [], in: id, at: now, using: &random) } else { due[id] = time }
     }
@@ -129,13 +141,15 @@ extension Device {
         _ claimed: [ClaimedKeyPackages], of users: [UserID], for id: ConversationID, at now: Instant,
         using random: inout some RandomNumberGenerator
     ) {
-        guard let one = conversations[id], let intent = one.intents.first(where: { if case .add = $0.change { true } else { false } }) else { return }
+        guard let one = conversations[id], let intent = one.intents.first(where: { if case .add = $0.change { true } else { false } })
+        else { return }
         var packages: [KeyPackage] = []
         var refusals: [UserID: Refusal] = [:]
         for user in users {
             let answer = claimed.first { $0.user == user }
             let sound = (answer?.packages ?? []).compactMap { bytes -> KeyPackage? in
-                guard let package = try? KeyPackage.fetched(bytes, host: host), let entry = MemberLeaf.entry(of: package.leaf), entry.user == user,
+                guard let package = try? KeyPackage.fetched(bytes, host: host), let entry = MemberLeaf.entry(of: package.leaf),
+                    entry.user == user,
                     contacts[user]?.record?.devices.contains(entry.device) ?? true
                 else { return nil }
                 return package

@@ -7,8 +7,18 @@ internal import Vocabulary
 // a backup, which counts them anew, is no trouble.
 
 extension Conversation.Held {
-    var key: ConversationKey { switch self { case .event(let envelope): envelope.key; case .accepted(let acceptance): acceptance.key } }
-    var number: SequenceNumber { switch self { case .event(let envelope): envelope.number; case .accepted(let acceptance): acceptance.number } }
+    var key: ConversationKey {
+        switch self {
+        case .event(let envelope): envelope.key
+        case .accepted(let acceptance): acceptance.key
+        }
+    }
+    var number: SequenceNumber {
+        switch self {
+        case .event(let envelope): envelope.number
+        case .accepted(let acceptance): acceptance.number
+        }
+    }
 }
 
 extension Device {
@@ -69,7 +79,7 @@ extension Device {
     private mutating func isBound(_ envelope: Envelope, in conversation: Conversation) -> Bool {
         guard let message = try? MLSMessage(envelope.payload), let place = message.place, place.group == envelope.key.groupID,
             let data = message.authenticatedData, let binding = try? MessageBinding(decoding: data)
-        // A member's nonsense, not the hub's: it is passed in its place.
+            // A member's nonsense, not the hub's: it is passed in its place.
         else { return true }
         guard binding.message == envelope.message else {
             close(conversation.id, .repeated, envelope.number)

@@ -41,7 +41,8 @@ public enum SendError: Explained, Equatable {
                 what: "Nothing was sent.", why: "You have blocked \(address).",
                 remedy: "Run: courier contact unblock \(address)")
         case .unknownGroup:
-            Explanation(what: "There is no such group.", why: "This profile is in no group of that name or id.", remedy: "See: courier group list")
+            Explanation(
+                what: "There is no such group.", why: "This profile is in no group of that name or id.", remedy: "See: courier group list")
         case .notInGroup:
             Explanation(what: "Nothing was sent.", why: "You are not in this group any more.", remedy: "Ask a member to add you again.")
         }

@@ -66,7 +66,8 @@ public struct MessageRecord: Hashable, Sendable {
     public let status: MessageStatus
 
     public init(
-        message: MessageID, peer: Peer, author: UserID?, isRequest: Bool = false, conversation: ConversationKey?, body: Body, sent: Timestamp,
+        message: MessageID, peer: Peer, author: UserID?, isRequest: Bool = false, conversation: ConversationKey?, body: Body,
+        sent: Timestamp,
         status: MessageStatus
     ) {
         self.author = author
