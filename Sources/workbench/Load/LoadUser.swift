@@ -89,7 +89,9 @@ final class LoadUser: @unchecked Sendable {
     private func perform(_ effect: Device.Effect) {
         switch effect {
         case .write(.account(let account)): self.account = account
-        case .write, .messagesArrived, .contactFound, .contactRefused, .note: break
+        case .write, .messagesArrived, .contactFound, .contactRefused, .groupDone, .groupRefused, .receipt, .presence, .typing, .hole,
+            .note:
+            break
         case .connect(let endpoint): connect(to: endpoint)
         case .disconnect:
             connection?.close()
