@@ -28,7 +28,8 @@ extension Owner {
     }
 
     func tell(_ ticket: Ticket, _ result: Result<Contact, Refusal>) {
-        guard let job = jobs[ticket.value], case .contact(let text, let action) = job.request, let address = try? Address(text)
+        guard let job = jobs[ticket.value], case .contact(let text, let action) = job.request, let address = try? Address(text),
+            !job.waitsForNode
         else { return }
         switch result {
         case .failure(let refusal):
@@ -45,9 +46,13 @@ extension Owner {
     private func decide(_ action: ContactAction, on address: Address, for job: Job) {
         switch action {
         case .show, .trust: break
-        case .block(let isBlocked): feed(.contactDecided(address, .block(isBlocked)))
-        case .accept: feed(.contactDecided(address, .accept))
-        case .decline: feed(.contactDecided(address, .decline))
+        case .block(let isBlocked):
+            feed(.contactDecided(address, .block(isBlocked)))
+            return askNode(for: job)
+        case .accept, .decline:
+            feed(.contactDecided(address, action == .accept ? .accept : .decline))
+            // The home is to know, and what is owed to somebody accepted is to go out.
+            return askNode(for: job)
         case .verify(let code):
             if let claimant = device.contacts.claimant(of: address) {
                 job.reply(.contact(line(claimant)))
@@ -69,7 +74,7 @@ extension Owner {
         conclude(job, address)
     }
 
-    private func conclude(_ job: Job, _ address: Address) {
+    func conclude(_ job: Job, _ address: Address) {
         if let contact = device.contacts[address] { job.reply(.contact(line(contact))) }
         if let claimant = device.contacts.claimant(of: address) {
             job.reply(.contact(line(claimant)))

@@ -99,7 +99,7 @@ extension Owner {
 
     // MARK: What is better asked once the node has told what waits
 
-    private func askNode(for job: Job) {
+    func askNode(for job: Job) {
         guard device.account.isMember else { return answer(job) }
         job.waitsForNode = true
         feed(.sessionWanted)
@@ -114,7 +114,11 @@ extension Owner {
     private func answer(_ job: Job, without failure: SessionFailure? = nil) {
         job.waitsForNode = false
         if let failure {
-            job.reply(.warning("\(failure.explanation.what) \(failure.explanation.why) This is what is known so far."))
+            let rest =
+                if case .contact = job.request { "It is decided here; your node learns of it with the next command that reaches it." } else {
+                    "This is what is known so far."
+                }
+            job.reply(.warning("\(failure.explanation.what) \(failure.explanation.why) \(rest)"))
         }
         do {
             switch job.request {
@@ -123,6 +127,7 @@ extension Owner {
             case .group(.info(let name)): job.reply(.group(line(try group(named: name), withMembers: true)))
             case .receipts(let message): try tellReceipts(of: message, to: job)
             case .requests: try tellRequests(to: job)
+            case .contact(let address, _): conclude(job, try Address(address))
             default: break
             }
             if jobs[job.id] != nil { finish(job) }
@@ -204,9 +209,9 @@ extension Owner {
             switch (job.request, change) {
             case (.join, .joinRefused(let refusal)): finish(job, .refused(ClientError(refusal)))
             case (.join, .down) where device.account.isMember: finish(job, .joined(me))
-            case (.contact(let text, _), .up):
+            case (.contact(let text, _), .up) where !job.waitsForNode:
                 if let address = try? Address(text) { feed(.contactRequested(job.ticket, address)) }
-            case (.contact(let text, _), .down):
+            case (.contact(let text, _), .down) where !job.waitsForNode:
                 if let address = try? Address(text) { feed(.contactRequested(job.ticket, address)) }
             case (.presence(_, follow: false), .down(let failure)): finish(job, .refused(ClientError(failure)))
             case (.join, .down(let failure)), (.receive, .down(let failure)), (.presence, .down(let failure)):
