@@ -114,10 +114,8 @@ extension Owner {
     private func answer(_ job: Job, without failure: SessionFailure? = nil) {
         job.waitsForNode = false
         if let failure {
-            let rest =
-                if case .contact = job.request { "It is decided here; your node learns of it with the next command that reaches it." } else {
-                    "This is what is known so far."
-                }
+            var rest = "This is what is known so far."
+            if case .contact = job.request { rest = "It is decided here; your node learns of it with the next command that reaches it." }
             job.reply(.warning("\(failure.explanation.what) \(failure.explanation.why) \(rest)"))
         }
         do {
