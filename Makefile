@@ -2,7 +2,7 @@
 SWIFT_FLAGS := -c release
 BIN := .build/release
 
-.PHONY: demo test build check clean
+.PHONY: demo test build check bench clean
 
 demo: setup
 	swift build $(SWIFT_FLAGS) --product posthouse
@@ -14,6 +14,12 @@ test: setup
 	scripts/check
 	swift build $(SWIFT_FLAGS) --build-tests --explicit-target-dependency-import-check error
 	scripts/run-tests
+
+# What a message costs, how fast, what the parts allow: docs/performance.md.
+bench: setup
+	swift build $(SWIFT_FLAGS) --product posthouse
+	swift build $(SWIFT_FLAGS) --product workbench
+	scripts/bench
 
 build: setup
 	swift build $(SWIFT_FLAGS)

@@ -70,7 +70,7 @@ let package = Package(
         program(
             "workbench",
             nio + [
-                "Vocabulary", "Cryptography", "MLS", "MLSVectors", "Federation", "ClientCore", "Simulation", "Wire", "Transport",
+                "Vocabulary", "Cryptography", "MLS", "MLSVectors", "Federation", "ClientCore", "Simulation", "Storage", "Wire", "Transport",
                 arguments,
             ]),
 

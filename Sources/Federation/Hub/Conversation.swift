@@ -80,6 +80,12 @@ struct Conversation: Sendable {
         return log.line(watermark.through).map { $0.chain == watermark.chain } ?? true
     }
 
+    /// Whether all that it newly covers is its device's own.
+    func coversNoOther(_ watermark: Watermark) -> Bool {
+        guard let before = roster[watermark.device] else { return false }
+        return log.lines(above: before.covered, through: watermark.through).allSatisfy { $0.sender.device == watermark.device }
+    }
+
     /// - Returns: whose messages it newly covers; nil for no news.
     mutating func raise(_ watermark: Watermark) -> [RosterEntry]? {
         guard isNews(watermark), let before = roster[watermark.device] else { return nil }

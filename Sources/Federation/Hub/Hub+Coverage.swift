@@ -18,6 +18,10 @@ extension Hub {
         return (user == nil || member.user == user) && conversation.isNews(watermark)
     }
 
+    package func coversNoOther(_ watermark: Watermark) -> Bool {
+        conversations[watermark.key.conversation]?.coversNoOther(watermark) ?? false
+    }
+
     /// - Returns: nil for a watermark that is no news, not of the roster, or ahead of the truth.
     package mutating func receive(_ watermark: Watermark, of user: UserID?, writes: inout [StoreWrite]) -> Coverage? {
         guard isNews(watermark, of: user) else { return nil }

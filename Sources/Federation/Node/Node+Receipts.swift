@@ -4,10 +4,13 @@ internal import Vocabulary
 // Watermarks and read receipts on their way to those whose messages they cover (docs/protocol/hub.md, "Watermarks and receipts").
 extension Node {
     /// A device's watermark for a conversation of ours: prunes the log and tells the senders it newly covers.
-    mutating func cover(_ watermark: Watermark, of user: UserID?) {
+    ///
+    /// - Parameter isOwn: it came on the device's own session. Then it need not be signed to speak for its device, only to be passed on.
+    mutating func cover(_ watermark: Watermark, of user: UserID?, isOwn: Bool = false) {
         // The newest counts alone: one that its readers would drop must not stand in the place of a true one.
         guard hub.isNews(watermark, of: user) else { return }
-        guard watermark.isSigned else { return count("unsigned_watermarks_dropped") }
+        // After its own messages a device's watermark concerns nobody else: half of all signatures are not looked at.
+        guard (isOwn && hub.coversNoOther(watermark)) || watermark.isSigned else { return count("unsigned_watermarks_dropped") }
         var writes: [StoreWrite] = []
         guard let coverage = hub.receive(watermark, of: user, writes: &writes) else { return }
         out.append(contentsOf: writes.map(NodeEffect.write))

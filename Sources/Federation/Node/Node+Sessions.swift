@@ -198,7 +198,7 @@ extension Node {
         out.append(contentsOf: queues.acknowledge(destination, through: position).map(NodeEffect.write))
         for watermark in watermarks where watermark.device == device.device {
             if watermark.key.hub == id {
-                cover(watermark, of: device.user)
+                cover(watermark, of: device.user, isOwn: true)
             } else if membership.evaluation.isMember(watermark.key.hub) {
                 let slot = Queues.Slot(key: watermark.key, device: watermark.device)
                 enqueue(.watermark(watermark), for: watermark.key.hub, slot: slot)

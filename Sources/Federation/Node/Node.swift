@@ -102,8 +102,9 @@ public struct Node: Core {
         case .deadlineReached: deadlineReached(using: &random)
         case .batchEnded: endBatch()
         }
+        // A new buffer: one that kept its capacity would be copied, as large as it ever was, at every step.
         let effects = out
-        out.removeAll(keepingCapacity: true)
+        out = []
         return effects
     }
 

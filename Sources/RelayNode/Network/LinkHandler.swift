@@ -172,12 +172,13 @@ final class LinkHandler: ChannelDuplexHandler, StarvedReader {
 
     // MARK: Outbound
 
-    /// - Returns: whether `flushAppended` is due.
-    func append(_ frames: [LinkFrame]) -> Bool {
+    /// - Returns: whether this is the first since the last `flushAppended`, which is due.
+    func append(_ frame: LinkFrame) -> Bool {
         guard id != nil else { return false }
-        state.shared.counters.framesSent.add(frames.count)
-        for frame in frames { write(frame) }
-        return outbound != nil
+        let isFirst = outbound == nil
+        state.shared.counters.framesSent.add()
+        write(frame)
+        return isFirst && outbound != nil
     }
 
     func flushAppended() {

@@ -4,9 +4,9 @@ package import Vocabulary
 /// Orders for one connection are performed in the order they were added; those for closed connections do nothing.
 package struct NetworkBatch: Sendable {
     enum Order: Sendable {
-        case send([NodeFrame], SessionID)
+        case send(NodeFrame, SessionID)
         case close(SessionID, Refusal?)
-        case sendLink([LinkFrame], LinkID)
+        case sendLink(LinkFrame, LinkID)
         case closeLink(LinkID, Refusal?)
         case processed(SessionID, frames: Int, bytes: Int)
         case processedLink(LinkID, frames: Int, bytes: Int)
@@ -19,8 +19,12 @@ package struct NetworkBatch: Sendable {
     package init() {}
     package var isEmpty: Bool { orders.isEmpty }
 
+    package mutating func send(_ frame: NodeFrame, to session: SessionID) {
+        add(.send(frame, session), loop: EventLoopIndex.of(session))
+    }
+
     package mutating func send(_ frames: [NodeFrame], to session: SessionID) {
-        add(.send(frames, session), loop: EventLoopIndex.of(session))
+        for frame in frames { send(frame, to: session) }
     }
 
     /// Closes after a `goodbye` with this refusal, or without one.
@@ -28,8 +32,12 @@ package struct NetworkBatch: Sendable {
         add(.close(session, goodbye), loop: EventLoopIndex.of(session))
     }
 
+    package mutating func send(_ frame: LinkFrame, to link: LinkID) {
+        add(.sendLink(frame, link), loop: EventLoopIndex.of(link))
+    }
+
     package mutating func send(_ frames: [LinkFrame], to link: LinkID) {
-        add(.sendLink(frames, link), loop: EventLoopIndex.of(link))
+        for frame in frames { send(frame, to: link) }
     }
 
     package mutating func close(_ link: LinkID, after goodbye: Refusal? = nil) {

@@ -166,15 +166,14 @@ final class SessionHandler: ChannelDuplexHandler, StarvedReader {
 
     // MARK: Outbound
 
-    /// - Returns: whether `flushAppended` is due.
-    func append(_ frames: [NodeFrame]) -> Bool {
+    /// - Returns: whether this is the first since the last `flushAppended`, which is due.
+    func append(_ frame: NodeFrame) -> Bool {
         guard id != nil else { return false }
-        state.shared.counters.framesSent.add(frames.count)
-        for frame in frames {
-            if case .ready = frame { admission.authenticated() }
-            write(.binary, frame.serialized())
-        }
-        return outbound != nil
+        let isFirst = outbound == nil
+        state.shared.counters.framesSent.add()
+        if case .ready = frame { admission.authenticated() }
+        write(.binary, frame.serialized())
+        return isFirst && outbound != nil
     }
 
     func flushAppended() {

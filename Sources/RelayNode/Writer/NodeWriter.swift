@@ -14,6 +14,8 @@ package final class NodeWriter: NetworkDelegate, @unchecked Sendable {
     /// Inputs of one commit at most: bounds how long the first waits for the last.
     private static let batchMax = 1024
     private static let turnMax = Duration.milliseconds(20)
+    /// Writes that nobody waits for, such as what was acknowledged, are gathered for so long: each commit costs a sync.
+    private static let commitDelay = Duration.milliseconds(5)
     private static let clockInterval = Duration.seconds(1)
     /// From the last commit to emptying the journal, when nothing else waits: what was deleted is then gone from the disk.
     private static let wipeDelay = Duration.milliseconds(500)
@@ -30,10 +32,28 @@ package final class NodeWriter: NetworkDelegate, @unchecked Sendable {
     private var random = SystemRandom()
     private var network: Network?
     private var lastClock: Instant?
+    private var pending = Pending()
     private var wipeAt: Instant?
     private var wipeAtLatest: Instant?
     private(set) var commits = CommitTimes()
     private var isRefusingForSpace = false
+
+    /// What is not on disk yet, and what waits for that.
+    private struct Pending {
+        var writes: [StoreWrite] = []
+        var effects: [NodeEffect] = []
+        /// Inputs whose senders may send more once this is on disk.
+        var dealtWith: [Inbox.Item.Source] = []
+        /// Sessions that something waits for.
+        var sessions: Set<SessionID> = []
+        /// Where in `effects` a link's acknowledgement stands.
+        var acknowledgements: [LinkID: Int] = [:]
+        /// Somebody waits for it; else it can be gathered until it is due.
+        var isUrgent = false
+        var due: Instant?
+
+        var isEmpty: Bool { writes.isEmpty && effects.isEmpty }
+    }
 
     /// - Parameter restart: makes the core anew from what is on disk.
     init(store: JournaledNodeStore, log: Logger, restart: @escaping () throws -> Node) throws {
@@ -101,8 +121,8 @@ package final class NodeWriter: NetworkDelegate, @unchecked Sendable {
             if backlog.isEmpty {
                 let now = Clock.now
                 // Never less: a deadline that fails to move must not become a loop without pause.
-                let wait = [node.nextDeadline, wipeAt].compactMap { $0 }.min().map { max($0 - now, .milliseconds(1)) }
-                guard let items = inbox.take(until: wait) else { return }
+                let wait = [node.nextDeadline, wipeAt, pending.due].compactMap { $0 }.min().map { max($0 - now, .milliseconds(1)) }
+                guard let items = inbox.take(until: wait) else { return try commit(at: now) }
                 backlog = items
             }
             let done = try turn(backlog.prefix(Self.batchMax), isLast: backlog.count <= Self.batchMax)
@@ -113,48 +133,59 @@ package final class NodeWriter: NetworkDelegate, @unchecked Sendable {
     /// - Returns: how many of the inputs it dealt with: fewer than all when some were dear, so that nobody's answers wait long for them.
     private func turn(_ all: ArraySlice<Inbox.Item>, isLast: Bool) throws(StoreError) -> Int {
         let now = Clock.now
-        var effects: [NodeEffect] = []
-        try readClocks(now, &effects)
-        var batch = all.prefix(0)
+        var early = NetworkBatch()
+        try readClocks(now, &early)
+        var count = 0
         for item in all {
-            if !batch.isEmpty, Clock.now - now > Self.turnMax { break }
-            batch = all.prefix(batch.count + 1)
+            if count > 0, count % 16 == 0, Clock.now - now > Self.turnMax { break }
+            count += 1
             for needed in node.rowsNeeded(for: item.input) {
-                guard let rows = try store.rows(needed, hub: node.id) else { continue }
-                effects += node.step(.loaded(rows), at: now, using: &random)
+                // What is read must be all that was written.
+                if !pending.writes.isEmpty { try commit(at: now) }
+                if let rows = try store.rows(needed, hub: node.id) { take(node.step(.loaded(rows), at: now, using: &random), &early) }
             }
-            effects += node.step(item.input, at: now, using: &random)
+            take(node.step(item.input, at: now, using: &random), &early)
         }
-        if let deadline = node.nextDeadline, deadline <= now { effects += node.step(.deadlineReached, at: now, using: &random) }
-        effects += node.step(.batchEnded, at: now, using: &random)
+        if let deadline = node.nextDeadline, deadline <= now { take(node.step(.deadlineReached, at: now, using: &random), &early) }
+        take(node.step(.batchEnded, at: now, using: &random), &early)
+        let batch = all.prefix(count)
+        let commits = pending.isUrgent || pending.writes.count >= Self.batchMax || pending.due.map { $0 <= now } == true
+        if commits { pending.dealtWith.append(contentsOf: batch.map(\.source)) } else { credit(batch.map(\.source), &early) }
+        noteAddresses(batch)
+        if !early.isEmpty { network?.perform(early) }
+        if commits { try commit(at: now) }
+        let wipes = isLast && count == all.count && pending.isEmpty && inbox.isEmpty && wipeAt.map { $0 <= now } == true
+        try store.maintain(idle: wipes)
+        if wipes { (wipeAt, wipeAtLatest) = (nil, nil) }
+        return count
+    }
 
-        let writes = effects.compactMap { if case .write(let write) = $0 { write } else { nil } }
-        if !writes.isEmpty {
+    /// Brings to disk what is pending, and says what waited for it.
+    private func commit(at now: Instant) throws(StoreError) {
+        let done = pending
+        pending = Pending()
+        if !done.writes.isEmpty {
             do {
-                try store.commit(writes)
-                commits.add(Clock.now - now)
+                let start = Clock.now
+                try store.commit(done.writes)
+                commits.add(Clock.now - start)
                 let latest = wipeAtLatest ?? now + Self.wipeDelayMax
                 (wipeAt, wipeAtLatest) = (min(now + Self.wipeDelay, latest), latest)
             } catch .full {
-                try startAnew(batch)
-                return batch.count
+                return try startAnew(done.dealtWith)
             }
         }
-        try release(effects, batch)
-        let wipes = isLast && batch.count == all.count && inbox.isEmpty && wipeAt.map { $0 <= now } == true
-        try store.maintain(idle: wipes)
-        if wipes { (wipeAt, wipeAtLatest) = (nil, nil) }
-        return batch.count
+        try release(done)
     }
 
     /// The disk is full: the core is ahead of it, so the core is made anew from what is on it. Connections come back by themselves.
-    private func startAnew(_ batch: ArraySlice<Inbox.Item>) throws(StoreError) {
+    private func startAnew(_ dealtWith: [Inbox.Item.Source]) throws(StoreError) {
         log.error("the disk is full: new messages are refused until there is room; deliveries go on")
         var orders = NetworkBatch()
         let refusal = Refusal(.diskFull, "The node's disk is full.")
         for session in node.openSessions { orders.close(session, after: refusal) }
         for link in node.openLinks { orders.close(link, after: refusal) }
-        credit(batch, &orders)
+        credit(dealtWith, &orders)
         do { node = try restart() } catch let error as StoreError { throw error } catch { throw .io("\(error)") }
         admins.failAll(AdminRoutes.unavailable)
         var effects = node.step(.clockRead(Clock.wall), at: Clock.now, using: &random)
@@ -169,28 +200,73 @@ package final class NodeWriter: NetworkDelegate, @unchecked Sendable {
 
     private var addresses: NetworkAddresses?
 
-    private func readClocks(_ now: Instant, _ effects: inout [NodeEffect]) throws(StoreError) {
+    private func readClocks(_ now: Instant, _ early: inout NetworkBatch) throws(StoreError) {
         if let lastClock, now - lastClock < Self.clockInterval { return }
         lastClock = now
-        effects += node.step(.clockRead(Clock.wall), at: now, using: &random)
+        take(node.step(.clockRead(Clock.wall), at: now, using: &random), &early)
         try store.lookAtSpace()
         let isLow = store.isLowOnSpace
         if isLow != isRefusingForSpace {
             isRefusingForSpace = isLow
-            effects += node.step(.spaceChanged(isLow: isLow), at: now, using: &random)
+            take(node.step(.spaceChanged(isLow: isLow), at: now, using: &random), &early)
         }
     }
 
     // MARK: Effects
 
-    private func release(_ effects: [NodeEffect], _ batch: ArraySlice<Inbox.Item>) throws(StoreError) {
-        var orders = NetworkBatch()
+    /// Sorts what was ordered: to disk, to be said once that is there, or now.
+    ///
+    /// Now goes to a device's session what is on somebody else's disk already: an event or acceptance of another node's conversation (its
+    /// hub keeps the event until the device's watermark covers it, and our own acknowledgement to the hub waits for our disk), a watermark
+    /// (its device has signed it). Never past something that the same session waits for: a device acknowledges through a position.
+    private func take(_ effects: [NodeEffect], _ early: inout NetworkBatch) {
         for effect in effects {
             switch effect {
+            case .write(let write):
+                if pending.writes.isEmpty, pending.due == nil { pending.due = Clock.now + Self.commitDelay }
+                pending.writes.append(write)
+            case .sendSession(let session, let frame):
+                if isSafe(frame), !pending.sessions.contains(session) { early.send(frame, to: session) } else { wait(effect, session) }
+            case .closeSession(let session, _): wait(effect, session)
+            case .sendLink(let link, .acknowledge):
+                // The newest alone, and nobody is in a hurry for it.
+                if let index = pending.acknowledgements[link] {
+                    pending.effects[index] = effect
+                } else {
+                    pending.acknowledgements[link] = pending.effects.count
+                    pending.effects.append(effect)
+                }
+            case .note(let note): write(note)
+            case .sendLink, .closeLink, .dial, .page, .load, .answer, .expelled:
+                pending.effects.append(effect)
+                pending.isUrgent = true
+            }
+        }
+    }
+
+    private func wait(_ effect: NodeEffect, _ session: SessionID) {
+        pending.effects.append(effect)
+        pending.sessions.insert(session)
+        pending.isUrgent = true
+    }
+
+    private func isSafe(_ frame: NodeFrame) -> Bool {
+        switch frame {
+        case .entry(_, .event(let envelope)): envelope.key.hub != node.id
+        case .entry(_, .accepted(let acceptance)): acceptance.key.hub != node.id
+        case .entry(_, .watermark), .pong: true
+        default: false
+        }
+    }
+
+    private func release(_ done: Pending) throws(StoreError) {
+        var orders = NetworkBatch()
+        for effect in done.effects {
+            switch effect {
             case .write: break
-            case .sendSession(let session, let frame): orders.send([frame], to: session)
+            case .sendSession(let session, let frame): orders.send(frame, to: session)
             case .closeSession(let session, let refusal): orders.close(session, after: refusal)
-            case .sendLink(let link, let frame): orders.send([frame], to: link)
+            case .sendLink(let link, let frame): orders.send(frame, to: link)
             case .closeLink(let link, let refusal): orders.close(link, after: refusal)
             case .dial(let peer, let endpoints): network?.dial(peer, at: endpoints)
             case .page(let order):
@@ -203,16 +279,21 @@ package final class NodeWriter: NetworkDelegate, @unchecked Sendable {
             case .note(let note): write(note)
             }
         }
-        credit(batch, &orders)
+        credit(done.dealtWith, &orders)
         if !orders.isEmpty { network?.perform(orders) }
     }
 
-    private func credit(_ batch: ArraySlice<Inbox.Item>, _ orders: inout NetworkBatch) {
+    private func noteAddresses(_ batch: ArraySlice<Inbox.Item>) {
         for item in batch {
             if case .listening(let clients, let peers) = item.input {
                 addresses = NetworkAddresses(clients: clients, peers: peers, adminLoopback: nil)
             }
-            switch item.source {
+        }
+    }
+
+    private func credit(_ sources: [Inbox.Item.Source], _ orders: inout NetworkBatch) {
+        for source in sources {
+            switch source {
             case .session(let session, let bytes): orders.processed(session, bytes: bytes)
             case .link(let link, let bytes): orders.processed(link, bytes: bytes)
             case .local: break

@@ -13,6 +13,8 @@ enum JournalCodec {
         static let enqueueEvent: UInt8 = 7
         static let dequeue: UInt8 = 8
         static let withdraw: UInt8 = 9
+        /// The highest position that was given, to an entry that did not last.
+        static let highest: UInt8 = 10
     }
 
     // MARK: Writing
@@ -52,6 +54,11 @@ enum JournalCodec {
         }
     }
 
+    static func append(highest position: QueuePosition, to bytes: inout [UInt8]) {
+        bytes.append(Tag.highest)
+        append(position.value, to: &bytes)
+    }
+
     private static func append(_ value: some FixedWidthInteger, to bytes: inout [UInt8]) {
         withUnsafeBytes(of: value.littleEndian) { bytes.append(contentsOf: $0) }
     }
@@ -82,8 +89,9 @@ enum JournalCodec {
     // MARK: Reading
 
     /// - Throws: `corrupt` for what `append` did not write: a frame that authenticates holds nothing else.
-    static func writes(_ bytes: [UInt8]) throws(StoreError) -> [StoreWrite] {
+    static func writes(_ bytes: [UInt8]) throws(StoreError) -> (writes: [StoreWrite], highest: QueuePosition) {
         var found: [StoreWrite] = []
+        var highest = QueuePosition.zero
         var reader = Reader(rest: bytes[...])
         while !reader.rest.isEmpty {
             switch try reader.byte() {
@@ -103,10 +111,11 @@ enum JournalCodec {
                     .enqueue(QueueEntry(position: position, destination: destination, content: try reader.opaque(), event: event)))
             case Tag.dequeue: found.append(.dequeue(try reader.destination(), through: try reader.counter()))
             case Tag.withdraw: found.append(.withdraw(try reader.destination(), try reader.counter()))
+            case Tag.highest: highest = max(highest, try reader.counter())
             default: throw Reader.damaged
             }
         }
-        return found
+        return (found, highest)
     }
 
     private struct Reader {

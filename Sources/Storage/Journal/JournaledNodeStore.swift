@@ -33,7 +33,9 @@ public final class JournaledNodeStore: NodeStore {
         journal = try Journal(path: path, halfBytes: journalBytes ?? tables.space.policy.logBytes, key: key, generation: generation)
         guard let journal else { return }
         for frame in try journal.read() {
-            for write in try JournalCodec.writes(frame) {
+            let (writes, highest) = try JournalCodec.writes(frame)
+            overlay.raise(to: highest)
+            for write in writes {
                 try overlay.apply(write, page: 0, isInTables: { key throws(StoreError) in try tables.hasEvent(key) })
             }
             overlay.endBatch()
@@ -64,11 +66,13 @@ public final class JournaledNodeStore: NodeStore {
         try guarded { () throws(StoreError) in
             guard let journal else { return try tables.commit(writes) }
             try check(writes)
+            let (lasting, top) = Self.lasting(writes)
             var bytes: [UInt8] = []
-            bytes.reserveCapacity(writes.count * 256)
-            for write in writes { JournalCodec.append(write, to: &bytes) }
+            bytes.reserveCapacity(lasting.count * 256)
+            for write in lasting { JournalCodec.append(write, to: &bytes) }
+            if let top { JournalCodec.append(highest: top, to: &bytes) }
             let size = Journal.frameBytes(bytes.count)
-            if tables.isLowOnSpace { return try commitOnLowSpace(writes, bytes) }
+            if tables.isLowOnSpace { return try commitOnLowSpace(writes) }
             // Of each generation a part is for taking away: it must be possible where nothing else is.
             let reserve = writes.allSatisfy(\.takesAway) ? 0 : journal.halfBytes / 4
             if size > journal.freeBytes - reserve { try rotate(for: size) }
@@ -76,8 +80,39 @@ public final class JournaledNodeStore: NodeStore {
                 try fold()
                 return try tables.commit(writes)
             }
-            try append(writes, bytes)
+            try append(lasting, bytes)
+            if let top { overlay.raise(to: top) }
         }
+    }
+
+    /// Without what comes and goes within the batch: entries that it takes away again, and events that only those refer to.
+    ///
+    /// - Returns: also the highest position among what is left out, if it is the highest of all.
+    private static func lasting(_ writes: [StoreWrite]) -> (writes: [StoreWrite], top: QueuePosition?) {
+        var through: [Destination: QueuePosition] = [:]
+        var (isGone, top, kept) = (Set<Int>(), QueuePosition.zero, QueuePosition.zero)
+        var needed: Set<EventKey> = []
+        var loose: [(index: Int, key: EventKey)] = []
+        for index in writes.indices.reversed() {
+            switch writes[index] {
+            case .dequeue(let destination, let position):
+                through[destination] = max(through[destination] ?? .zero, position)
+            case .enqueue(let entry):
+                if let limit = through[entry.destination], entry.position <= limit {
+                    isGone.insert(index)
+                    top = max(top, entry.position)
+                } else {
+                    kept = max(kept, entry.position)
+                    if let key = entry.event { needed.insert(key) }
+                }
+            case .storeEvent(let key, _, held: false): if !through.isEmpty { loose.append((index, key)) }
+            case .storeEvent, .releaseEvent, .put, .remove, .withdraw: break
+            }
+        }
+        guard !isGone.isEmpty else { return (writes, nil) }
+        for (index, key) in loose where !needed.contains(key) { isGone.insert(index) }
+        let rest = writes.indices.lazy.filter { !isGone.contains($0) }.map { writes[$0] }
+        return (Array(rest), top > kept ? top : nil)
     }
 
     private func append(_ writes: [StoreWrite], _ bytes: [UInt8]) throws(StoreError) {
@@ -89,9 +124,11 @@ public final class JournaledNodeStore: NodeStore {
     }
 
     /// The tables decide. Where they have no room for what the journal holds, only taking away goes on.
-    private func commitOnLowSpace(_ writes: [StoreWrite], _ bytes: [UInt8]) throws(StoreError) {
+    private func commitOnLowSpace(_ writes: [StoreWrite]) throws(StoreError) {
         guard let journal else { return }
         if try settle() { return try tables.commit(writes) }
+        var bytes: [UInt8] = []
+        for write in writes { JournalCodec.append(write, to: &bytes) }
         guard Journal.frameBytes(bytes.count) <= journal.freeBytes, writes.allSatisfy(\.takesAway) else { throw .full }
         try append(writes, bytes)
         // That alone, in the tables too: it makes room, and it may have the ballast. Done again by the next fold, to no effect.

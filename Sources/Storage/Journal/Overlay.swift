@@ -61,6 +61,8 @@ struct Overlay {
 
     var isEmpty: Bool { events.isEmpty && queues.isEmpty && records.isEmpty }
 
+    mutating func raise(to position: QueuePosition) { highest = max(highest, position) }
+
     func touches(_ conversation: ConversationKey) -> Bool { conversations[conversation] != nil }
 
     // MARK: Writes

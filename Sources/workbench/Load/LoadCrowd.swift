@@ -35,10 +35,15 @@ final class LoadCrowd {
     /// - Parameters:
     ///   - pending: how many may be on the way at once.
     ///   - thenStop: each ends as soon as it is there.
-    func open(_ what: String, pending: Int, thenStop: Bool = false) throws -> Opening {
+    ///   - voices: without a device's logic, which is for users that are registered.
+    ///   - some: who; nil: all.
+    func open(_ what: String, pending: Int, thenStop: Bool = false, voices: Bool = false, some: [LoadUser]? = nil) throws -> Opening {
+        let users = some ?? users
         let progress = Progress()
         let loops = Dictionary(grouping: users) { ObjectIdentifier($0.loop) }
-        let gates = loops.values.map { LoadGate($0, slots: max(1, pending / loops.count), thenStop: thenStop, progress) }
+        let gates = loops.values.map {
+            LoadGate($0, slots: max(1, pending / loops.count), thenStop: thenStop, voices: voices, progress)
+        }
         let start = LoadClock.now
         for gate in gates { gate.begin() }
         var (last, lastChange, lastNote) = (0, start, start)
@@ -99,12 +104,13 @@ private final class LoadGate: @unchecked Sendable {
     private let users: [LoadUser]
     private let slots: Int
     private let thenStop: Bool
+    private let voices: Bool
     private let progress: LoadCrowd.Progress
     private var next = 0
     private var times: [Int64] = []
 
-    init(_ users: [LoadUser], slots: Int, thenStop: Bool, _ progress: LoadCrowd.Progress) {
-        (self.users, self.slots, self.thenStop, self.progress) = (users, slots, thenStop, progress)
+    init(_ users: [LoadUser], slots: Int, thenStop: Bool, voices: Bool, _ progress: LoadCrowd.Progress) {
+        (self.users, self.slots, self.thenStop, self.voices, self.progress) = (users, slots, thenStop, voices, progress)
     }
 
     func begin() {
@@ -134,9 +140,15 @@ private final class LoadGate: @unchecked Sendable {
                     $0.lastFailure = "\(failure.explanation)"
                 }
             case .refused(let refusal): progress.state.withLock { $0.fatal = "\(refusal.explanation)" }
-            case .state: break
+            case .ended(let reason):
+                progress.state.withLock {
+                    $0.failures += 1
+                    $0.lastFailure = reason
+                }
+                user.loop.assumeIsolated().scheduleTask(in: .milliseconds(200)) { user.startVoice() }
+            case .state, .received: break
             }
         }
-        user.start()
+        if voices { user.startVoice() } else { user.start() }
     }
 }

@@ -10,7 +10,8 @@ struct LoadOnline: ParsableCommand {
             Example: workbench load online --pairs 200 --messages 20000 --window 8
                      workbench load online --pairs 200 --messages 12000 --rate 1200
             Closed loop: each sender keeps --window messages undelivered. With --rate, open loop: so many messages a second in all,
-            whatever happens, and latency counts from the time each was due. Payloads are truly encrypted, receipts signed.
+            whatever happens, and latency counts from the time each was due. Receipts are signed. After the first message of each pair,
+            which founds its conversation, payloads are opaque; with --encrypted all of them are encrypted and decrypted by real devices.
             """)
 
     @Option(help: "Pairs; the two users of each are on different nodes.") var pairs = 20
@@ -18,6 +19,7 @@ struct LoadOnline: ParsableCommand {
     @Option(help: "Messages that each sender keeps undelivered.") var window = 8
     @Option(help: "Messages a second in all; 0 for a closed loop.") var rate = 0
     @Option(help: "Bytes of text.") var bytes = 400
+    @Flag(help: "Real devices throughout: their CPU is most of it.") var encrypted = false
     @OptionGroup var common: LoadCommand.Common
 
     func validate() throws {
@@ -39,6 +41,10 @@ struct LoadOnline: ParsableCommand {
             let traffic = LoadTraffic(crowd, pairs: pairs, bytes: bytes)
             // Founds the conversations and fetches the keys.
             _ = try traffic.run(messages: pairs, pace: .window(1))
+            if !encrypted {
+                usleep(300_000)
+                try traffic.becomeOpaque()
+            }
             let costs = federation.nodes.map { LoadCost($0.process) }
             let outcome = try traffic.run(messages: messages, pace: rate > 0 ? .rate(rate) : .window(window))
             let generator = costs[0].generator

@@ -1,3 +1,5 @@
+internal import ClientCore
+internal import Cryptography
 internal import Glibc
 internal import NIOCore
 internal import Synchronization
@@ -33,13 +35,26 @@ final class LoadTraffic {
         count = pairs
     }
 
-    func run(messages: Int, pace: Pace) throws -> Outcome {
+    var recipients: [LoadUser] { senders.joined().map(\.recipient) }
+
+    /// Everybody who takes part goes on without the device's logic; what is sent from now on is opaque.
+    func becomeOpaque() throws {
+        for sender in senders.joined() {
+            guard try sender.user.loop.submit({ sender.user.becomeVoice() }).wait(),
+                try sender.recipient.loop.submit({ sender.recipient.becomeVoice() }).wait()
+            else { throw LoadFailure("a user has lost its session") }
+            sender.isOpaque = true
+        }
+    }
+
+    /// - Parameter goal: when a message is done: `delivered`, or `accepted` where nobody is there to take it.
+    func run(messages: Int, pace: Pace, goal: MessageState = .delivered) throws -> Outcome {
         let tally = Tally()
         let start = LoadClock.now + .milliseconds(10)
         var rank = 0
         for senders in senders {
             for sender in senders {
-                sender.begin(share: messages / count + (rank < messages % count ? 1 : 0), window: pace.window, tally)
+                sender.begin(share: messages / count + (rank < messages % count ? 1 : 0), window: pace.window, goal: goal, tally)
                 rank += 1
             }
             if case .rate(let rate) = pace {
@@ -90,24 +105,33 @@ extension LoadTraffic.Pace {
 /// Unchecked: used on its user's event loop only, apart from `init`.
 final class LoadSender: @unchecked Sendable {
     let user: LoadUser
-    private let recipient: LoadUser
+    let recipient: LoadUser
+    /// Set between runs only.
+    var isOpaque = false
+    private var random: SeededGenerator
     private let text: String
     private var address: Address?
     private var left = 0
     private var inFlight: [MessageID: Instant] = [:]
     private var tally = LoadTraffic.Tally()
     private var isClosedLoop = true
+    private var goal = MessageState.delivered
     private(set) var results: (latencies: [Int64], failed: Int, finished: Instant) = ([], 0, .start)
 
-    init(_ user: LoadUser, to recipient: LoadUser, _ text: String) { (self.user, self.recipient, self.text) = (user, recipient, text) }
+    init(_ user: LoadUser, to recipient: LoadUser, _ text: String) {
+        (self.user, self.recipient, self.text) = (user, recipient, text)
+        random = SeededGenerator(seed: UInt64.random(in: 0 ... .max))
+    }
 
     /// - Parameter window: nil when somebody else says when to send.
-    func begin(share: Int, window: Int?, _ tally: LoadTraffic.Tally) {
+    func begin(share: Int, window: Int?, goal: MessageState, _ tally: LoadTraffic.Tally) {
         recipient.loop.submit { [recipient] in recipient.address }.hop(to: user.loop).whenSuccess { address in
             (self.address, self.left, self.tally, self.isClosedLoop) = (address, share, tally, window != nil)
             self.results = ([], 0, .start)
+            self.goal = goal
             self.user.onEvent = { [weak self] _, event in self?.heard(event) }
             for _ in 0..<(window ?? 0) { self.send(due: LoadClock.now) }
+            self.user.flush()
         }
     }
 
@@ -116,15 +140,20 @@ final class LoadSender: @unchecked Sendable {
     func send(due: Instant) -> Bool {
         guard left > 0, let address else { return false }
         left -= 1
-        inFlight[user.send(text, to: address)] = due
+        if isOpaque {
+            guard let message = user.say(using: &random) else { return false }
+            inFlight[message] = due
+        } else {
+            inFlight[user.send(text, to: address)] = due
+        }
         return true
     }
 
     private func heard(_ event: LoadUser.Event) {
-        guard case .state(let message, let state, let refusal) = event, state == .delivered || state == .failed else { return }
+        guard case .state(let message, let state, let refusal) = event, state == goal || state == .failed else { return }
         guard let due = inFlight.removeValue(forKey: message) else { return }
         let now = LoadClock.now
-        if state == .delivered {
+        if state == goal {
             results.latencies.append((now - due).nanoseconds)
         } else {
             results.failed += 1
@@ -153,9 +182,12 @@ private final class LoadMetronome: @unchecked Sendable {
         guard let loop = senders.first?.user.loop else { return }
         loop.scheduleRepeatedTask(initialDelay: .milliseconds(10), delay: .milliseconds(1)) { task in
             let now = LoadClock.now
+            var spoken: [LoadUser] = []
+            defer { for user in spoken { user.flush() } }
             while true {
                 let due = self.start + .nanoseconds(Int64(Double(self.sent) * self.interval))
                 guard due <= now else { return }
+                spoken.append(self.senders[self.sent % self.senders.count].user)
                 guard self.senders[self.sent % self.senders.count].send(due: due) else { return task.cancel() }
                 self.sent += 1
             }

@@ -14,6 +14,9 @@ final class LoadUser: @unchecked Sendable {
         case down(SessionFailure)
         case refused(Refusal)
         case state(MessageID, MessageState, Refusal?)
+        /// So many events, by a user without a device's logic.
+        case received(Int)
+        case ended(String)
     }
 
     let loop: any EventLoop
@@ -28,6 +31,10 @@ final class LoadUser: @unchecked Sendable {
     private var isStepping = false
     private var timer: Scheduled<Void>?
     private var timerDue: Instant?
+    /// The last message that the device submitted, to be said again in other words.
+    private var lastSubmission: Submission?
+    /// Speaks in the device's place once it is there.
+    private var voice: LoadVoice?
 
     /// - Parameter index: chooses the handle and the source address. A node bounds what one address may have pending
     ///   (`Limits.connectionsPendingPerAddressMax`), so users come from many.
@@ -52,9 +59,39 @@ final class LoadUser: @unchecked Sendable {
         timer?.cancel()
         (timer, timerDue, device) = (nil, nil, nil)
         pending = []
+        voice = nil
         connection?.close()
         connection = nil
     }
+
+    /// A session without a device's logic from the start.
+    func startVoice() {
+        guard voice == nil, device == nil else { return }
+        voice = LoadVoice(account: account, template: lastSubmission) { [unowned self] event in self.onEvent(self, event) }
+        connect(to: account.endpoint)
+    }
+
+    /// From now on the session is used without the device's logic: payloads are opaque, so that nodes are measured and not clients.
+    ///
+    /// - Returns: false for who has no session.
+    func becomeVoice() -> Bool {
+        guard let connection, device != nil else { return false }
+        timer?.cancel()
+        (timer, timerDue, device) = (nil, nil, nil)
+        pending = []
+        voice = LoadVoice(account: account, template: lastSubmission) { [unowned self] event in self.onEvent(self, event) }
+        _ = connection
+        return true
+    }
+
+    /// - Returns: nil for who has nothing to say again.
+    func say(using random: inout SeededGenerator) -> MessageID? {
+        guard let voice, let connection, let frame = voice.next(using: &random) else { return nil }
+        connection.write(.submit(frame))
+        return frame.message
+    }
+
+    func flush() { connection?.flush() }
 
     /// - Returns: the message's id, by which its states are told.
     func send(_ text: String, to address: Address) -> MessageID {
@@ -96,7 +133,9 @@ final class LoadUser: @unchecked Sendable {
         case .disconnect:
             connection?.close()
             connection = nil
-        case .send(let frame): connection?.write(frame)
+        case .send(let frame):
+            if case .submit(let submission) = frame, case .application = submission.kind { lastSubmission = submission }
+            connection?.write(frame)
         case .stateChanged(let message, let status): onEvent(self, .state(message, status.state, status.refusal))
         case .sendRefused(let message, let error):
             onEvent(self, .state(message, .failed, Refusal(.unknown, error.explanation.why)))
@@ -112,11 +151,19 @@ final class LoadUser: @unchecked Sendable {
         let connection = LoadConnection { [weak self] connection, event in
             guard let self, self.connection === connection else { return }
             switch event {
-            case .opened(let hash): self.take([.connected(certificateHash: hash)])
-            case .frames(let frames): self.take(frames.map { .received($0) })
+            case .opened(let hash):
+                guard let voice = self.voice else { return self.take([.connected(certificateHash: hash)]) }
+                connection.write(voice.hello(certificateHash: hash))
+                connection.flush()
+            case .frames(let frames):
+                guard let voice = self.voice else { return self.take(frames.map { .received($0) }) }
+                if let answer = voice.receive(frames) { connection.write(answer) }
+                connection.flush()
             case .closed(let reason):
                 self.connection = nil
-                self.take([.connectionLost(reason)])
+                if self.voice == nil { return self.take([.connectionLost(reason)]) }
+                self.voice = nil
+                self.onEvent(self, .ended(reason))
             }
         }
         self.connection = connection

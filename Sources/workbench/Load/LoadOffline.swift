@@ -1,0 +1,82 @@
+internal import ArgumentParser
+internal import Glibc
+internal import NIOCore
+internal import Synchronization
+internal import Vocabulary
+
+struct LoadOffline: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "offline",
+        abstract: "Messages for recipients who are away: server CPU a message stored, then drained, and how fast.",
+        discussion: """
+            Example: workbench load offline --pairs 100 --messages 50000
+            The recipients, on the other node, are away while all is sent; then all of them come back at once. Payloads are opaque.
+            """)
+
+    @Option(help: "Pairs; the two users of each are on different nodes.") var pairs = 100
+    @Option(help: "Messages in all.") var messages = 50_000
+    @Option(help: "Messages that each sender keeps unaccepted.") var window = 16
+    @Option(help: "Bytes of text.") var bytes = 400
+    @OptionGroup var common: LoadCommand.Common
+
+    func validate() throws {
+        guard (1...9_000).contains(pairs) else { throw ValidationError("--pairs is from 1 to 9000.") }
+        guard messages >= pairs, messages <= pairs * 10_000 else { throw ValidationError("--messages is from 1 to 10,000 a pair.") }
+        guard (1...10_000).contains(window), (1...Limits.textBytesMax).contains(bytes) else {
+            throw ValidationError("--window or --bytes is out of range.")
+        }
+    }
+
+    func run() throws {
+        try common.with(nodes: ["harbor", "tower"]) { federation in
+            let links = try (0...1).map { try federation.invitation(at: $0, uses: pairs) }
+            let crowd = try LoadCrowd(count: pairs * 2, links: links, threads: common.threads, seed: common.seed)
+            defer { crowd.stop() }
+            _ = try crowd.open("registered", pending: common.pending)
+            let traffic = LoadTraffic(crowd, pairs: pairs, bytes: bytes)
+            _ = try traffic.run(messages: pairs, pace: .window(1))
+            usleep(300_000)
+            try traffic.becomeOpaque()
+            let away = traffic.recipients
+            for user in away { try user.loop.submit { user.stop() }.wait() }
+            usleep(300_000)
+
+            var report = LoadReport("offline")
+            report.add("pairs", pairs)
+            report.add("messages", messages)
+            var costs = federation.nodes.map { LoadCost($0.process) }
+            let stored = try traffic.run(messages: messages, pace: .window(window), goal: .accepted)
+            // Until the other node has all of it, and it stands in the tables.
+            sleep(2)
+            report.add("stored_per_s", Double(messages) / stored.seconds)
+            report.add("stored_server_cpu_us", Double(costs.reduce(0) { $0 + $1.server }) / Double(messages))
+            report.add("failed", stored.failed)
+
+            let received = Atomic(0)
+            costs = federation.nodes.map { LoadCost($0.process) }
+            let start = LoadClock.now
+            for user in away {
+                user.loop.execute {
+                    user.onEvent = { _, event in if case .received(let count) = event { received.add(count, ordering: .relaxed) } }
+                    user.startVoice()
+                }
+            }
+            var (last, lastChange) = (0, LoadClock.now)
+            while last < messages {
+                usleep(1_000)
+                let count = received.load(ordering: .relaxed)
+                if count != last { (last, lastChange) = (count, LoadClock.now) }
+                guard LoadClock.now - lastChange < .seconds(20) else {
+                    throw LoadFailure("drained: stands still at \(last) of \(messages)")
+                }
+            }
+            let seconds = Double((LoadClock.now - start).nanoseconds) / 1e9
+            sleep(1)
+            report.add("drained_per_s", Double(messages) / seconds)
+            report.add("drained_server_cpu_us", Double(costs.reduce(0) { $0 + $1.server }) / Double(messages))
+            report.add("drained_generator_cpu_us", Double(costs[0].generator) / Double(messages))
+            for node in federation.nodes { report.add("\(node.name)_rss_kib", node.process.memory.resident) }
+            report.say(asJSON: common.json)
+        }
+    }
+}
