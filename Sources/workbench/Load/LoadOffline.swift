@@ -34,8 +34,7 @@ struct LoadOffline: ParsableCommand {
             defer { crowd.stop() }
             _ = try crowd.open("registered", pending: common.pending)
             let traffic = LoadTraffic(crowd, pairs: pairs, bytes: bytes)
-            _ = try traffic.run(messages: pairs, pace: .window(1))
-            usleep(300_000)
+            try traffic.found()
             try traffic.becomeOpaque()
             let away = traffic.recipients
             for user in away { try user.loop.submit { user.stop() }.wait() }

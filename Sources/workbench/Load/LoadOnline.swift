@@ -40,11 +40,8 @@ struct LoadOnline: ParsableCommand {
 
             let traffic = LoadTraffic(crowd, pairs: pairs, bytes: bytes)
             // Founds the conversations and fetches the keys.
-            _ = try traffic.run(messages: pairs, pace: .window(1))
-            if !encrypted {
-                usleep(300_000)
-                try traffic.becomeOpaque()
-            }
+            try traffic.found()
+            if !encrypted { try traffic.becomeOpaque() }
             let costs = federation.nodes.map { LoadCost($0.process) }
             let outcome = try traffic.run(messages: messages, pace: rate > 0 ? .rate(rate) : .window(window))
             let generator = costs[0].generator

@@ -37,6 +37,20 @@ final class LoadTraffic {
 
     var recipients: [LoadUser] { senders.joined().map(\.recipient) }
 
+    /// Founds the conversations; what the members then change by themselves is waited for, so that nothing happens but messages.
+    func found() throws {
+        for sender in senders.joined() {
+            let address = try sender.user.loop.submit { sender.user.address }.wait()
+            try sender.recipient.loop.submit { sender.recipient.accepts = address }.wait()
+        }
+        for _ in 0..<2 {
+            _ = try run(messages: count, pace: .window(1))
+            sleep(3)
+        }
+        _ = try run(messages: count, pace: .window(1))
+        usleep(300_000)
+    }
+
     /// Everybody who takes part goes on without the device's logic; what is sent from now on is opaque.
     func becomeOpaque() throws {
         for sender in senders.joined() {

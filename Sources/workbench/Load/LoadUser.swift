@@ -33,6 +33,8 @@ final class LoadUser: @unchecked Sendable {
     private var timerDue: Instant?
     /// The last message that the device submitted, to be said again in other words.
     private var lastSubmission: Submission?
+    /// Whose messages are welcome.
+    var accepts: Address?
     /// Speaks in the device's place once it is there.
     private var voice: LoadVoice?
 
@@ -126,7 +128,10 @@ final class LoadUser: @unchecked Sendable {
     private func perform(_ effect: Device.Effect) {
         switch effect {
         case .write(.account(let account)): self.account = account
-        case .write, .messagesArrived, .contactFound, .contactRefused, .groupDone, .groupRefused, .receipt, .presence, .typing, .hole,
+        case .messagesArrived:
+            // A stranger's request tells nobody that it has arrived until it is accepted.
+            if let accepts { pending.append(.contactDecided(accepts, .accept)) }
+        case .write, .contactFound, .contactRefused, .groupDone, .groupRefused, .receipt, .presence, .typing, .hole,
             .note:
             break
         case .connect(let endpoint): connect(to: endpoint)
