@@ -5,6 +5,8 @@ internal import NIOPosix
 /// The owner's socket in the profile folder. Only the folder's owner can reach it (the folder is 0700, the socket 0600).
 enum HandoverSocket {
     static let name = "courier.sock"
+    /// More that another process does not read ends its request.
+    private static let unreadBytesMax = 16 << 20
 
     /// A path short enough for `sockaddr_un` (107 bytes), whatever the folder's: through a descriptor of the folder.
     struct Place {
@@ -24,6 +26,7 @@ enum HandoverSocket {
         _ = unlink(place.path)
         let channel = try await ServerBootstrap(group: loop)
             .serverChannelOption(.backlog, value: 64)
+            .childChannelOption(.writeBufferWaterMark, value: .init(low: unreadBytesMax / 2, high: unreadBytesMax))
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     let sync = channel.pipeline.syncOperations
@@ -75,6 +78,8 @@ private final class RequestHandler: ChannelInboundHandler {
             guard job == nil else { return context.close(promise: nil) }
             let channel = context.channel
             job = owner.begin(request) { reply in
+                // Stopped, or stuck: whoever reads again asks anew.
+                guard channel.isWritable else { return channel.close(promise: nil) }
                 guard let buffer = Handover.encode(reply, with: channel.allocator) else { return }
                 channel.writeAndFlush(buffer, promise: nil)
             }

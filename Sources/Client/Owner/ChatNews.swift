@@ -24,14 +24,19 @@ extension Owner {
                 if let author = record.author, !record.isOutgoing { note(typing: false, by: author, in: thread, chat) }
                 if chat.opened.contains(thread), let stored = try store.message(record) { tell(stored, in: thread, chat) }
             case .status(let message, let status):
-                guard let stored = try store.message(message), let thread = thread(of: stored.record), chat.opened.contains(thread) else { continue }
+                if status.number != nil { chat.sent.remove(message) }
+                guard let stored = try store.message(message), let thread = thread(of: stored.record), chat.opened.contains(thread)
+                else { continue }
                 // Now it has its place.
-                guard status.state != .accepted else { tell(stored, in: thread, chat); continue }
-                let line = historyLine(stored)
-                chat.reply(.state(thread.id, message: line.id, state: line.state ?? status.state.name, reason: line.reason))
+                if status.state == .accepted {
+                    tell(stored, in: thread, chat)
+                } else {
+                    let line = historyLine(stored)
+                    chat.reply(.state(thread.id, message: line.id, state: line.state ?? status.state.name, reason: line.reason))
+                }
             case .conversation(let one):
                 if let thread = thread(of: one) { changed.insert(thread) }
-                if !one.hasHole, let now = device.conversations[one.id], !now.hasHole { fill(now, chat) }
+                if let now = device.conversations[one.id], !now.hasHole { fill(now, chat) }
             case .contact(let contact):
                 changed.insert(.stranger(contact.user))
                 if let address = contact.address {
@@ -44,7 +49,7 @@ extension Owner {
                 guard let one = device.conversations[alarm.key.conversation], let thread = thread(of: one) else { continue }
                 changed.insert(thread)
                 if chat.opened.contains(thread) {
-                    chat.reply(.line(thread.id, chatLine(alarm, index: max(0, try store.alarms().count - 1), after: nil)))
+                    chat.reply(.line(thread.id, chatLine(alarm, after: nil)))
                 }
             case .account, .settings, .outbox, .outboxRemoved, .group, .pending, .keyPackage, .receipts, .order, .welcome: break
             }

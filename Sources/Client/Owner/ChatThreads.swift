@@ -92,7 +92,8 @@ extension Owner {
     func tellConnection(to job: Job) {
         guard !device.isLive else { return job.reply(.chat(.connection(nil))) }
         job.presences = [:]
-        job.reply(.chat(.connection(lastFailure.map { "\($0.explanation.what) \($0.explanation.why)" } ?? "connecting to \(device.account.endpoint)")))
+        let reason = lastFailure.map { "\($0.explanation.what) \($0.explanation.why)" }
+        job.reply(.chat(.connection(reason ?? "connecting to \(device.account.endpoint)")))
     }
 
     private func tell(_ row: ChatRow, of thread: Chat.Thread, to chat: Chat) {
@@ -136,12 +137,14 @@ extension Owner {
             let members = chat.members[id] ?? self.members(of: id, for: chat)
             chat.members[id] = members
             return ChatRow(
-                thread: thread.id, title: one.profile.name, group: id.hex, members: members, unread: count, isRequest: false, isVerified: false,
+                thread: thread.id, title: one.profile.name, group: id.hex, members: members, unread: count, isRequest: false,
+                isVerified: false,
                 hasAlarm: hasAlarm)
         case .direct(let address):
             let contact = device.contacts[address]
             let isWanted = chat.begun.contains(thread) || all.contains { $0.standing != .declined }
-            guard contact?.isBlocked != true, isWanted || device.outbox.waiting.contains(where: { self.thread(of: $0) == thread }) else { return nil }
+            guard contact?.isBlocked != true, isWanted || device.outbox.waiting.contains(where: { self.thread(of: $0) == thread })
+            else { return nil }
             let isClaimed = device.contacts.claimant(of: address) != nil
             return ChatRow(
                 thread: thread.id, title: "\(address)", group: nil, members: nil, unread: count,
@@ -182,7 +185,8 @@ extension Owner {
         if bytes > 0 { hasOlder = true }
         let unread = try store.unshown(of: peers(of: thread), through: .max, limit: 1).first?.sequence
         noteNames(lines, chat)
-        chat.reply(.page(thread.id, lines, hasOlder: hasOlder, readThrough: try unread.map { $0 - 1 } ?? store.newest(of: peers(of: thread))))
+        chat.reply(
+            .page(thread.id, lines, hasOlder: hasOlder, readThrough: try unread.map { $0 - 1 } ?? store.newest(of: peers(of: thread))))
     }
 
     func tellOlder(than line: String, in thread: Chat.Thread, _ chat: Chat) throws {
@@ -219,21 +223,23 @@ extension Owner {
         let ids = Set(conversations(of: thread).map(\.id))
         var lines = page.lines.map { ($0.sequence, ChatLine.message(historyLine($0))) }
         guard !ids.isEmpty, let all = try? store.alarms() else { return lines.map(\.1) }
-        for (index, alarm) in all.enumerated() where ids.contains(alarm.key.conversation) {
+        for alarm in all where ids.contains(alarm.key.conversation) {
             let before = page.lines.last { stored in
-                guard let place = stored.record.conversation, place == alarm.key, let number = stored.record.status.number else { return false }
+                guard stored.record.conversation == alarm.key, let number = stored.record.status.number else { return false }
                 return alarm.number.map { number < $0 } ?? true
             }
             if before == nil, page.hasOlder { continue }
-            let line = chatLine(alarm, index: index, after: before?.sequence)
+            let line = chatLine(alarm, after: before?.sequence)
             let at = before.flatMap { one in lines.lastIndex { $0.0 <= one.sequence } }.map { $0 + 1 } ?? 0
             lines.insert((before?.sequence ?? 0, line), at: at)
         }
         return lines.map(\.1)
     }
 
-    func chatLine(_ alarm: AlarmRecord, index: Int, after sequence: Int64?) -> ChatLine {
-        .alarm(id: "alarm:\(index)", text: "\(alarm.alarm.name): \(alarm.alarm.text)", time: alarm.time.milliseconds, after: sequence)
+    func chatLine(_ alarm: AlarmRecord, after sequence: Int64?) -> ChatLine {
+        .alarm(
+            id: "alarm:\(alarm.alarm.name):\(alarm.number?.value ?? 0):\(alarm.time.milliseconds)",
+            text: "\(alarm.alarm.name): \(alarm.alarm.text)", time: alarm.time.milliseconds, after: sequence)
     }
 
     func claim(_ address: Address) -> ChatLine {
@@ -246,7 +252,10 @@ extension Owner {
 
     /// Lines that are to be told again once their authors have names.
     func noteNames(_ lines: [ChatLine], _ chat: Chat) {
-        guard lines.contains(where: { if case .message(let line) = $0 { line.peer.hasPrefix("unknown:") } else { false } }) else { return }
+        let isNamed = lines.allSatisfy { line in
+            if case .message(let message) = line { !message.peer.hasPrefix("unknown:") } else { true }
+        }
+        guard !isNamed else { return }
         for contact in device.contacts.all where contact.address == nil { chat.unnamed.insert(contact.user) }
     }
 }

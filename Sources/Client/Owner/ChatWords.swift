@@ -36,13 +36,18 @@ extension Owner {
         switch word {
         case .start: try start(chat)
         case .begin(let text):
-            let thread = Chat.Thread.direct(try Address(text))
+            let address = try Address(text)
+            if address == device.account.address { throw ClientError(.data, SendError.toOneself.explanation) }
+            if device.contacts[address]?.isBlocked == true { throw ClientError(.permission, SendError.blocked(address).explanation) }
+            let thread = Chat.Thread.direct(address)
             if chat.begun.count < Chat.begunMax { chat.begun.insert(thread) }
             try refresh([thread], in: chat)
         case .open(let id): try open(thread(id), chat)
         case .older(let id, let before): try tellOlder(than: before, in: thread(id), chat)
         case .send(let message, let id, let text):
-            do { try send(text, as: message, in: thread(id), chat) } catch let error as ClientError { chat.reply(.sendRefused(message: message, error)) }
+            do { try send(text, as: message, in: thread(id), chat) } catch let error as ClientError {
+                chat.reply(.sendRefused(message: message, error))
+            }
         case .typing(let id, let isTyping): try type(isTyping, in: thread(id), chat)
         case .read(let id, let sequence): try read(through: sequence, in: thread(id), chat)
         case .ask(let number, let request): ask(request, as: number, chat)
@@ -59,7 +64,9 @@ extension Owner {
     // MARK: Sending
 
     private func send(_ text: String, as id: String, in thread: Chat.Thread, _ chat: Chat) throws {
-        guard let message = MessageID(hex: id) else { throw ClientError(.usage, what: "That is no message id.", why: id, remedy: "Report this.") }
+        guard let message = MessageID(hex: id) else {
+            throw ClientError(.usage, what: "That is no message id.", why: id, remedy: "Report this.")
+        }
         if let stored = try store.message(message) {
             chat.reply(.line(thread.id, .message(historyLine(stored))))
             return feed(.sessionWanted)

@@ -18,9 +18,8 @@ extension ProfileStore {
     func newest(of peers: [Peer]) throws(StoreError) -> Int64 {
         var newest: Int64 = 0
         for peer in peers {
-            let last = try database.first("SELECT coalesce(max(seq), 0) FROM message WHERE peer = ?", .blob(hash(peer))) { row throws(StoreError) in
-                try row.integer(0)
-            }
+            let sql = "SELECT coalesce(max(seq), 0) FROM message WHERE peer = ?"
+            let last = try database.first(sql, .blob(hash(peer))) { row throws(StoreError) in try row.integer(0) }
             newest = max(newest, last ?? 0)
         }
         return newest

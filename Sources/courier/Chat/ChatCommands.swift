@@ -98,7 +98,9 @@ extension CourierChatBackend.State {
             tell(.problem(error.sentence))
             return show(address)
         }
-        if case .verify = run.command, run.replies.isEmpty == false { return tell(.panel(title: "Safety number", contact(run) + ["", error.sentence])) }
+        if case .verify = run.command, !run.replies.isEmpty {
+            return tell(.panel(title: "Safety number", contact(run) + ["", error.sentence]))
+        }
         tell(error.code == .kept ? .notice(error.sentence) : .problem(error.sentence))
     }
 
@@ -125,7 +127,8 @@ extension CourierChatBackend.State {
         case .setRole(let address, let role): change("\(address) is \(role.rawValue) now.", run)
         case .info: info(run)
         case .verify(_, nil):
-            tell(.panel(title: "Safety number", contact(run) + ["", "Compare it with your contact's, by voice. If they are equal: /verify NUMBER"]))
+            let hint = "Compare it with your contact's, by voice. If they are equal: /verify NUMBER"
+            tell(.panel(title: "Safety number", contact(run) + ["", hint]))
         case .verify: tell(.notice("The safety numbers are equal: \(title(run)) is verified."))
         case .trust: tell(.notice("The new key of \(title(run)) is in use. Compare safety numbers: /verify"))
         case .block: tell(.notice("\(title(run)) is blocked. /unblock \(title(run)) lifts that."))
@@ -161,7 +164,7 @@ extension CourierChatBackend.State {
         run.replies.flatMap { reply -> [String] in
             guard case .contact(let line) = reply else { return [] }
             let digits = line.safetyNumber.split(separator: " ").map { String($0) }
-            let rows = stride(from: 0, to: digits.count, by: 4).map { "    " + digits[$0..<min($0 + 4, digits.count)].joined(separator: " ") }
+            let rows = stride(from: 0, to: digits.count, by: 4).map { "    " + digits.dropFirst($0).prefix(4).joined(separator: " ") }
             let standing =
                 switch line.standing {
                 case "claiming": "a changed key, not used: /trust takes it"
@@ -174,8 +177,9 @@ extension CourierChatBackend.State {
 
     private func info(_ run: ChatCommandRun) {
         for case .group(let group) in run.replies {
-            let members = group.members.map { member in
-                "  \(member.address)\(member.role == "member" ? "" : " (\(member.role))")\(member.devices == 1 ? "" : ", \(member.devices) devices")"
+            let members = group.members.map { member -> String in
+                let role = member.role == "member" ? "" : " (\(member.role))"
+                return "  \(member.address)\(role)" + (member.devices == 1 ? "" : ", \(member.devices) devices")
             }
             let pending = group.pending.map { "under way: \($0)" }
             return tell(
@@ -196,7 +200,8 @@ extension CourierChatBackend.State {
         for reply in run.replies {
             switch reply {
             case .message(let line):
-                if case .text(let text) = line.kind { lines += [text.prefix { !$0.isNewline }.prefix(60) + "", "state: \(line.state ?? "?")", ""] }
+                guard case .text(let text) = line.kind else { continue }
+                lines += [String(text.prefix { !$0.isNewline }.prefix(60)), "state: \(line.state ?? "?")", ""]
             case .receipts(let line):
                 let delivered = line.delivered.map { "has it since \(Format.minute($0))" } ?? "does not have it yet"
                 let read = line.read.map { ", read \(Format.minute($0))" } ?? ""

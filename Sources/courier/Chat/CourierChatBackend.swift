@@ -117,7 +117,9 @@ extension CourierChatBackend.State {
     mutating func restarted() {
         guard session != nil else { return }
         session = nil
-        for run in commands.values where !run.isHarmless { tell(.problem("Another process had the profile and ended: look whether \(run.name) was done.")) }
+        for run in commands.values where !run.isHarmless {
+            tell(.problem("Another process had the profile and ended: look whether \(run.name) was done."))
+        }
         commands = [:]
         (listing, wanted) = (nil, nil)
         forgetPresence()
@@ -156,10 +158,10 @@ extension CourierChatBackend.State {
             tell(.conversationRemoved(thread))
         case .page(let thread, let lines, let hasOlder, let readThrough):
             for line in lines { confirm(line) }
-            tell(
-                .thread(
-                    conversation: thread, lines.map { ThreadLine($0) }, hasOlder: hasOlder, readThrough: UInt64(clamping: max(0, readThrough))))
-        case .older(let thread, let lines, let hasOlder): tell(.older(conversation: thread, lines.map { ThreadLine($0) }, hasOlder: hasOlder))
+            let through = UInt64(clamping: max(0, readThrough))
+            tell(.thread(conversation: thread, lines.map { ThreadLine($0) }, hasOlder: hasOlder, readThrough: through))
+        case .older(let thread, let lines, let hasOlder):
+            tell(.older(conversation: thread, lines.map { ThreadLine($0) }, hasOlder: hasOlder))
         case .line(let thread, let line):
             confirm(line)
             tell(.line(conversation: thread, ThreadLine(line)))
@@ -176,7 +178,9 @@ extension CourierChatBackend.State {
         case .sendRefused(let message, let error):
             unanswered.removeAll { $0.message == message }
             tell(.problem(error.sentence))
-        case .problem(let error): tell(.problem(error.sentence))
+        case .problem(let error):
+            wanted = nil
+            tell(.problem(error.sentence))
         case .answer(let number, let reply): answer(reply, to: number)
         }
     }

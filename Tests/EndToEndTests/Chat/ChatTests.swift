@@ -5,10 +5,15 @@ import Testing
 extension EndToEnd {
     /// `courier chat` in a real terminal.
     @Suite struct Chat {
+        private typealias Chatter = (user: User, terminal: Multiplexer)
+
         /// Two users on two nodes, each in a terminal with the chat open and bob's request accepted.
-        private func chatting(
-            _ body: (World, (user: User, terminal: Multiplexer), (user: User, terminal: Multiplexer)) throws -> Void
-        ) throws {
+        private func chatting(_ body: (World, Chatter, Chatter) throws -> Void) throws {
+            try chattingAtHub { world, _, alice, bob in try body(world, alice, bob) }
+        }
+
+        /// With alice's home, which is the hub.
+        private func chattingAtHub(_ body: (World, Node, Chatter, Chatter) throws -> Void) throws {
             try World.run { world in
                 let harbor = try Node.found("harbor", in: world)
                 let tower = try harbor.invite("tower")
@@ -29,7 +34,7 @@ extension EndToEnd {
                 try right.wait("hello, bob")
                 try right.enter("/accept")
                 try right.wait("accepted") { rows in !rows.contains { $0.contains("wants to write to you") } }
-                try body(world, (alice, left), (bob, right))
+                try body(world, harbor, (alice, left), (bob, right))
             }
         }
 
@@ -138,6 +143,28 @@ extension EndToEnd {
                 try harbor.start()
                 try terminal.wait("✓   you later")
                 #expect(try bob.receive().compactMap { $0.text("text") } == ["hello", "later"])
+            }
+        }
+
+        @Test func `a hub that forgot what it had ordered raises an alarm that both see, and they write on without it`() throws {
+            try chattingAtHub { world, harbor, alice, bob in
+                let copy = world.folder + "/copy"
+                try alice.terminal.wait("its tick turns") { $0.contains { $0.contains("✓✓✓ you") } }
+                try harbor.stop()
+                try FileManager.default.copyItem(atPath: harbor.folder, toPath: copy)
+                try harbor.start()
+                try alice.terminal.enter("forgotten")
+                try bob.terminal.wait("alice@harbor forgotten")
+                harbor.crash()
+                try FileManager.default.removeItem(atPath: harbor.folder)
+                try FileManager.default.moveItem(atPath: copy, toPath: harbor.folder)
+                try harbor.start()
+                // As many as it forgot get numbers for the second time.
+                for text in 1...8 { try alice.terminal.enter("after \(text)") }
+                try alice.terminal.wait("!!! alarm: ")
+                try bob.terminal.wait("!!! alarm: ")
+                try alice.terminal.enter("in a new conversation")
+                try bob.terminal.wait("alice@harbor in a new conversation")
             }
         }
 
