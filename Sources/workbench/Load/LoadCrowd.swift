@@ -72,7 +72,12 @@ final class LoadCrowd {
         let losses = Losses()
         for user in users {
             user.loop.execute {
-                user.onEvent = { _, event in if case .down = event { losses.count.add(1, ordering: .relaxed) } }
+                user.onEvent = { _, event in
+                    switch event {
+                    case .down, .ended: losses.count.add(1, ordering: .relaxed)
+                    default: break
+                    }
+                }
             }
         }
         return losses

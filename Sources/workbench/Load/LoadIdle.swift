@@ -40,7 +40,7 @@ struct LoadIdle: ParsableCommand {
             sleep(1)
             let before = node.memory
             cost = LoadCost(node)
-            let opened = try crowd.open("logged in", pending: common.pending)
+            let opened = try crowd.open("logged in", pending: common.pending, voices: true)
             report.add("logins_per_s", Double(sessions) / opened.seconds)
             report.add("login_server_cpu_us", Double(cost.server) / Double(sessions))
             report.add("login_generator_cpu_us", Double(cost.generator) / Double(sessions))
