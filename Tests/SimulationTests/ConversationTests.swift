@@ -9,14 +9,82 @@ import Vocabulary
         var flow = try Flow(nodes: 2, seed: 1)
         try #expect(flow.join() == true)
         flow.send(from: 0, to: 1)
-        let message = flow.sent[0].message
-        let users = flow.users
-        _ = try flow.world.run(until: { $0.state(message, at: users[0]) == .read }, within: .seconds(30))
-        #expect(flow.world.state(message, at: users[0]) == .read)
+        let (message, users) = (flow.sent[0].message, flow.users)
+        #expect(try flow.world.run(until: { $0.state(message, at: users[0]) == .read }, within: .seconds(30)))
+        #expect(flow.world.told(users[0]).map(\.state) == [.queued, .sent, .accepted, .delivered, .read])
         #expect(flow.problems.isEmpty)
-        for user in users { for one in flow.world.heard(user) { if case .note(let note) = one { print("note", user, note) } } }
-        print(flow.world.profile(users[0]).conversations.values.map { ($0.standing, $0.head.value, $0.intents, $0.isStale) })
-        print(flow.world.profile(users[1]).conversations.values.map { ($0.standing, $0.head.value, $0.intents, $0.isStale) })
-        print(flow.world.told(users[0]))
+    }
+
+    @Test func `a stranger hears nothing until accepted, and then everything`() throws {
+        var flow = try Flow(nodes: 2, seed: 2)
+        try #expect(flow.join() == true)
+        flow.world.setTrusting(false, device: flow.users[1])
+        flow.send(from: 0, to: 1)
+        try flow.world.run(for: .seconds(20))
+        let message = flow.sent[0].message
+        #expect(flow.world.history(flow.users[1]).contains { $0.message == message && $0.isRequest })
+        #expect(flow.world.state(message, at: flow.users[0]) == .accepted)
+        guard let stranger = flow.world.address(flow.users[0]) else { return }
+        flow.world.tell(.contactDecided(stranger, .accept), to: flow.users[1])
+        try flow.world.run(for: .seconds(5))
+        #expect(flow.world.state(message, at: flow.users[0]).isDelivered)
+    }
+
+    @Test func `two who write to each other at the same moment have one thread`() throws {
+        var flow = try Flow(nodes: 2, seed: 3)
+        try #expect(flow.join() == true)
+        flow.send(from: 0, to: 1)
+        flow.send(from: 1, to: 0)
+        try flow.settle(within: .seconds(30))
+        flow.send(from: 0, to: 1)
+        flow.send(from: 1, to: 0)
+        try flow.settle(within: .seconds(30))
+        #expect(flow.problems.isEmpty)
+        // Both go on in the same of the two groups.
+        let last = flow.users.map { user in flow.world.history(user).last { $0.isOutgoing }?.conversation }
+        #expect(last[0] == last[1] && last[0] != nil)
+    }
+
+    @Test func `a blocked user's messages do not come, and after the block is lifted new ones do`() throws {
+        var flow = try Flow(nodes: 2, seed: 4)
+        try #expect(flow.join() == true)
+        flow.send(from: 0, to: 1)
+        flow.send(from: 1, to: 0)
+        try flow.settle(within: .seconds(30))
+        guard let other = flow.world.address(flow.users[0]) else { return }
+        flow.world.tell(.contactDecided(other, .block(true)), to: flow.users[1])
+        try flow.world.run(for: .seconds(2))
+        flow.send(from: 0, to: 1)
+        try flow.world.run(for: .seconds(10))
+        let kept = flow.sent[2].message
+        #expect(flow.world.state(kept, at: flow.users[0]) == .accepted)
+        #expect(!flow.world.history(flow.users[1]).contains { $0.message == kept })
+        flow.world.tell(.contactDecided(other, .block(false)), to: flow.users[1])
+        try flow.world.run(for: .seconds(20))
+        // What was kept back is gone, and its sender hears it.
+        #expect(flow.world.state(kept, at: flow.users[0]) == .failed)
+        flow.send(from: 0, to: 1)
+        try flow.world.run(for: .seconds(20))
+        #expect(flow.world.state(flow.sent[3].message, at: flow.users[0]).isDelivered)
+        #expect(flow.users.allSatisfy { flow.world.alarms($0) == 0 })
+    }
+
+    @Test func `presence goes to whom the user writes to, and ends with the node`() throws {
+        var flow = try Flow(nodes: 2, seed: 5)
+        try #expect(flow.join() == true)
+        flow.send(from: 0, to: 1)
+        flow.send(from: 1, to: 0)
+        try flow.settle(within: .seconds(30))
+        try flow.world.run(for: .seconds(5))
+        guard let other = flow.world.address(flow.users[1]) else { return }
+        flow.world.tell(.presenceWanted([other]), to: flow.users[0])
+        try flow.world.run(for: .seconds(5))
+        func last() -> Presence? {
+            flow.world.heard(flow.users[0]).compactMap { if case .presence(_, let presence) = $0 { presence } else { nil } }.last
+        }
+        #expect(last() == .online)
+        flow.world.kill(node: 1, for: .minutes(5))
+        try flow.world.run(for: .seconds(10))
+        if case .offline? = last() {} else { Issue.record("the user of a dead node is not offline: \(String(describing: last()))") }
     }
 }

@@ -12,6 +12,8 @@ public struct Intent: Hashable, Sendable {
         /// Fresh keys on our path (RFC 9420 §12.4): soon after joining.
         case refresh
         case leave
+
+        var isAdd: Bool { if case .add = self { true } else { false } }
     }
 
     public let id: UInt64
@@ -56,6 +58,11 @@ public struct Intent: Hashable, Sendable {
         case 6: change = .leave
         default: throw .badValue("an intent")
         }
+    }
+
+    /// Somebody whom the directory knows may be about to leave KeyPackages at home: that is waited for, a little.
+    func isFresh(at wall: Timestamp) -> Bool {
+        wall < until + .nanoseconds(-ClientLimits.intentLifetime.nanoseconds) + ClientLimits.claimPatience
     }
 
     init(id: UInt64, _ change: Change, until: Timestamp) { (self.id, self.change, self.until) = (id, change, until) }

@@ -13,10 +13,18 @@ public struct ReceiptLine: Hashable, Sendable {
     /// Rising, the last `ClientLimits.receiptSteps`.
     public private(set) var delivered: [Step] = []
     public private(set) var read: [Step] = []
+    /// What the device lost: it came back in at `before` and had confirmed no more than `after`. Nothing in between is shown there any more.
+    public private(set) var lost: (after: SequenceNumber, before: SequenceNumber)?
     /// A confirmation of more than we have; it counts once we have it.
     var ahead: Watermark?
 
     init(entry: RosterEntry, joined: SequenceNumber) { (self.entry, self.joined) = (entry, joined) }
+
+    mutating func rejoin(at number: SequenceNumber) { lost = (deliveredThrough, number) }
+    func hasLost(_ number: SequenceNumber) -> Bool { lost.map { number > $0.after && number < $0.before } ?? false }
+
+    public static func == (x: ReceiptLine, y: ReceiptLine) -> Bool { x.encoded() == y.encoded() }
+    public func hash(into hasher: inout Hasher) { hasher.combine(entry) }
 
     public var deliveredThrough: SequenceNumber { max(delivered.last?.through ?? .zero, readThrough) }
     public var readThrough: SequenceNumber { read.last?.through ?? .zero }
@@ -52,6 +60,10 @@ public struct ReceiptLine: Hashable, Sendable {
             }
         }
         writer.write(optional: ahead) { $0.write($1) }
+        writer.write(optional: lost) { writer, lost in
+            writer.write(lost.after)
+            writer.write(lost.before)
+        }
         return writer.bytes
     }
 
@@ -63,6 +75,7 @@ public struct ReceiptLine: Hashable, Sendable {
         delivered = try reader.steps()
         read = try reader.steps()
         ahead = try reader.optional { reader throws(CodecError) in try reader.watermark() }
+        lost = try reader.optional { reader throws(CodecError) in (try reader.counter(), try reader.counter()) }
         try reader.finish()
     }
 }

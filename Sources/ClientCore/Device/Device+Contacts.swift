@@ -219,15 +219,21 @@ extension Device {
             contact.isBlocked = isBlocked
             if isBlocked { contact.presenceToken = nil }
             keep(contact)
-            if isBlocked {
-                // What comes on is kept from us by our home; both begin anew if the block is lifted.
-                for one in conversations.direct(with: contact.user) where one.standing.isFollowed {
+            for one in conversations.direct(with: contact.user) {
+                if isBlocked, one.standing.isFollowed {
+                    // What comes on is kept from us by our home.
                     change(one.id) { $0.standing = .declined }
                     giveUp(one.id, Refusal(.blocked, "you have blocked the recipient"))
+                } else if !isBlocked, one.standing == .declined {
+                    // What was kept from us is gone: we come back in where the conversation stands now.
+                    change(one.id) {
+                        $0.standing = contact.isAccepted ? .accepted : .request
+                        $0.isStale = true
+                    }
                 }
-                rotateToken(using: &random)
             }
-            ask(.blocks)
+            if isBlocked { rotateToken(using: &random) }
+            askBlocks()
         case .accept:
             guard let contact = contacts[address] else { return }
             accept(contact)
@@ -238,6 +244,12 @@ extension Device {
             }
             ask(.blocks)
         }
+    }
+
+    private mutating func askBlocks() {
+        settings.hasBlocked = true
+        write(.settings(settings))
+        ask(.blocks)
     }
 
     mutating func keep(_ contact: Contact) {

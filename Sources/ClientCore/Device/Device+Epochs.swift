@@ -114,6 +114,13 @@ extension Device {
             write(.receipts(id, entry.device, line))
             met(entry.user)
         }
+        if news.summary.isExternal, let entry = group.member(news.summary.committer).flatMap(MemberLeaf.entry), old.contains(entry),
+            var line = receipts[id]?[entry.device]
+        {
+            line.rejoin(at: news.number)
+            receipts[id]?[entry.device] = line
+            write(.receipts(id, entry.device, line))
+        }
         for entry in old.subtracting(new).sorted() {
             receipts[id]?[entry.device] = nil
             write(.receipts(id, entry.device, nil))

@@ -109,7 +109,10 @@ extension Device {
         _ change: Intent.Change, in group: ConversationID, _ id: UInt64, _ until: Timestamp, _ pending: inout PendingWish
     ) {
         pending.intent = id
-        self.change(group) { $0.intents.append(Intent(id: id, change, until: until)) }
+        let intent = Intent(id: id, change, until: until)
+        // Before those who could not be added so far.
+        if change.isAdd { claimAgainAt[group] = nil }
+        self.change(group) { $0.intents.insert(intent, at: change.isAdd ? 0 : $0.intents.endIndex) }
     }
 
     // MARK: Answers

@@ -14,7 +14,7 @@ extension Device {
         }
         sayPresence()
         subscribe()
-        if !blockedUsers.isEmpty || !declinedConversations.isEmpty { ask(.blocks) }
+        if settings.hasBlocked { ask(.blocks) }
         if settings.sendsReadReceipts {
             let read = conversations.all.filter { $0.standing == .accepted && $0.shown > .zero }
             unmarked.formUnion(read.suffix(ClientLimits.marksResentMax).map(\.id))

@@ -47,8 +47,9 @@ extension Device {
             due[id] = one.commitAt
             return
         }
-        // Texts wait for members to come in, or the first would miss what is said; not for what can wait.
-        if let intent = one.intents.first(where: { $0.change != .refresh }) {
+        // Texts wait for members to come in, or the first would miss what is said; not for what can wait, nor for who cannot be reached.
+        let isHeldBack = claimAgainAt[id].map { $0 > now } ?? false
+        if let intent = one.intents.first(where: { isHeldBack ? $0.change != .refresh && !$0.change.isAdd : $0.change != .refresh }) {
             guard isLive, caughtUp else { return }
             guard intent.until > wall else { return drop(intent, in: id, Refusal(.expired, "it could not be done in time")) }
             switch intent.change {
@@ -56,8 +57,10 @@ extension Device {
                 let known = Set(groups.roster(of: id).map(\.user))
                 let missing = users.filter { !known.contains($0) }
                 guard !missing.isEmpty else { return done(intent, in: id) }
-                guard !has({ if case .claim(id, _) = $0 { true } else { false } }) else { return }
-                return ask(.claim(id, Array(missing.prefix(ClientLimits.addedPerCommitMax))))
+                if !has({ if case .claim(id, _) = $0 { true } else { false } }) {
+                    ask(.claim(id, Array(missing.prefix(ClientLimits.addedPerCommitMax))))
+                }
+                if claimAgainAt[id] == nil, intent.isFresh(at: wall) { return }
             case .remove, .rename, .role: return commit(intent, [], in: id, at: now, using: &random)
             case .refresh, .leave: return
             }
@@ -67,8 +70,9 @@ extension Device {
             touched = touched.union([id])
             return
         }
-        guard let refresh = one.intents.first, isLive, caughtUp, let time = one.refreshAt else { return }
-        if time <= now { commit(refresh, [], in: id, at: now, using: &random) } else { due[id] = time }
+        if isHeldBack { due[id] = claimAgainAt[id] }
+        guard let refresh = one.intents.first(where: { $0.change == .refresh }), isLive, caughtUp, let time = one.refreshAt else { return }
+        if time <= now { commit(refresh, [], in: id, at: now, using: &random) } else { due[id] = min(due[id] ?? time, time) }
     }
 
     /// Fresh keys of our own soon after joining, the later the more members do the same (MLS checklist C 9, 11).
@@ -160,13 +164,15 @@ extension Device {
                 packages += sound
             }
         }
-        // Somebody the directory knows may be about to leave KeyPackages at home: that is waited for, a little.
-        let isFresh = wall < intent.until + .nanoseconds(-ClientLimits.intentLifetime.nanoseconds) + ClientLimits.claimPatience
+        let isFresh = intent.isFresh(at: wall)
         let definite = refusals.filter { !$0.value.code.isTransient && !(isFresh && $0.value.code == .unknownUser) }.keys.sorted()
         if !definite.isEmpty { giveUp(on: definite, of: intent, in: id, refusals) }
         if !isFresh || refusals.values.contains(where: \.code.isTransient) { tell(id, refusals) }
         if !packages.isEmpty, conversations[id]?.committing == nil {
             commit(conversations[id]?.intents.first { $0.id == intent.id } ?? intent, packages, in: id, at: now, using: &random)
+        } else if case .add(let wanted) = intent.change, !wanted.contains(where: users.contains) {
+            // This answer was to an earlier wish; the newer one has its turn.
+            touched.insert(id)
         } else if refusals.count > definite.count {
             holdBack(id, refusals.first { !definite.contains($0.key) }?.value, at: now, using: &random)
         }
@@ -177,7 +183,11 @@ extension Device {
         _ id: ConversationID, _ refusal: Refusal?, at now: Instant, using random: inout some RandomNumberGenerator
     ) {
         attempts[id, default: 0] += 1
-        restingUntil[id] = now + .milliseconds(500) + Backoff.delay(attempt: (attempts[id] ?? 0) + 3, using: &random)
+        // Another wish goes first the next time.
+        change(id) { one in
+            if let index = one.intents.firstIndex(where: \.change.isAdd) { one.intents.append(one.intents.remove(at: index)) }
+        }
+        claimAgainAt[id] = now + .milliseconds(500) + Backoff.delay(attempt: (attempts[id] ?? 0) + 3, using: &random)
         touched.insert(id)
         guard let refusal else { return }
         for var item in outbox.waiting(in: id) where item.isText && item.refusal != refusal {

@@ -74,8 +74,19 @@ extension Device {
         let delivered = lines.floor(except: account.userID) { $0.deliveredThrough } ?? one.head
         let read = lines.floor(except: account.userID) { $0.readThrough } ?? one.head
         var awaiting = one.awaiting
+        let lossy = lines.lines.values.filter { $0.lost != nil && $0.entry.user != account.userID }
         for index in awaiting.indices {
             let message = awaiting[index]
+            if one.profile.isDirect, message.state < .delivered, lossy.contains(where: { $0.hasLost(message.number) }) {
+                // Its recipient came back in without it: it will never be shown, and the sender hears it.
+                awaiting[index].state = .read
+                if let item = outbox[message.message] { remove(item) }
+                report(
+                    message.message,
+                    MessageStatus(
+                        .failed, number: message.number, refusal: Refusal(.expired, "the recipient's device lost it before it was shown")))
+                continue
+            }
             if message.state < .delivered, message.number <= delivered {
                 awaiting[index].state = .delivered
                 if var item = outbox[message.message] {

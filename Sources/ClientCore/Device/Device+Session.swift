@@ -100,7 +100,7 @@ extension Device {
         outbox.sessionOpened(at: wall)
         unlisted = []
         freshness = [:]
-        (due, restingUntil, attempts) = ([:], [:], [:])
+        (due, restingUntil, claimAgainAt, attempts) = ([:], [:], [:], [:])
         resolveAll()
         announce(using: &random)
         touched.formUnion(conversations.all.filter { hasWork(in: $0) }.map(\.id))

@@ -63,6 +63,8 @@ public struct Device: Core {
     /// When to look at a conversation again; and until when nothing of our own is tried in it, after a refusal.
     var due: [ConversationID: Instant] = [:]
     var restingUntil: [ConversationID: Instant] = [:]
+    /// Somebody could not be added yet: asked for again then; in a group all else goes on meanwhile.
+    var claimAgainAt: [ConversationID: Instant] = [:]
     var attempts: [ConversationID: Int] = [:]
     /// Who waits for what became of an intent; KeyPackages that came for a change and are not used yet.
     var wishes: [Ticket: PendingWish] = [:]

@@ -66,6 +66,8 @@ public struct Settings: Hashable, Sendable {
     public var sharesLastSeen: Bool
     /// Whoever holds it may see when we are online; made anew when somebody is blocked.
     public internal(set) var presenceToken: Bytes32
+    /// Somebody was blocked or declined once: the home is told the list, however short, at the start of each session.
+    public internal(set) var hasBlocked = false
 
     public init(sendsReadReceipts: Bool = true, sharesLastSeen: Bool = true, presenceToken: Bytes32) {
         (self.sendsReadReceipts, self.sharesLastSeen, self.presenceToken) = (sendsReadReceipts, sharesLastSeen, presenceToken)
@@ -77,6 +79,7 @@ public struct Settings: Hashable, Sendable {
         writer.write(UInt8(sendsReadReceipts ? 1 : 0))
         writer.write(UInt8(sharesLastSeen ? 1 : 0))
         writer.write(fixed: presenceToken.bytes)
+        writer.write(UInt8(hasBlocked ? 1 : 0))
         return writer.bytes
     }
 
@@ -85,6 +88,7 @@ public struct Settings: Hashable, Sendable {
         guard try reader.integer(UInt16.self) == 1 else { throw .badValue("the format of settings") }
         (sendsReadReceipts, sharesLastSeen) = (try reader.integer(UInt8.self) == 1, try reader.integer(UInt8.self) == 1)
         presenceToken = try reader.bytes32()
+        hasBlocked = try reader.integer(UInt8.self) == 1
         try reader.finish()
     }
 }
