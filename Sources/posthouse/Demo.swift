@@ -11,8 +11,8 @@ struct Demo: ParsableCommand {
             Example:
               posthouse demo
 
-            Starts three nodes and three users as processes of their own, sends messages in a direct conversation and in a group across the nodes,
-            kills a node and starts it again; some five seconds.
+            Starts three nodes and three users as processes of their own, sends messages in a direct conversation and in a group across the
+            nodes, kills a node and starts it again; some five seconds.
             On a terminal the nodes then stay up for you to try, until Ctrl-C. Everything it made is removed at the end.
             """)
 

@@ -14,7 +14,8 @@ extension DemoScript {
         for (index, text) in Line.later.enumerated() {
             let author = index == 1 ? "carol" : "alice"
             guard let state = try send(text, to: Line.group, wait: "accepted", as: author).last else { continue }
-            show("   number \(state.number ?? 0)  accepted after \(String(format: "%4.1f", state.ms ?? 0)) ms  \(author.capitalized): \"\(text)\"")
+            let time = String(format: "%4.1f", state.ms ?? 0)
+            show("   number \(state.number ?? 0)  accepted after \(time) ms  \(author.capitalized): \"\(text)\"")
         }
         var queued: UInt64 = 0
         try stage.wait("harbor to hold what is Bob's") {
@@ -22,7 +23,7 @@ extension DemoScript {
             return queued >= Line.later.count
         }
         let status = try ask("harbor", "/v1/status", StatusAnswer.self)
-        show("   harbor holds \(queued) sealed entries for tower (messages, and what was read), \(status.queuedBytes) bytes, until tower has them")
+        show("   harbor holds \(queued) sealed entries for tower (messages, and what was read), \(status.queuedBytes) bytes")
     }
 
     // MARK: 6
@@ -46,7 +47,10 @@ extension DemoScript {
         let search = DemoSearch(Line.all)
         let result = search.search(names.flatMap { [stage.path($0), stage.path($0 + ".out"), stage.path($0 + ".log")] } + [scratch])
         guard result.found.isEmpty else { throw DemoFailure("message text is in \(result.found)") }
-        show("   the \(Line.all.count) texts, as they are, in hex and in base64, in all \(result.files) files of the nodes (stores, logs): not found")
+        let count = Line.all.count
+        let files = result.files
+        show("   the \(count) texts, as they are, in hex and in base64, in all \(files) files of the nodes (stores, logs): not found")
+            "   the \(count) texts, as they are, in hex and in base64, in all \(result.files) files of the nodes (stores, logs): not found")
         guard let carol = couriers["carol"], !search.search([carol.outputFile]).found.isEmpty else {
             throw DemoFailure("the search does not find what is there")
         }
@@ -63,8 +67,12 @@ extension DemoScript {
         let ofOthers = Line.inGroup.dropLast() + Line.later
         let shown = try shown(1 + ofOthers.count, to: "bob").dropFirst()
         let time = -start.timeIntervalSinceNow * 1000
-        guard shown.map(\.text) == Array(ofOthers) else { throw DemoFailure("Bob's courier shows \(shown.map(\.text)), not what was written") }
-        for line in shown.suffix(Line.later.count) { show("   Bob's courier shows number \(line.number ?? 0) from \(line.from): \"\(line.text ?? "")\"") }
+        guard shown.map(\.text) == Array(ofOthers) else {
+            throw DemoFailure("Bob's courier shows \(shown.map(\.text)), not what was written")
+        }
+        for line in shown.suffix(Line.later.count) {
+            show("   Bob's courier shows number \(line.number ?? 0) from \(line.from): \"\(line.text ?? "")\"")
+        }
         show("   in order, \(milliseconds(time)) after the start; Bob's courier had reconnected by itself")
         while try !history(of: "alice").allSatisfy({ $0.direction == "in" || $0.state == "read" }) {
             guard -start.timeIntervalSinceNow < 10 else { throw DemoFailure("Alice's messages are not read by all 10 s later") }

@@ -23,8 +23,8 @@ struct DemoScript {
         try crash()
         try lookAtRelays()
         try comeBack()
-        let (written, time) = (Line.all.count, -begun.timeIntervalSinceNow)
-        show(String(format: "\nDone in %.1f s: \(written) messages written, shown once each and in one order; no node held a readable one.", time))
+        let time = String(format: "%.1f", -begun.timeIntervalSinceNow)
+        show("\nDone in \(time) s: \(Line.all.count) messages written, shown once each and in one order; no node held a readable one.")
     }
 
     // MARK: 1
@@ -87,7 +87,9 @@ struct DemoScript {
             stage.courierArguments(
                 ["send", "bob@tower", Line.first, "--wait", "read", "--timeout", "20s", "--json"], profile: "alice"))
         let request = try shown(1, to: "bob")[0]
-        guard request.type == "request", request.text == Line.first else { throw DemoFailure("Bob's courier shows a \(request.type), not a request") }
+        guard request.type == "request", request.text == Line.first else {
+            throw DemoFailure("Bob's courier shows a \(request.type), not a request")
+        }
         var states: [StateLine] = []
         func wait(_ state: String) throws {
             try stage.wait("Alice's message to be \(state)") {
@@ -101,7 +103,8 @@ struct DemoScript {
         let start = Date()
         _ = try courier("requests", ["accept", "alice@harbor"], as: "bob")
         try wait("read")
-        show("   Bob accepts it, and \(milliseconds(-start.timeIntervalSinceNow * 1000)) later Alice has his device's word: delivered, and read")
+        let time = milliseconds(-start.timeIntervalSinceNow * 1000)
+        show("   Bob accepts it, and \(time) later Alice has his device's word: delivered, and read")
     }
 
     // MARK: 4
@@ -121,7 +124,8 @@ struct DemoScript {
                 line,
                 [
                     "sent": "on harbor's disk", "accepted": "numbered by harbor, the hub of the group",
-                    "delivered": "on the devices of all members, which signed for it", "read": "shown to all members, who told it end-to-end encrypted",
+                    "delivered": "on the devices of all members, which signed for it",
+                    "read": "shown to all members, who told it end-to-end encrypted",
                 ])
         }
         let receipts = try courier("receipts", [states.last?.id ?? "", "--json"], as: "alice").map { try decode(ReceiptLine.self, $0) }
