@@ -50,7 +50,6 @@ extension DemoScript {
         let count = Line.all.count
         let files = result.files
         show("   the \(count) texts, as they are, in hex and in base64, in all \(files) files of the nodes (stores, logs): not found")
-            "   the \(count) texts, as they are, in hex and in base64, in all \(result.files) files of the nodes (stores, logs): not found")
         guard let carol = couriers["carol"], !search.search([carol.outputFile]).found.isEmpty else {
             throw DemoFailure("the search does not find what is there")
         }
