@@ -49,6 +49,7 @@ extension EndToEnd {
             try World.run { world in
                 let nodes = try Self.line(in: world)
                 let (alice, bob) = (try User("alice", at: nodes[0]), try User("bob", at: nodes[4]))
+                try alice.expect(bob)
                 let (first, last) = (try alice.follow(), try bob.follow())
                 try bob.deliver("to the other end", to: alice)
                 try alice.deliver("and back", to: bob)

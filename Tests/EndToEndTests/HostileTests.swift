@@ -21,6 +21,7 @@ extension EndToEnd {
                 self.world = world
                 node = try Node.found("harbor", in: world)
                 (alice, bob) = (try User("alice", at: node), try User("bob", at: node))
+                try bob.expect(alice)
                 receiver = try bob.follow()
                 let (certificate, key) = (world.folder + "/stranger.pem", world.folder + "/stranger.key")
                 try world.must(

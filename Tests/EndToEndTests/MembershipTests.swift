@@ -102,6 +102,8 @@ extension EndToEnd {
                 let harbor = try Node.found("harbor", in: world)
                 let (tower, mill) = (try harbor.invite("tower"), try harbor.invite("mill"))
                 let (alice, bob, carol) = (try User("alice", at: harbor), try User("bob", at: tower), try User("carol", at: mill))
+                for user in [alice, carol] { try bob.expect(user) }
+                try carol.expect(alice)
                 let receivers = try [alice, bob, carol].map { try $0.follow() }
                 try alice.deliver("before", to: bob)
                 try carol.deliver("before", to: bob)
@@ -150,6 +152,7 @@ extension EndToEnd {
                 let other = try User("alice", at: tower)
                 #expect(alice.address == "alice@harbor" && other.address == "alice@tower")
                 #expect(alice.identity.text("user") != other.identity.text("user"))
+                try other.expect(alice)
                 let receiver = try other.follow()
                 try alice.deliver("to my namesake", to: other)
                 try eventually("it is shown") { receiver.texts == ["to my namesake"] }

@@ -8,6 +8,7 @@ extension EndToEnd {
                 let harbor = try Node.found("harbor", in: world)
                 let tower = try harbor.invite("tower")
                 let (alice, bob) = (try User("alice", at: harbor), try User("bob", at: tower))
+                try bob.expect(alice)
                 let receiver = try bob.follow()
                 for round in 1...3 {
                     let ports = (harbor.clientsPort, harbor.peersPort, tower.clientsPort, tower.peersPort)

@@ -91,7 +91,12 @@ final class Traffic: @unchecked Sendable {
         let reader = users[index].address
         note(.cameOnline(reader))
         let program = try users[index].follow { [self] line in
-            guard let line = JSONLine(line), let text = line.text("text"), let from = line.text("from"), let place = line.place else {
+            let parsed = JSONLine(line)
+            // What receivers tell beside messages is judged by what it leads to.
+            if ["receipt", "presence", "hole"].contains(parsed?.text("type")) { return }
+            guard let line = parsed, line.text("type") == "message", let text = line.text("text"), let from = line.text("from"),
+                let place = line.place
+            else {
                 return lock.withLock { strange.append("\(reader) was shown: \(line)") }
             }
             note(.shown(text: text, from: from, at: reader, place))
@@ -129,17 +134,20 @@ final class Traffic: @unchecked Sendable {
         for line in outgoing {
             guard let text = line.text("text") else { continue }
             switch line.text("state") {
-            case "delivered": note(.reported(.delivered, text: text))
+            case "delivered", "read": note(.reported(.delivered, text: text))
             case "failed": note(.reported(.failed, text: text))
             default: continue
             }
             if let place = line.place { note(.numbered(text: text, place)) }
         }
-        return (outgoing.count { $0.text("state") == "delivered" }, outgoing.count)
+        return (outgoing.count { $0.isDelivered }, outgoing.count)
     }
 }
 
 extension JSONLine {
+    /// Of the sender's history: what was read was delivered too.
+    var isDelivered: Bool { ["delivered", "read"].contains(text("state")) }
+
     var place: HistoryEvent.Place? {
         guard let conversation = text("conversation"), let number = number("number") else { return nil }
         return HistoryEvent.Place(conversation: conversation, number: number)

@@ -45,11 +45,11 @@ final class User: @unchecked Sendable {
         try world.start("courier", ["receive", "--follow", "--json", "--profile", profile], onLine: onLine)
     }
 
-    /// What is waiting.
+    /// What is waiting: messages, requests, changes of groups, alarms.
     func receive() throws -> [JSONLine] {
         let outcome = try command(["receive", "--json"])
         guard outcome.exit == .code(0) else { throw Program.Failure(description: "\(outcome)") }
-        return outcome.json
+        return outcome.json.filter { !["receipt", "presence", "typing", "hole"].contains($0.text("type")) }
     }
 
     func history(with user: User) throws -> [JSONLine] {
@@ -60,6 +60,7 @@ final class User: @unchecked Sendable {
 }
 
 extension Program {
+    func ofType(_ type: String) -> [JSONLine] { lines.compactMap { JSONLine($0) }.filter { $0.text("type") == type } }
     /// The messages that it has shown.
     var messages: [JSONLine] { lines.compactMap { JSONLine($0) }.filter { $0.text("type") == "message" } }
     var texts: [String] { messages.compactMap { $0.text("text") } }

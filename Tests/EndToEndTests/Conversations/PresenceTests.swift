@@ -1,0 +1,65 @@
+import Testing
+
+extension EndToEnd {
+    @Suite struct PresenceAcrossNodes {
+        @Test func `a node that dies takes its users offline elsewhere within ten seconds, and they are online when it is back`() throws {
+            try World.run { world in
+                let harbor = try Node.found("harbor", in: world)
+                let tower = try harbor.invite("tower")
+                let (alice, bob) = (try User("alice", at: harbor), try User("bob", at: tower))
+                try alice.expect(bob)
+                try bob.expect(alice)
+                let follower = try bob.follow()
+                try alice.deliver("hello", to: bob)
+                try bob.deliver("hello yourself", to: alice, wait: "accepted")
+                let watcher = try world.start("courier", ["presence", bob.address, "--follow", "--json", "--profile", alice.profile])
+                func state() -> String? { watcher.ofType("presence").last?.text("state") }
+                try eventually("bob is online") { state() == "online" }
+                let start = ContinuousClock.now
+                tower.crash()
+                try eventually("bob is offline", within: .seconds(20)) { state() == "offline" }
+                let time = ContinuousClock.now - start
+                measured("a dead node's user is offline after \(time)")
+                // The promise is about the node's time-outs, not about this machine: they are far below.
+                #expect(time < .seconds(10))
+                try tower.start()
+                try eventually("bob is online again") { state() == "online" }
+                #expect(follower.ended == nil)
+            }
+        }
+
+        @Test func `who is blocked learns no more than of a user who is not there`() throws {
+            try World.run { world in
+                let harbor = try Node.found("harbor", in: world)
+                let (bob, mallory) = (try User("bob", at: harbor), try User("mallory", at: harbor))
+                try bob.command(["contact", "block", mallory.address])
+                let refused = try mallory.send("let me in", to: bob, timeout: "20s")
+                #expect(refused.code != 0, "\(refused)")
+                #expect(!"\(refused)".contains("block"), "\(refused)")
+                _ = try bob.follow()
+                #expect(try mallory.command(["presence", bob.address]).lines == ["not shared"])
+                try bob.command(["contact", "unblock", mallory.address])
+                #expect(try mallory.send("now?", to: bob, timeout: "20s").code == 0)
+            }
+        }
+
+        @Test func `what a blocked contact writes is not shown, and the sender sees no more than that it left`() throws {
+            try World.run { world in
+                let harbor = try Node.found("harbor", in: world)
+                let tower = try harbor.invite("tower")
+                let (alice, bob) = (try User("alice", at: harbor), try User("bob", at: tower))
+                try alice.expect(bob)
+                let receiver = try bob.follow()
+                try bob.deliver("hello", to: alice, wait: "accepted")
+                try alice.deliver("hello", to: bob)
+                #expect(try bob.command(["contact", "block", alice.address]).code == 0)
+                let unheard = try alice.send("unheard", to: bob, wait: "delivered", timeout: "2s")
+                #expect(unheard.code == 21 && unheard.json.last?.text("state") == "accepted", "\(unheard)")
+                #expect(try bob.command(["contact", "unblock", alice.address]).code == 0)
+                try bob.deliver("again", to: alice, wait: "accepted")
+                #expect(try alice.receive().compactMap { $0.text("text") } == ["hello", "again"])
+                #expect(receiver.texts == ["hello"])
+            }
+        }
+    }
+}

@@ -1,0 +1,50 @@
+import Foundation
+import Testing
+
+extension EndToEnd {
+    @Suite struct RestoredProfile {
+        @Test func `an old copy of a profile is noticed: it comes back in before it sends, and all is read again`() throws {
+            try World.run { world in
+                let harbor = try Node.found("harbor", in: world)
+                let tower = try harbor.invite("tower")
+                let (alice, bob, carol) = (try User("alice", at: harbor), try User("bob", at: tower), try User("carol", at: tower))
+                try bob.expect(alice)
+                try alice.expect(bob)
+                let group = try Group("team", by: alice, with: [bob, carol])
+                try alice.deliver("before", to: bob, wait: "accepted")
+                _ = try bob.receive()
+                try bob.deliver("old", to: alice, wait: "accepted")
+                try group.deliver("old", by: bob)
+
+                let copy = bob.profile + ".copy"
+                try FileManager.default.copyItem(atPath: bob.profile, toPath: copy)
+                for number in 1...5 {
+                    try bob.deliver("forgotten \(number)", to: alice, wait: "accepted")
+                    try group.deliver("forgotten \(number)", by: bob)
+                    try alice.deliver("heard once \(number)", to: bob, wait: "accepted")
+                    _ = try bob.receive()
+                }
+                try FileManager.default.removeItem(atPath: bob.profile)
+                try FileManager.default.moveItem(atPath: copy, toPath: bob.profile)
+
+                let (followers, receiver) = ([try alice.follow(), try carol.follow()], try bob.follow())
+                try bob.deliver("new", to: alice)
+                let outcome = try group.send("new", by: bob, wait: "delivered", timeout: "30s")
+                #expect(outcome.code == 0, "\(outcome)")
+                try alice.deliver("answer", to: bob)
+                try group.deliver("answer", by: alice, wait: "delivered")
+                try eventually("bob is shown both answers") { receiver.texts.count { $0 == "answer" } == 2 }
+                #expect(receiver.errors.contains("old copy"), "it is told: \(receiver.errors)")
+
+                let said = ["old"] + (1...5).map { "forgotten \($0)" } + ["new"]
+                #expect(try alice.history(with: bob).filter { $0.text("direction") == "in" }.compactMap { $0.text("text") } == said)
+                for reader in [alice, carol] {
+                    let texts = try group.history(of: reader).filter { $0.text("from") == bob.address }.compactMap { $0.text("text") }
+                    #expect(texts == said, "\(reader.handle)")
+                }
+                for follower in followers { #expect(follower.ofType("undecryptable").isEmpty) }
+                for user in [alice, carol] { #expect(try user.command(["alarms", "--json"]).lines == []) }
+            }
+        }
+    }
+}
