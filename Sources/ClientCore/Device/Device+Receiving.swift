@@ -13,6 +13,13 @@ extension Conversation.Held {
         case .accepted(let acceptance): acceptance.key
         }
     }
+    var chain: Digest {
+        switch self {
+        case .event(let envelope): envelope.chain
+        case .accepted(let acceptance): acceptance.chain
+        }
+    }
+
     var number: SequenceNumber {
         switch self {
         case .event(let envelope): envelope.number
@@ -28,10 +35,7 @@ extension Device {
         guard let conversation = conversations[id] else { return emit(.note(.badHandshake("an event of an unknown conversation"))) }
         guard conversation.key == item.key else { return raise(.otherHub, item.key, item.number) }
         guard conversation.standing.isFollowed else { return }
-        guard item.number > conversation.head else {
-            advanced.insert(id)
-            return
-        }
+        guard item.number > conversation.head else { return seen(item, in: conversation) }
         guard item.number == conversation.head.next else { return hold(item, at: now) }
         switch item {
         case .event(let envelope): follow(envelope, at: now, using: &random)
@@ -50,6 +54,25 @@ extension Device {
             one.held = one.held.filter { $0.key > one.head }
             if one.held.isEmpty { one.refetch = nil }
         }
+    }
+
+    /// A number that we have: once more, or from a hub that was set back and gives its numbers a second time.
+    private mutating func seen(_ item: Conversation.Held, in conversation: Conversation) {
+        let id = conversation.id
+        if let chain = conversation.chain(at: item.number), chain != item.chain { return close(id, .forkedHistory, item.number) }
+        advanced.insert(id)
+        // Numbered while we were coming back in: what lies before is not ours to follow, but that it was taken is.
+        guard case .accepted(let acceptance) = item, var own = outbox[acceptance.message], own.conversation == id, own.isText,
+            !own.isNumbered
+        else { return }
+        outbox.answered(acceptance.message)
+        own.stage = .numbered(id, acceptance.number, acceptance.chain)
+        (own.body, own.state, own.refusal) = (.numbered, .accepted, nil)
+        outbox.keep(own)
+        write(.outbox(own))
+        report(acceptance.message, MessageStatus(.accepted, number: acceptance.number))
+        track(own, number: acceptance.number, chain: acceptance.chain, in: id)
+        cover(id)
     }
 
     private mutating func follow(_ envelope: Envelope, at now: Instant, using random: inout some RandomNumberGenerator) {
