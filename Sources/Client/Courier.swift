@@ -79,7 +79,7 @@ public final class Courier: Sendable {
             try? await Task.sleep(for: .milliseconds(20))
         }
         throw ClientError(
-            .unavailable, what: "The profile \(options.location.folder) is in use and its owner does not answer.",
+            .unavailable, what: "The profile \(options.location.folder) is in use, and the courier process that has it does not answer.",
             why: "Another courier process has the lock.", remedy: "Wait for it to end, or stop it.")
     }
 

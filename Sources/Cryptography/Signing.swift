@@ -10,10 +10,8 @@ public struct SigningContext: Sendable {
     public static let homeConsent = SigningContext("posthouse home consent 1")
     public static let handleCertificate = SigningContext("posthouse handle certificate 1")
     public static let deviceCertificate = SigningContext("posthouse device certificate 1")
-    public static let prekey = SigningContext("posthouse prekey 1")
     public static let watermark = SigningContext("posthouse watermark 1")
     public static let readMark = SigningContext("posthouse read mark 1")
-    public static let interimMessage = SigningContext("posthouse interim message 1")
     public static let ticket = SigningContext("posthouse ticket 1")
 
     let prefix: [UInt8]

@@ -5,7 +5,7 @@ public enum Limits {
     public static let frameBytesMax = 96 * 1024
     /// Bytes of one sealed payload: a frame less the routing data around it.
     public static let payloadBytesMax = 64 * 1024
-    /// Bytes of one text message (UTF-8) that `courier` sends: fits a payload sealed to every device of two users.
+    /// Bytes of one text message (UTF-8) that `courier` sends: with its padding it fits a payload many times over.
     public static let textBytesMax = 16 * 1024
     /// Entries of one list in a frame (statements, records, digests). What does not fit goes into further frames.
     public static let itemsPerFrameMax = 4_096

@@ -12,7 +12,7 @@ struct PendingWish: Sendable {
     var intent: UInt64?
 }
 
-// What the user asks of groups. Source: docs/protocol/hub.md, "Groups".
+// What the user asks of groups. Source: docs/protocol/conversations.md §1, §2.
 extension Device {
     mutating func begin(_ wish: GroupWish, for ticket: Ticket, using random: inout some RandomNumberGenerator) {
         guard account.isMember else { return emit(.groupRefused(ticket, Refusal(.notPermitted, "this profile has not joined a node"))) }

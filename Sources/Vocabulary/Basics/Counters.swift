@@ -36,7 +36,7 @@ public struct QueuePosition: Counter, ExpressibleByIntegerLiteral {
     public init(integerLiteral value: UInt64) { self.init(unchecked: value) }
 }
 
-/// An MLS epoch (RFC 9420 §8). Zero throughout while the interim cipher is in use.
+/// An MLS epoch (RFC 9420 §8).
 public struct Epoch: Counter, ExpressibleByIntegerLiteral {
     public let value: UInt64
     public init(unchecked value: UInt64) { self.value = value }
