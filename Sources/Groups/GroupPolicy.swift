@@ -58,6 +58,8 @@ public enum GroupPolicy {
             }
         }
         guard case .group = profile.kind, roster.count > gone.count else { return nil }
+        // Nobody went and no role changed: who owned it owns it.
+        if gone.isEmpty, after == profile { return nil }
         let remaining = Set(users).subtracting(roster.indices.isEmpty ? [] : removedUsers(gone, roster: roster, entry: entry))
         guard remaining.contains(where: { after.role(of: $0) == .owner }) || remaining.isEmpty else {
             return "a group without an owner: make somebody else owner first"

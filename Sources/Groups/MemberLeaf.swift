@@ -25,14 +25,23 @@ public enum MemberLeaf {
     public static func entry(of leaf: LeafNode) -> RosterEntry? { entry(of: leaf.credential) }
 
     public static func entry(of credential: Credential) -> RosterEntry? {
-        guard case .basic(let identity) = credential, identity.count == 64, let user = UserID(identity[..<32]),
-            let device = DeviceID(identity[32...])
-        else { return nil }
-        return RosterEntry(user: user, device: device)
+        guard case .basic(let identity) = credential, identity.count == 64 else { return nil }
+        // From memory: a large group's leaves are read at each commit.
+        return identity.withUnsafeBytes { memory in
+            guard let user = Bytes32(memory: UnsafeRawBufferPointer(rebasing: memory[..<32])),
+                let device = Bytes32(memory: UnsafeRawBufferPointer(rebasing: memory[32...]))
+            else { return nil }
+            return RosterEntry(user: UserID(raw: user), device: DeviceID(raw: device))
+        }
     }
 
+    private static let noCertificate = "no certificate of the user for the device"
+
     /// For `GroupHost.refusal`: why a claim does not hold, nil when it does.
-    public static func refusal(_ claim: IdentityClaim) -> String? {
+    public static func refusal(_ claim: IdentityClaim) -> String? { refusal(claim, remembering: nil) }
+
+    /// - Parameter memory: of certificates that held before, as of signatures of leaves (`GroupHost.signatures`).
+    public static func refusal(_ claim: IdentityClaim, remembering memory: (any SignatureMemory)?) -> String? {
         guard let entry = entry(of: claim.credential) else { return "a credential that names no user and device" }
         guard claim.signatureKey == entry.device.bytes else { return "another signature key than the device's" }
         switch claim.occasion {
@@ -41,10 +50,17 @@ public enum MemberLeaf {
             guard MemberLeaf.entry(of: previous) == entry else { return "another device in the place of the leaf" }
         case .keyPackage, .add, .externalCommit(nil), .join: break
         }
-        guard let item = claim.extensions[type: certificateType], let certificate = Signature(item.data),
+        guard let item = claim.extensions[type: certificateType], let certificate = Signature(item.data) else { return noCertificate }
+        // What leaves and key packages are remembered by begins with other bytes.
+        let digest = memory.map { _ in
+            Hash.blake2b(Array("certificate".utf8) + entry.user.bytes + entry.device.bytes + certificate.bytes).bytes
+        }
+        if let memory, let digest, memory.contains(digest) { return nil }
+        guard
             certificate.isValid(
                 over: DeviceCertificate.body(user: entry.user, device: entry.device), for: .deviceCertificate, by: entry.user)
-        else { return "no certificate of the user for the device" }
+        else { return noCertificate }
+        if let memory, let digest { memory.insert(digest) }
         return nil
     }
 }

@@ -68,6 +68,7 @@ extension Owner {
             case .group(.info(let name)):
                 // Named before the wait, so that a name that nobody has is refused at once where no node can help.
                 if !device.account.isMember { _ = try group(named: name) }
+                if let one = try? group(named: name) { feed(.namesWanted(one.id)) }
                 askNode(for: job)
             case .groups, .receipts, .requests: askNode(for: job)
             case .group(let action): try change(action, for: job)

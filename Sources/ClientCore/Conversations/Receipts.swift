@@ -99,10 +99,35 @@ public struct ReceiptNews: Hashable, Sendable {
 /// The receipts of one conversation, by device.
 struct Receipts: Sendable {
     private(set) var lines: [DeviceID: ReceiptLine] = [:]
+    /// Whose confirmation waits for us to have what it covers.
+    private(set) var ahead: Set<DeviceID> = []
+    /// One who lacks a message, found when last looked for: while that is so there is no need to look at all the others, or each
+    /// message would cost a large group as many looks as it has members, and each look all of them.
+    private var laggards: [MessageState: DeviceID] = [:]
 
     subscript(device: DeviceID) -> ReceiptLine? {
         get { lines[device] }
-        set { lines[device] = newValue }
+        set {
+            // A second device of a user may have what the first lacks.
+            if (lines[device] == nil) != (newValue == nil) { laggards = [:] }
+            lines[device] = newValue
+            if newValue?.ahead != nil { ahead.insert(device) } else { ahead.remove(device) }
+        }
+    }
+
+    /// Whether everybody but one user has, or has read, a message, as far as it concerns the user.
+    mutating func isCovered(_ number: SequenceNumber, _ state: MessageState, except me: UserID) -> Bool {
+        func through(_ line: ReceiptLine) -> SequenceNumber { max(state == .read ? line.readThrough : line.deliveredThrough, line.joined) }
+        if let device = laggards[state], let line = lines[device], through(line) < number { return false }
+        laggards[state] = nil
+        var users: [UserID: (through: SequenceNumber, only: DeviceID?)] = [:]
+        for (device, line) in lines where line.entry.user != me {
+            let other = users[line.entry.user]
+            users[line.entry.user] = (max(other?.through ?? .zero, through(line)), other == nil ? device : nil)
+        }
+        let lacking = users.values.filter { $0.through < number }
+        laggards[state] = lacking.lazy.compactMap(\.only).first
+        return lacking.isEmpty
     }
 
     /// Through which number every user but one has all that concerns the user; nil when there is nobody else.

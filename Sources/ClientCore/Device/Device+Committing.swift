@@ -37,7 +37,14 @@ extension Device {
             }
         } catch {
             emit(.note(.badHandshake("\(error)")))
-            if let intent { drop(intent, in: id, Refusal(.handshakeInvalid, error.explanation.what)) }
+            guard let intent else { return }
+            // One KeyPackage that cannot be added keeps nobody else out: it is found by halves.
+            if packages.count > 1 { return commit(intent, Array(packages.prefix(packages.count / 2)), in: id, at: now, using: &random) }
+            let refusal = Refusal(.handshakeInvalid, error.explanation.what)
+            if let package = packages.first, let user = MemberLeaf.entry(of: package.leaf)?.user, intent.concernsOthers(than: user) {
+                return giveUp(on: [user], of: intent, in: id, [user: refusal])
+            }
+            drop(intent, in: id, refusal)
         }
     }
 
@@ -176,8 +183,9 @@ extension Device {
     /// Takes away the intents that the group fulfils by now.
     mutating func finishIntents(in id: ConversationID, using random: inout some RandomNumberGenerator) {
         guard let one = conversations[id] else { return }
-        let users = Set(roster(id).map(\.user))
         attempts[id] = nil
+        guard one.intents.contains(where: { $0.change != .refresh || one.committing == nil }) else { return tell(id, [:]) }
+        let users = Set(roster(id).map(\.user))
         for intent in one.intents {
             switch intent.change {
             case .add(let wanted) where wanted.allSatisfy(users.contains): done(intent, in: id)

@@ -28,7 +28,10 @@ extension Device {
                 let news = EpochNews(
                     summary: summary, author: envelope.sender.user, message: envelope.message, number: envelope.number, before: before,
                     leavers: leavers)
+                if summary.added.isEmpty, summary.removed.isEmpty { groups.keepRoster(of: id, from: group.epoch) }
                 entered(news, in: id)
+                // While many come, their fresh keys would only stand in the way of the next.
+                if !summary.added.isEmpty, conversations[id]?.refreshAt != nil { awaitRefresh(id, at: now, using: &random) }
                 lost(in: id)
                 finishIntents(in: id, using: &random)
             case .removed(let summary):
@@ -107,26 +110,33 @@ extension Device {
             one.awaitsCommit = nil
             if let markKey { one.markKeys = one.markKeys.suffix(ClientLimits.markKeysKept - 1) + [markKey] }
         }
-        let (old, new) = (Set(news.before), Set(after))
-        for entry in new.subtracting(old).sorted() {
+        let (came, gone) = Self.changes(of: news.summary, in: group)
+        for entry in came.sorted() {
             let line = ReceiptLine(entry: entry, joined: news.number)
             receipts[id, default: Receipts()][entry.device] = line
             write(.receipts(id, entry.device, line))
-            met(entry.user)
+            if after.count <= ClientLimits.namesAskedMax { met(entry.user) }
         }
-        if news.summary.isExternal, let entry = group.member(news.summary.committer).flatMap(MemberLeaf.entry), old.contains(entry),
+        if news.summary.isExternal, let entry = group.member(news.summary.committer).flatMap(MemberLeaf.entry), news.before.contains(entry),
             var line = receipts[id]?[entry.device]
         {
             line.rejoin(at: news.number)
             receipts[id]?[entry.device] = line
             write(.receipts(id, entry.device, line))
         }
-        for entry in old.subtracting(new).sorted() {
+        for entry in gone.sorted() {
             receipts[id]?[entry.device] = nil
             write(.receipts(id, entry.device, nil))
         }
         unseal(in: id)
         cover(id)
+    }
+
+    /// Devices that came in and that went out; one that took the place of its former leaf did neither.
+    private static func changes(of summary: CommitSummary, in group: Group) -> (came: Set<RosterEntry>, gone: Set<RosterEntry>) {
+        let came = Set(summary.added.compactMap { group.member($0).flatMap(MemberLeaf.entry) })
+        let gone = Set(summary.removed.compactMap { MemberLeaf.entry(of: $0.node) })
+        return (came.subtracting(gone), gone.subtracting(came))
     }
 
     /// What the history shows of a commit.
@@ -135,10 +145,14 @@ extension Device {
         let profile = GroupProfile(group.context.extensions) ?? one.profile
         defer { _ = conversations.update(id) { $0.profile = profile } }
         guard !one.profile.isDirect else { return }
-        let (was, now) = (Set(news.before.map(\.user)), Set(group.members.compactMap { MemberLeaf.entry(of: $0.leaf)?.user }))
+        met(news.author)
+        // Whoever had a device there before, or has one still, neither comes nor goes.
+        let (came, went) = Self.changes(of: news.summary, in: group)
+        let was = came.isEmpty ? [] : Set(news.before.map(\.user))
+        let now = went.isEmpty && profile == one.profile ? [] : Set(group.members.compactMap { MemberLeaf.entry(of: $0.leaf)?.user })
         var changes: [MembershipChange] = []
-        let added = now.subtracting(was).sorted()
-        let gone = was.subtracting(now)
+        let added = Set(came.map(\.user)).subtracting(was).sorted()
+        let gone = Set(went.map(\.user)).subtracting(now)
         let left = news.leavers.intersection(gone).sorted()
         if !added.isEmpty { changes.append(.added(added)) }
         if !left.isEmpty { changes.append(.left(left)) }

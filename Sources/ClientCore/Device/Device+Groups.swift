@@ -120,7 +120,9 @@ extension Device {
     /// Whoever waits for a change of this conversation hears when it is so, and whom we could not reach.
     mutating func tell(_ id: ConversationID, _ refusals: [UserID: Refusal]) {
         guard let one = conversations[id] else { return }
+        guard !wishes.isEmpty else { return }
         let intents = Set(one.intents.map(\.id))
+        let members = refusals.isEmpty ? [] : Set(roster(id).map(\.user))
         for (ticket, pending) in wishes.sorted(by: { $0.key.value < $1.key.value }) where pending.conversation == id {
             let isOpen = !pending.unresolved.isEmpty || (pending.intent.map(intents.contains) ?? !one.isFounded)
             if !isOpen {
@@ -128,7 +130,7 @@ extension Device {
                 emit(.groupDone(ticket, GroupOutcome(conversation: id, waiting: refusals)))
             } else if !refusals.isEmpty, one.committing == nil,
                 case .add(let rest)? = one.intents.first(where: { $0.id == pending.intent })?.change,
-                rest.allSatisfy({ refusals[$0] != nil || roster(id).map(\.user).contains($0) })
+                rest.allSatisfy({ refusals[$0] != nil || members.contains($0) })
             {
                 // It goes on by itself; the command has said what it can.
                 wishes[ticket] = nil

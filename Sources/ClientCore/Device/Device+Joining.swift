@@ -59,7 +59,7 @@ extension Device {
         using random: inout some RandomNumberGenerator
     ) {
         let id = part.key.conversation
-        for entry in entries { met(entry.user) }
+        if entries.count <= ClientLimits.namesAskedMax { for entry in entries { met(entry.user) } } else { met(parcel.sender.user) }
         var one = Conversation(key: part.key, profile: profile, origin: .theirs, standing: standing(for: profile, from: parcel.sender.user))
         one.jump(to: part.number, chain: parcel.chain)
         one.joined = part.number
@@ -206,7 +206,7 @@ extension Device {
         attempts[id] = nil
         let entries = roster(id)
         for entry in entries where receipts[id]?[entry.device] == nil && entry.device != account.deviceID {
-            met(entry.user)
+            if entries.count <= ClientLimits.namesAskedMax { met(entry.user) }
             let line = ReceiptLine(entry: entry, joined: before.contains(entry) ? .zero : acceptance.number)
             receipts[id, default: Receipts()][entry.device] = line
             write(.receipts(id, entry.device, line))

@@ -77,7 +77,8 @@ extension Device {
 
     /// Fresh keys of our own soon after joining, the later the more members do the same (MLS checklist C 9, 11).
     mutating func awaitRefresh(_ id: ConversationID, at now: Instant, using random: inout some RandomNumberGenerator) {
-        let spread = 2_000 + Int64(roster(id).count) * 1_000
+        let members = Int64(roster(id).count)
+        let spread = 2_000 + members * max(1_000, members * ClientLimits.refreshMillisecondsPerMember)
         let time = now + .milliseconds(2_000 + Int64.random(in: 0...spread, using: &random))
         _ = conversations.update(id) { $0.refreshAt = time }
         touched.insert(id)
@@ -198,7 +199,7 @@ extension Device {
         }
     }
 
-    private mutating func giveUp(on users: [UserID], of intent: Intent, in id: ConversationID, _ refusals: [UserID: Refusal]) {
+    mutating func giveUp(on users: [UserID], of intent: Intent, in id: ConversationID, _ refusals: [UserID: Refusal]) {
         change(id) { one in
             guard let index = one.intents.firstIndex(of: intent), case .add(let all) = intent.change else { return }
             let rest = all.filter { !users.contains($0) }

@@ -28,10 +28,9 @@ extension Device {
 
     /// Confirmations that waited for us to have what they cover.
     mutating func release(aheadIn id: ConversationID) {
-        guard let head = conversations[id]?.head, let lines = receipts[id]?.lines else { return }
-        for (device, line) in lines {
-            guard let ahead = line.ahead, ahead.through <= head else { continue }
-            var line = line
+        guard let head = conversations[id]?.head, let devices = receipts[id]?.ahead, !devices.isEmpty else { return }
+        for device in devices.sorted() {
+            guard var line = receipts[id]?[device], let ahead = line.ahead, ahead.through <= head else { continue }
             line.ahead = nil
             receipts[id]?[device] = line
             confirmed(ahead)
@@ -70,6 +69,14 @@ extension Device {
     /// Brings the states of our messages up to what everybody has said.
     mutating func cover(_ id: ConversationID) {
         guard let one = conversations[id], !one.awaiting.isEmpty else { return }
+        if !one.profile.isDirect, receipts[id] != nil {
+            // Most receipts in a large group complete nothing.
+            let next = [MessageState.delivered, .read].contains { state in
+                guard let first = one.awaiting.first(where: { $0.state < state }) else { return false }
+                return receipts[id]?.isCovered(first.number, state, except: account.userID) ?? true
+            }
+            guard next else { return }
+        }
         let lines = receipts[id] ?? Receipts()
         let delivered = lines.floor(except: account.userID) { $0.deliveredThrough } ?? one.head
         let read = lines.floor(except: account.userID) { $0.readThrough } ?? one.head

@@ -73,6 +73,8 @@ public struct Device: Core {
     var hasJustJoined = false
     /// The home has KeyPackages of ours, as far as we know.
     public internal(set) var isStocked = false
+    /// Signatures of members that held before, shared by whatever devices are in this process. Nil: each is checked each time.
+    public var signatures: (any SignatureMemory)?
     var effects: [Effect] = []
 
     public init(_ snapshot: DeviceSnapshot) {
@@ -117,6 +119,7 @@ public struct Device: Core {
             wanted = addresses
             subscribe()
         case .typing(let id, let isTyping): signal(isTyping ? .typing : .typingEnded, in: id, using: &random)
+        case .namesWanted(let id): for entry in members(of: id) { met(entry.user) }
         case .deadlineReached: deadlineReached(at: now, using: &random)
         }
         return effects
@@ -143,7 +146,7 @@ public struct Device: Core {
     /// How a sender is shown.
     public enum Name: Equatable, Sendable {
         case known(Address, verified: Bool)
-        /// The directory knows no such user.
+        /// The directory knows no such user, or was not asked: of a large group's members only for those who do something.
         case unlisted
         /// The directory has still to tell; not shown yet.
         case pending
@@ -157,7 +160,7 @@ public struct Device: Core {
             return contact.standing == .claiming
                 ? .held(address) : .known(address, verified: contact.isVerified && contact.standing == .pinned)
         }
-        return unlisted.contains(user) ? .unlisted : .pending
+        return unlisted.contains(user) || contacts[user] == nil ? .unlisted : .pending
     }
 
     /// Who is in a conversation, rising by user; empty once we are out.
@@ -188,5 +191,10 @@ public struct Device: Core {
     }
 
     /// What MLS asks of us.
-    var host: GroupHost { GroupHost(now: wall.seconds, refusal: MemberLeaf.refusal) }
+    var host: GroupHost {
+        let signatures = signatures
+        var host = GroupHost(now: wall.seconds, refusal: { MemberLeaf.refusal($0, remembering: signatures) })
+        host.signatures = signatures
+        return host
+    }
 }

@@ -115,6 +115,8 @@ extension Device {
         /// Whose presence is wanted from now on, in this process; the whole list.
         case presenceWanted([Address])
         case typing(ConversationID, Bool)
+        /// The user wants to see who is in a large group (`ClientLimits.namesAskedMax`).
+        case namesWanted(ConversationID)
         case deadlineReached
     }
 

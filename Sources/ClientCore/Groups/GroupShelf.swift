@@ -6,6 +6,8 @@ internal import Vocabulary
 struct GroupShelf: Sendable {
     private var stored: [ConversationID: StoredGroup]
     private var alive: [ConversationID: Group] = [:]
+    /// As of an epoch: the roster of a large group is asked for often and worked out once.
+    private var rosters: [ConversationID: (epoch: UInt64, entries: [RosterEntry])] = [:]
     /// Commits of ours under way, as stored.
     private var pending: [ConversationID: Pending]
     /// Parts of Welcomes that are not whole.
@@ -49,6 +51,7 @@ struct GroupShelf: Sendable {
         }
         set {
             stored[id] = nil
+            rosters[id] = nil
             alive[id] = newValue
         }
     }
@@ -66,6 +69,15 @@ struct GroupShelf: Sendable {
 
     mutating func roster(of id: ConversationID) -> [RosterEntry] {
         guard let group = self[id], group.isActive else { return [] }
-        return group.members.compactMap { MemberLeaf.entry(of: $0.leaf) }
+        if let known = rosters[id], known.epoch == group.epoch { return known.entries }
+        let entries = group.members.compactMap { MemberLeaf.entry(of: $0.leaf) }
+        rosters[id] = (group.epoch, entries)
+        return entries
+    }
+
+    /// A commit that changed nobody's membership: the roster of the epoch before is that of this one.
+    mutating func keepRoster(of id: ConversationID, from epoch: UInt64) {
+        guard rosters[id]?.epoch == epoch, let now = alive[id]?.epoch else { return }
+        rosters[id]?.epoch = now
     }
 }

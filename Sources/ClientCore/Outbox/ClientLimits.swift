@@ -20,7 +20,10 @@ public enum ClientLimits {
     public static let keyPackagesLow = 20
     public static let keyPackageLifetime = Duration.days(90)
     /// Users added by one commit: their KeyPackages and Welcome fit a frame.
-    public static let addedPerCommitMax = 48
+    public static let addedPerCommitMax = Limits.claimedUsersMax
+    /// Members of a group up to whom all their names are asked for at once; in a larger one that of whoever writes or changes the group,
+    /// and of whom the user wants to see: or a group of a thousand would cost a million look-ups when it begins.
+    public static let namesAskedMax = 128
     /// For how long somebody without KeyPackages is asked for again.
     public static let claimPatience = Duration.seconds(5)
     /// For how long we try to add somebody whose home does not answer.
@@ -33,6 +36,9 @@ public enum ClientLimits {
     public static let awaitingMax = 512
     /// Events that are kept while one in front of them is missing.
     public static let heldMax = 512
+    /// How far apart the fresh keys of those who join are: each is a commit that all members have to process, one a second in a group of
+    /// up to 200, one in five seconds in one of 1,000.
+    static let refreshMillisecondsPerMember: Int64 = 5
     /// How long a missing event may take, and how often it is asked for.
     public static let refetchAfter = Duration.seconds(3)
     public static let refetchesMax = 4

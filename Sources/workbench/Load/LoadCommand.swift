@@ -11,7 +11,9 @@ struct LoadCommand: ParsableCommand {
             Starts `posthouse` (found beside this program) in a temporary folder and stops what it started. One process plays all users,
             over TLS and WebSocket. Prints one JSON object a run, or a table on a terminal; progress goes to stderr.
             """,
-        subcommands: [LoadOnline.self, LoadOffline.self, LoadIdle.self, LoadStorm.self, LoadFloors.self])
+        subcommands: [
+            LoadOnline.self, LoadOffline.self, LoadIdle.self, LoadStorm.self, LoadGroup.self, LoadCatchUp.self, LoadFloors.self,
+        ])
 
     /// What every scenario has.
     struct Common: ParsableArguments {

@@ -28,6 +28,8 @@ final class LoadConnection: ChannelInboundHandler, @unchecked Sendable {
     private var outbound: ByteBuffer?
     private var isUpgraded = false
     private var isClosed = false
+    /// Without TLS.
+    private(set) var bytesReceived = 0
 
     init(onEvent: @escaping (LoadConnection, Event) -> Void) { self.onEvent = onEvent }
 
@@ -121,6 +123,7 @@ final class LoadConnection: ChannelInboundHandler, @unchecked Sendable {
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         var buffer = Self.unwrapInboundIn(data)
+        bytesReceived += buffer.readableBytes
         if inbound.readableBytes == 0 { inbound = buffer } else { inbound.writeBuffer(&buffer) }
     }
 

@@ -104,7 +104,7 @@ final class LoadFederation {
     }
 
     /// Runs one command to its end.
-    private func say(_ arguments: [String]) throws -> String {
+    func say(_ arguments: [String]) throws -> String {
         commands += 1
         let log = "\(folder)/command-\(commands).log"
         let process = try LoadProcess([program] + arguments, output: "\(folder)/command-\(commands).out", log: log)

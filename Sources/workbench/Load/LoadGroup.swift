@@ -1,0 +1,129 @@
+internal import ArgumentParser
+internal import Glibc
+internal import Vocabulary
+
+struct LoadGroup: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "group",
+        abstract: "One group of many members over some nodes: time to create it and to reach all, server CPU and bytes on the links.",
+        discussion: """
+            Example: workbench load group --members 1000 --nodes 5
+            Each member is the real client core with truly encrypted messages and signed receipts; its store is memory, and all of them
+            share what they know to be signed, which in the world each checks by itself. The group's hub is the first node. Messages go one
+            after the other, each when all have the one before; then all at once. A link's bytes are what the node counts less what its
+            clients have received: frames without TLS.
+            """)
+
+    @Option(help: "Members in all, each a user with one device.") var members = 100
+    @Option(help: "Nodes; members are spread evenly.") var nodes = 2
+    @Option(help: "Messages in all, in each of the two parts.") var messages = 20
+    @Option(help: "Members that write, in turn.") var senders = 3
+    @Option(help: "Bytes of text.") var bytes = 400
+    @OptionGroup var common: LoadCommand.Common
+
+    func validate() throws {
+        guard (2...Limits.rosterDevicesMax).contains(members) else {
+            throw ValidationError("--members is from 2 to \(Limits.rosterDevicesMax).")
+        }
+        guard (1...16).contains(nodes), nodes <= members else { throw ValidationError("--nodes is from 1 to 16.") }
+        guard (1...10_000).contains(messages), (1...members).contains(senders) else {
+            throw ValidationError("--messages is from 1 to 10000, --senders at most --members.")
+        }
+        guard (1...Limits.textBytesMax).contains(bytes) else { throw ValidationError("--bytes is from 1 to \(Limits.textBytesMax).") }
+    }
+
+    static func names(_ count: Int) -> [String] { (1...count).map { "node\($0)" } }
+
+    func run() throws {
+        try common.with(nodes: Self.names(nodes)) { federation in
+            var report = LoadReport("group")
+            report.add("members", members)
+            report.add("nodes", nodes)
+            let crowd = try LoadGroupCrowd(count: members, on: federation, threads: common.threads, seed: common.seed)
+            defer { crowd.stop() }
+            try crowd.register(pending: common.pending)
+            sleep(1)
+
+            var costs = federation.nodes.map { LoadCost($0.process) }
+            let created = try crowd.create()
+            report.add("joined_s", created.joined)
+            report.add("settled_s", created.settled)
+            report.add("commits", created.commits)
+            addCosts(&report, "creation", costs, per: 1, unit: 1e3, "ms")
+            // The receipts of the creation.
+            sleep(2)
+
+            let writers = (0..<senders).map { crowd.members[($0 * members / senders + 1) % members] }
+            let (links, clients) = (try crowd.linkBytes(), try federation.nodes.indices.map { try crowd.received(from: $0) })
+            let head = crowd.head(of: 0)
+            costs = federation.nodes.map { LoadCost($0.process) }
+            var sent: [MessageID] = []
+            for index in 0..<messages {
+                let message = try crowd.send(from: writers[index % senders], bytes: bytes)
+                sent.append(message)
+                try crowd.wait("arrived", until: members - 1) { $0.arrivals[message] ?? 0 }
+            }
+            try crowd.wait("delivered", until: messages) { $0.delivered.count }
+            // Removing what was delivered is part of a message's cost.
+            sleep(1)
+            report.add("messages", messages)
+            report.add("reaches_all", milliseconds: sent.compactMap { crowd.times(of: $0).all })
+            report.add("delivered", milliseconds: sent.compactMap { crowd.times(of: $0).delivered })
+            addCosts(&report, "server", costs, per: messages, unit: 1, "us_per_message")
+            report.add("server_us_per_delivery", Double(costs.reduce(0) { $0 + $1.server }) / Double(messages * (members - 1)))
+            if let hub = costs.first { report.add("hub_us_per_message", Double(hub.server) / Double(messages)) }
+            let linksAfter = try crowd.linkBytes()
+            let clientsAfter = try federation.nodes.indices.map { try crowd.received(from: $0) }
+            if nodes > 1 {
+                let out = Double(linksAfter[0] - links[0]) / Double(messages * (nodes - 1))
+                let others = zip(linksAfter, links).dropFirst().reduce(0) { $0 + $1.0 - $1.1 }
+                report.add("bytes_per_message_hub_to_each_node", out)
+                report.add("bytes_per_message_each_node_to_hub", Double(others) / Double(messages * (nodes - 1)))
+            }
+            let received = zip(clientsAfter, clients).reduce(0) { $0 + $1.0 - $1.1 }
+            report.add("bytes_per_delivery_to_client", Double(received) / Double(messages * (members - 1)))
+            report.add("commits_meanwhile", Int(clamping: crowd.head(of: 0) - head) - messages)
+
+            if nodes > 1 { report.add("copies_on_each_link", try copies(crowd, writers, linksAfter[0] - links[0])) }
+            try burst(crowd, writers, &report)
+            for node in federation.nodes { report.add("\(node.name)_rss_kib", node.process.memory.resident) }
+            for (what, count) in crowd.troubles.sorted(by: { $0.key < $1.key }) { note("\(count) times: \(what)") }
+            report.add("troubles", crowd.troubles.values.reduce(0, +))
+            report.say(asJSON: common.json)
+        }
+    }
+
+    /// The same number of messages, longer by so much: what a link carries more, in lengths, is how often it carries each.
+    private func copies(_ crowd: LoadGroupCrowd, _ writers: [LoadGroupMember], _ before: Int) throws -> Double {
+        let more = Limits.textBytesMax - bytes - 512
+        guard more > bytes else { return .nan }
+        let links = try crowd.linkBytes()
+        let delivered = crowd.delivered
+        for index in 0..<messages {
+            let message = try crowd.send(from: writers[index % senders], bytes: bytes + more)
+            try crowd.wait("arrived, longer", until: members - 1) { $0.arrivals[message] ?? 0 }
+        }
+        try crowd.wait("delivered, longer", until: delivered + messages) { $0.delivered.count }
+        sleep(1)
+        return Double(try crowd.linkBytes()[0] - links[0] - before) / Double(more * messages * (nodes - 1))
+    }
+
+    /// All at once: what the nodes can carry.
+    private func burst(_ crowd: LoadGroupCrowd, _ writers: [LoadGroupMember], _ report: inout LoadReport) throws {
+        let (before, delivered) = (crowd.arrived, crowd.delivered)
+        let deliveries = messages * (members - 1)
+        let costs = crowd.federation.nodes.map { LoadCost($0.process) }
+        let start = LoadClock.now
+        for index in 0..<messages { _ = try crowd.send(from: writers[index % senders], bytes: bytes) }
+        try crowd.wait("arrived at once", until: before + deliveries) { $0.arrived }
+        report.add("burst_deliveries_per_s", Double(deliveries) / LoadGroupCrowd.seconds(LoadClock.now - start))
+        try crowd.wait("delivered at once", until: delivered + messages) { $0.delivered.count }
+        sleep(1)
+        report.add("burst_server_us_per_delivery", Double(costs.reduce(0) { $0 + $1.server }) / Double(deliveries))
+    }
+
+    private func addCosts(_ report: inout LoadReport, _ name: String, _ costs: [LoadCost], per count: Int, unit: Double, _ suffix: String) {
+        report.add("\(name)_cpu_\(suffix)", Double(costs.reduce(0) { $0 + $1.server }) / unit / Double(count))
+        if let one = costs.first { report.add("\(name)_generator_cpu_\(suffix)", Double(one.generator) / unit / Double(count)) }
+    }
+}
