@@ -70,8 +70,8 @@ extension EndToEnd {
                 try scene.everything(seed: 1, times: 1)
                 try scene.othersAreUndisturbed("after a taste")
                 let before = scene.node.memory
-                for seed in 2...4 {
-                    try scene.everything(seed: seed, times: 3)
+                for seed in 2...3 {
+                    try scene.everything(seed: seed, times: 2)
                     try scene.othersAreUndisturbed("after seed \(seed)")
                 }
                 let after = scene.node.memory

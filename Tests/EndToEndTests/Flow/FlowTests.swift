@@ -5,7 +5,7 @@ extension EndToEnd {
     /// POSTHOUSE_FLOW_MESSAGES and POSTHOUSE_FLOW_SEED choose another size and another course.
     @Suite struct FlowThroughCrashes {
         private static let environment = ProcessInfo.processInfo.environment
-        private static let messages = environment["POSTHOUSE_FLOW_MESSAGES"].flatMap { Int($0) } ?? 800
+        private static let messages = environment["POSTHOUSE_FLOW_MESSAGES"].flatMap { Int($0) } ?? 600
         private static let seed = environment["POSTHOUSE_FLOW_SEED"].flatMap { UInt64($0) } ?? 1
 
         /// What befalls them. A node's end is a crash or a stop; then it stays away for a while, or comes back at once.
