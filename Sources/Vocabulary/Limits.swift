@@ -12,8 +12,6 @@ public enum Limits {
     /// Each costs the node a signature check; an acknowledgement covers at most a push window.
     public static let watermarksPerFrameMax = pushWindowEntries
     public static let claimsPerFrameMax = 256
-    /// Roster entries of one creation: 70 bytes each; forwarded to the hub it must still fit a frame.
-    public static let rosterPerCreationMax = 1_000
     /// Recipients of one event in one link entry: 34 bytes each beside the largest payload. More go into further entries.
     public static let recipientsPerEntryMax = 256
     /// An invitation's or a ticket's.

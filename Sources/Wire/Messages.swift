@@ -8,17 +8,6 @@ internal import Vocabulary
 
 // What conversations are made of, in common.proto.
 
-extension ProtoRosterEntry {
-    init(_ entry: RosterEntry) {
-        user = Data(entry.user)
-        device = Data(entry.device)
-    }
-
-    func value() throws(WireError) -> RosterEntry {
-        RosterEntry(user: try user.id("roster.user"), device: try device.id("roster.device"))
-    }
-}
-
 extension ProtoSubmission {
     init(_ submission: Submission) {
         message = Data(submission.message)
@@ -27,10 +16,6 @@ extension ProtoSubmission {
         timeToLive = submission.timeToLive
         order = submission.order
         switch submission.kind {
-        case .create(let roster):
-            var create = Create()
-            create.roster = roster.map { ProtoRosterEntry($0) }
-            kind = .create(create)
         case .application(let epoch, let payload):
             var application = Application()
             application.epoch = epoch.value
@@ -53,11 +38,6 @@ extension ProtoSubmission {
     func value() throws(WireError) -> Submission {
         let kind: SubmissionKind
         switch self.kind {
-        case .create(let create):
-            kind = .create(
-                roster: try create.roster.values("submission.create.roster", max: Limits.rosterPerCreationMax) { entry throws(WireError) in
-                    try entry.value()
-                })
         case .application(let application):
             kind = .application(
                 epoch: try application.epoch.counter("submission.application.epoch"),

@@ -123,8 +123,6 @@ struct BoundsTests {
         #expect(error(LinkFrame.self, empty(0x0a, in: 0x32, count: 40_000)) == .badValue("statements"))
         #expect(error(LinkFrame.self, empty(0x0a, in: 0x4a, count: 40_000)) == .badValue("records"))
         #expect(error(LinkFrame.self, empty(0x0a, in: 0x5a, count: 40_000)) == .badValue("records_wanted.digests"))
-        let create = empty(0x0a, in: 0x2a, count: 40_000)
-        #expect(error(ClientFrame.self, [0x2a] + Tree.varint(UInt64(create.count)) + create) == .badValue("submission.create.roster"))
     }
 
     @Test(arguments: ["", "Alice", "a b", "-a", "a\u{0}", String(repeating: "a", count: 33), "аlice"])

@@ -43,7 +43,6 @@ struct LargestFramesTests {
             bundles + [
                 .found(groupInfo: bytes(Limits.groupInfoBytesMax)), .proposal(epoch: epoch, message: bytes(Limits.handshakeBytesMax)),
                 .application(epoch: epoch, payload: bytes(Limits.payloadBytesMax)),
-                .create(roster: [RosterEntry](repeating: Fixture.sender, count: Limits.rosterPerCreationMax)),
             ]
         for kind in kinds {
             let submission = Submission(

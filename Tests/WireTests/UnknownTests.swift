@@ -45,6 +45,11 @@ struct UnknownTests {
         #expect(throws: WireError.unknownFrame) { try LinkFrame(serialized: [0x42, 2, 0x08, 9]) }
     }
 
+    @Test func `a submission of an unknown kind is an error, such as the founding with a stated roster that once was`() {
+        #expect(throws: WireError.missing("submission.kind")) { try ClientFrame(serialized: [0x2a, 2, 0x2a, 0]) }
+        #expect(throws: WireError.missing("submission.kind")) { try ClientFrame(serialized: [0x2a, 3, 0xfa, 0x01, 0]) }
+    }
+
     @Test func `no bytes are no frame`() {
         #expect(throws: WireError.missing("frame")) { try ClientFrame(serialized: []) }
         #expect(throws: WireError.missing("frame")) { try NodeFrame(serialized: []) }

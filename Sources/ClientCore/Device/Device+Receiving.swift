@@ -204,7 +204,7 @@ extension Device {
         case .application(let at, let bytes): (kind, epoch, payload) = (.application, at, bytes)
         case .commit(let bundle): (kind, epoch, payload) = (.commit, bundle.epoch, bundle.commit)
         case .proposal(let at, let bytes): (kind, epoch, payload) = (.proposal, at, bytes)
-        case .create, .found: return
+        case .found: return
         }
         if kind == .commit, groups.isRejoin(id) { return rejoined(acceptance, submission, at: now, using: &random) }
         let step = conversation.step(

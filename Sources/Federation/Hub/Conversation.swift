@@ -8,8 +8,7 @@ struct Conversation: Sendable {
     let groupID: [UInt8]
     let creator: UserID
     private(set) var roster: Roster
-    /// Nil while the roster is data that the creator stated.
-    var group: GroupFollower?
+    var group: GroupFollower
     /// Of the GroupInfo that founded it: to know a repeat.
     let founding: Digest
 
@@ -24,14 +23,14 @@ struct Conversation: Sendable {
     /// For the eviction of the least recently used.
     var lastUsed: UInt64 = 0
 
-    init(key: ConversationKey, creator: UserID, roster: Roster, group: GroupFollower? = nil, founding: Digest = .zero) {
+    init(key: ConversationKey, creator: UserID, roster: Roster, group: GroupFollower, founding: Digest) {
         (self.key, self.creator, self.roster, self.group, self.founding) = (key, creator, roster, group, founding)
         groupID = key.groupID
         chain = Chain.start(key)
     }
 
     /// Bytes of memory, roughly: for the bound on all that are resident.
-    var weight: Int { 512 + roster.count * 192 + log.count * 256 + (group?.weight ?? 0) }
+    var weight: Int { 512 + roster.count * 192 + log.count * 256 + group.weight }
 
     /// Gives the next number. Never expires before one in front of it: the log is emptied from the front.
     mutating func append(_ event: NewEvent, expires asked: UInt64) -> (envelope: Envelope, expires: UInt64) {

@@ -3,9 +3,9 @@ public import Vocabulary
 
 /// A conversation's rows, as the shell loads them on demand.
 public struct ConversationRows: Sendable {
-    public var roster: [UInt8]
-    /// Of a conversation that is an MLS group.
-    public var group: [UInt8]?
+    /// Who founded it, and how.
+    public var founding: [UInt8]
+    public var group: [UInt8]
     public var head: [UInt8]?
     public var watermarks: [(device: DeviceID, row: [UInt8])]
     /// The held ones, rising.
@@ -14,29 +14,24 @@ public struct ConversationRows: Sendable {
     var restored: (follower: GroupFollower, roster: [RosterEntry])?
 
     public init(
-        roster: [UInt8], group: [UInt8]? = nil, head: [UInt8]?, watermarks: [(device: DeviceID, row: [UInt8])], events: [[UInt8]]
+        founding: [UInt8], group: [UInt8], head: [UInt8]?, watermarks: [(device: DeviceID, row: [UInt8])], events: [[UInt8]]
     ) {
-        (self.roster, self.group, self.head, self.watermarks, self.events) = (roster, group, head, watermarks, events)
+        (self.founding, self.group, self.head, self.watermarks, self.events) = (founding, group, head, watermarks, events)
     }
 
     /// - Returns: nil when this node is not hub of such a conversation.
     public static func read(_ key: ConversationKey, from store: some NodeStore) throws(StoreError) -> ConversationRows? {
-        guard let roster = try store.value(.conversation, key: Self.key(key)) else { return nil }
+        guard let founding = try store.value(.conversation, key: Self.key(key)) else { return nil }
+        // Without its group's row it does not load, which is told.
         var rows = ConversationRows(
-            roster: roster, group: try store.value(.group, key: Self.key(key)), head: try store.value(.head, key: Self.key(key)),
+            founding: founding, group: try store.value(.group, key: Self.key(key)) ?? [], head: try store.value(.head, key: Self.key(key)),
             watermarks: [], events: [])
-        rows.restored = rows.group.flatMap { try? GroupFollower.restored(row: $0) }
-        for device in rows.devices {
-            if let row = try store.value(.watermark, key: watermarkKey(key, device)) { rows.watermarks.append((device, row)) }
+        rows.restored = try? GroupFollower.restored(row: rows.group)
+        for entry in rows.restored?.roster ?? [] {
+            if let row = try store.value(.watermark, key: watermarkKey(key, entry.device)) { rows.watermarks.append((entry.device, row)) }
         }
         rows.events = try store.heldEvents(key).map(\.bytes)
         return rows
-    }
-
-    /// Whose watermarks belong to the conversation.
-    private var devices: [DeviceID] {
-        if group != nil { return restored?.roster.map(\.device) ?? [] }
-        return (try? StatedRoster(row: roster))?.entries.map(\.device) ?? []
     }
 
     // How the rows are found.
@@ -45,31 +40,7 @@ public struct ConversationRows: Sendable {
     static func watermarkKey(_ key: ConversationKey, _ device: DeviceID) -> [UInt8] { key.conversation.bytes + device.bytes }
 }
 
-/// The row of a conversation whose creator stated the roster. Interim.
-struct StatedRoster {
-    let creator: UserID
-    let entries: [RosterEntry]
-
-    init(creator: UserID, entries: [RosterEntry]) { (self.creator, self.entries) = (creator, entries) }
-
-    init(row: [UInt8]) throws(CodecError) {
-        var reader = ByteReader(row)
-        guard try reader.integer(UInt16.self) == 1 else { throw .badValue("the format of a conversation") }
-        creator = try reader.id()
-        entries = try reader.vector(max: Limits.rosterDevicesMax) { reader throws(CodecError) in try reader.rosterEntry() }
-        try reader.finish()
-    }
-
-    var row: [UInt8] {
-        var writer = ByteWriter()
-        writer.write(UInt16(1))
-        writer.write(creator)
-        writer.write(vector: entries) { $0.write($1) }
-        return writer.bytes
-    }
-}
-
-/// The row of a conversation that is an MLS group: what its group's row does not tell.
+/// The row of a conversation: what its group's row does not tell.
 struct FoundedConversation {
     let creator: UserID
     let founding: Digest
@@ -101,23 +72,16 @@ struct FoundedConversation {
 
 extension Conversation {
     init(key: ConversationKey, rows: ConversationRows) throws {
-        var welcomes: [SequenceNumber: UInt16] = [:]
-        if let row = rows.group {
-            let founded = try FoundedConversation(row: rows.roster)
-            let (follower, roster) = try rows.restored ?? GroupFollower.restored(row: row)
-            self.init(key: key, creator: founded.creator, roster: Roster(roster), group: follower, founding: founded.founding)
-            for item in founded.welcomes { welcomes[item.number] = item.parts }
-        } else {
-            let stated = try StatedRoster(row: rows.roster)
-            self.init(key: key, creator: stated.creator, roster: Roster(stated.entries))
-        }
+        let founded = try FoundedConversation(row: rows.founding)
+        let (follower, roster) = try rows.restored ?? GroupFollower.restored(row: rows.group)
+        self.init(key: key, creator: founded.creator, roster: Roster(roster), group: follower, founding: founded.founding)
+        let welcomes = Dictionary(founded.welcomes.map { ($0.number, $0.parts) }) { _, last in last }
         if let row = rows.head { try restoreHead(row: row) }
         for (device, row) in rows.watermarks { try restoreWatermark(device, row: row) }
         for bytes in rows.events { try restoreLine(bytes, welcomes: welcomes) }
     }
 
     var roomRow: [UInt8] {
-        guard group != nil else { return StatedRoster(creator: creator, entries: roster.entries).row }
         var founded = FoundedConversation(creator: creator, founding: founding)
         founded.welcomes = log.lines.filter { $0.parts > 0 }.map { ($0.number, $0.parts) }
         return founded.row

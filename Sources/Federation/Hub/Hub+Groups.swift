@@ -8,7 +8,7 @@ extension Hub {
     ) -> Outcome {
         let founding = Hash.blake2b(info)
         if let known = conversations[id] {
-            return known.creator == sender.user && known.group != nil && known.founding == founding
+            return known.creator == sender.user && known.founding == founding
                 ? .founded : .refused(Refusal(.conversationExists, "Another conversation has this id."))
         }
         if let obstacle = host.obstacle ?? host.refusal(sender) { return .refused(obstacle) }
@@ -55,7 +55,7 @@ extension Hub {
         let key = ConversationKey(hub: node, conversation: submission.conversation)
         defer { release(released, of: key, writes: &writes) }
         return with(submission.conversation) { conversation in
-            guard let group = conversation.group else { return .refused(.unknownConversation) }
+            let group = conversation.group
             let isIn = conversation.roster.contains(event.sender) || mayBeNew && conversation.roster.containsUser(event.sender.user)
             if let outcome = conversation.early(event, isOnRoster: isIn) { return outcome }
             if let refusal = group.staleness(of: event.epoch) { return .refused(refusal) }
@@ -77,10 +77,11 @@ extension Hub {
 
     /// What a device needs to rejoin: only for one whose user is in the conversation.
     package func parcel(_ id: ConversationID, for entry: RosterEntry) -> [AnswerPart]? {
-        guard let conversation = conversations[id], let follower = conversation.group, conversation.roster.containsUser(entry.user),
-            let group = try? follower.ready()
+        guard let conversation = conversations[id], conversation.roster.containsUser(entry.user),
+            let group = try? conversation.group.ready()
         else { return nil }
-        let parcel = GroupParcel(groupInfo: follower.info, tree: group.ratchetTree, head: conversation.head, chain: conversation.chain)
+        let parcel = GroupParcel(
+            groupInfo: conversation.group.info, tree: group.ratchetTree, head: conversation.head, chain: conversation.chain)
         let parts = AnswerPart.parts(of: parcel.encoded())
         return parts.isEmpty ? nil : parts
     }

@@ -4,28 +4,6 @@ internal import Vocabulary
 
 // Messages, and what every numbered event goes through.
 extension Hub {
-    /// Interim, until every conversation is an MLS group.
-    mutating func create(
-        _ id: ConversationID, roster stated: [RosterEntry], by sender: RosterEntry, host: HubHost, writes: inout [StoreWrite]
-    ) -> Outcome {
-        let roster = stated.sorted()
-        guard Set(roster.map(\.device)).count == roster.count, roster.contains(sender), roster.count <= Limits.rosterDevicesMax else {
-            return .refused(Refusal(.rosterInvalid, "The roster lacks its creator or names a device twice."))
-        }
-        if let known = conversations[id] {
-            return known.creator == sender.user && known.group == nil && known.roster.entries == roster
-                ? .founded : .refused(Refusal(.conversationExists, "Another conversation has this id."))
-        }
-        if let obstacle = host.obstacle { return .refused(obstacle) }
-        for entry in roster { if let refusal = host.refusal(entry) { return .refused(refusal) } }
-        var conversation = Conversation(
-            key: ConversationKey(hub: node, conversation: id), creator: sender.user, roster: Roster(roster))
-        conversation.lastUsed = nextUse()
-        writes.append(.put(.conversation, key: ConversationRows.key(conversation.key), value: conversation.roomRow))
-        insert(conversation)
-        return .founded
-    }
-
     mutating func application(
         _ submission: Submission, _ epoch: Epoch, _ payload: [UInt8], from sender: RosterEntry, host: HubHost, writes: inout [StoreWrite]
     ) -> Outcome {
@@ -33,12 +11,10 @@ extension Hub {
             message: submission.message, sender: sender, kind: .application, epoch: epoch, payload: payload)
         return with(submission.conversation) { conversation in
             if let outcome = conversation.early(event, isOnRoster: conversation.roster.contains(sender)) { return outcome }
-            if let group = conversation.group {
-                guard let outline = MessageOutline(privateMessage: payload), outline.kind == .application,
-                    outline.group.elementsEqual(conversation.groupID), outline.epoch == epoch.value
-                else { return .refused(Refusal(.handshakeInvalid, "The payload is no message of this conversation and epoch.")) }
-                if let refusal = group.staleness(of: epoch) { return .refused(refusal) }
-            }
+            guard let outline = MessageOutline(privateMessage: payload), outline.kind == .application,
+                outline.group.elementsEqual(conversation.groupID), outline.epoch == epoch.value
+            else { return .refused(Refusal(.handshakeInvalid, "The payload is no message of this conversation and epoch.")) }
+            if let refusal = conversation.group.staleness(of: epoch) { return .refused(refusal) }
             guard conversation.log.count < Limits.logEventsPerConversationMax else { return .refused(.logFull) }
             if let obstacle = host.obstacle { return .refused(obstacle) }
             let envelope = conversation.number(event, timeToLive: submission.timeToLive, host: host, writes: &writes)

@@ -94,7 +94,6 @@ package struct Hub: Sendable {
         _ submission: Submission, from sender: RosterEntry, host: HubHost, writes: inout [StoreWrite]
     ) -> Outcome {
         switch submission.kind {
-        case .create(let roster): create(submission.conversation, roster: roster, by: sender, host: host, writes: &writes)
         case .found(let info): found(submission.conversation, info, by: sender, host: host, writes: &writes)
         case .application(let epoch, let payload): application(submission, epoch, payload, from: sender, host: host, writes: &writes)
         case .commit(let bundle): commit(submission, bundle, from: sender, host: host, writes: &writes)
@@ -107,7 +106,7 @@ package struct Hub: Sendable {
     package func roster(of conversation: ConversationID) -> [RosterEntry] { conversations[conversation]?.roster.entries ?? [] }
     package func rosterCount(of conversation: ConversationID) -> Int { conversations[conversation]?.roster.count ?? 0 }
     package func userCount(of conversation: ConversationID) -> Int { conversations[conversation]?.roster.userCount ?? 0 }
-    package func epoch(of conversation: ConversationID) -> Epoch? { conversations[conversation]?.group?.epoch }
+    package func epoch(of conversation: ConversationID) -> Epoch? { conversations[conversation]?.group.epoch }
     package func head(of conversation: ConversationID) -> SequenceNumber? { conversations[conversation]?.head }
 
     package func contains(_ entry: RosterEntry, in conversation: ConversationID) -> Bool {

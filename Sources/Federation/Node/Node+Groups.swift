@@ -168,7 +168,7 @@ extension SubmissionKind {
     var isHandshake: Bool {
         switch self {
         case .found, .commit, .proposal: true
-        case .create, .application: false
+        case .application: false
         }
     }
 }

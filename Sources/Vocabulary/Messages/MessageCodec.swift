@@ -66,10 +66,8 @@ extension ByteWriter {
         write(submission.hub)
         write(submission.timeToLive)
         write(submission.order)
+        // 1 was a founding with a stated roster: not used again.
         switch submission.kind {
-        case .create(let roster):
-            write(UInt8(1))
-            write(vector: roster) { $0.write($1) }
         case .application(let epoch, let payload):
             write(UInt8(2))
             write(epoch)
@@ -142,7 +140,6 @@ extension ByteReader {
         let (timeToLive, order) = (try integer(UInt32.self), try counter(SequenceNumber.self).value)
         let kind: SubmissionKind
         switch try integer(UInt8.self) {
-        case 1: kind = .create(roster: try vector(max: Limits.rosterDevicesMax) { reader throws(CodecError) in try reader.rosterEntry() })
         case 2: kind = .application(epoch: try counter(), payload: Array(try opaque(max: Limits.payloadBytesMax)))
         case 3: kind = .found(groupInfo: Array(try opaque(max: Limits.groupInfoBytesMax)))
         case 4:

@@ -18,9 +18,6 @@ public struct RosterEntry: Hashable, Comparable, Sendable {
 
 /// What a device asks a hub to do.
 public enum SubmissionKind: Hashable, Sendable {
-    /// Found the conversation with this roster, which names the creator's devices too. Not an event: it gets no number.
-    /// The hub is the creator's home. Interim, until the roster is an MLS tree.
-    case create(roster: [RosterEntry])
     /// Found the conversation as an MLS group of the creator's device alone: a GroupInfo of epoch 0 with its tree. Not an event. The hub is
     /// the creator's home.
     case found(groupInfo: [UInt8])

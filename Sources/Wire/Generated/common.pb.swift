@@ -369,23 +369,6 @@ nonisolated struct ProtoLookupKey: Sendable {
   init() {}
 }
 
-/// A device in a conversation, and whose it is.
-nonisolated struct ProtoRosterEntry: Sendable {
-  // SwiftProtobuf.Message conformance is added in an extension below. See the
-  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
-  // methods supported on all messages.
-
-  /// 32
-  var user: Data = Data()
-
-  /// 32
-  var device: Data = Data()
-
-  var unknownFields = SwiftProtobuf.UnknownStorage()
-
-  init() {}
-}
-
 /// What a device asks a hub to do (docs/protocol/hub.md). A repeat carries the same values.
 nonisolated struct ProtoSubmission: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
@@ -405,14 +388,6 @@ nonisolated struct ProtoSubmission: Sendable {
   var timeToLive: UInt32 = 0
 
   var kind: ProtoSubmission.OneOf_Kind? = nil
-
-  var create: ProtoSubmission.Create {
-    get {
-      if case .create(let v)? = kind {return v}
-      return ProtoSubmission.Create()
-    }
-    set {kind = .create(newValue)}
-  }
 
   var application: ProtoSubmission.Application {
     get {
@@ -453,26 +428,11 @@ nonisolated struct ProtoSubmission: Sendable {
   var unknownFields = SwiftProtobuf.UnknownStorage()
 
   nonisolated enum OneOf_Kind: Equatable, Sendable {
-    case create(ProtoSubmission.Create)
     case application(ProtoSubmission.Application)
     case found(ProtoSubmission.FoundGroup)
     case commit(ProtoSubmission.Commit)
     case proposal(ProtoSubmission.Proposal)
 
-  }
-
-  /// Founds the conversation. Gets no number.
-  nonisolated struct Create: Sendable {
-    // SwiftProtobuf.Message conformance is added in an extension below. See the
-    // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
-    // methods supported on all messages.
-
-    /// at most 1000, the creator's own devices among them
-    var roster: [ProtoRosterEntry] = []
-
-    var unknownFields = SwiftProtobuf.UnknownStorage()
-
-    init() {}
   }
 
   /// A sealed message, given the next number.
@@ -1060,44 +1020,9 @@ nonisolated extension ProtoLookupKey: SwiftProtobuf.Message, SwiftProtobuf._Mess
   }
 }
 
-nonisolated extension ProtoRosterEntry: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
-  static let protoMessageName: String = _protobuf_package + ".RosterEntry"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}user\0\u{1}device\0")
-
-  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    while let fieldNumber = try decoder.nextFieldNumber() {
-      // The use of inline closures is to circumvent an issue where the compiler
-      // allocates stack space for every case branch when no optimizations are
-      // enabled. https://github.com/apple/swift-protobuf/issues/1034
-      switch fieldNumber {
-      case 1: try { try decoder.decodeSingularBytesField(value: &self.user) }()
-      case 2: try { try decoder.decodeSingularBytesField(value: &self.device) }()
-      default: break
-      }
-    }
-  }
-
-  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    if !self.user.isEmpty {
-      try visitor.visitSingularBytesField(value: self.user, fieldNumber: 1)
-    }
-    if !self.device.isEmpty {
-      try visitor.visitSingularBytesField(value: self.device, fieldNumber: 2)
-    }
-    try unknownFields.traverse(visitor: &visitor)
-  }
-
-  static func ==(lhs: ProtoRosterEntry, rhs: ProtoRosterEntry) -> Bool {
-    if lhs.user != rhs.user {return false}
-    if lhs.device != rhs.device {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
-}
-
 nonisolated extension ProtoSubmission: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   static let protoMessageName: String = _protobuf_package + ".Submission"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}message\0\u{1}conversation\0\u{1}hub\0\u{3}time_to_live\0\u{1}create\0\u{1}application\0\u{1}order\0\u{1}found\0\u{1}commit\0\u{1}proposal\0")
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}message\0\u{1}conversation\0\u{1}hub\0\u{3}time_to_live\0\u{2}\u{2}application\0\u{1}order\0\u{1}found\0\u{1}commit\0\u{1}proposal\0\u{b}create\0\u{c}\u{5}\u{1}")
 
   mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1109,19 +1034,6 @@ nonisolated extension ProtoSubmission: SwiftProtobuf.Message, SwiftProtobuf._Mes
       case 2: try { try decoder.decodeSingularBytesField(value: &self.conversation) }()
       case 3: try { try decoder.decodeSingularBytesField(value: &self.hub) }()
       case 4: try { try decoder.decodeSingularUInt32Field(value: &self.timeToLive) }()
-      case 5: try {
-        var v: ProtoSubmission.Create?
-        var hadOneofValue = false
-        if let current = self.kind {
-          hadOneofValue = true
-          if case .create(let m) = current {v = m}
-        }
-        try decoder.decodeSingularMessageField(value: &v)
-        if let v = v {
-          if hadOneofValue {try decoder.handleConflictingOneOf()}
-          self.kind = .create(v)
-        }
-      }()
       case 6: try {
         var v: ProtoSubmission.Application?
         var hadOneofValue = false
@@ -1197,17 +1109,9 @@ nonisolated extension ProtoSubmission: SwiftProtobuf.Message, SwiftProtobuf._Mes
     if self.timeToLive != 0 {
       try visitor.visitSingularUInt32Field(value: self.timeToLive, fieldNumber: 4)
     }
-    switch self.kind {
-    case .create?: try {
-      guard case .create(let v)? = self.kind else { preconditionFailure() }
-      try visitor.visitSingularMessageField(value: v, fieldNumber: 5)
-    }()
-    case .application?: try {
-      guard case .application(let v)? = self.kind else { preconditionFailure() }
+    try { if case .application(let v)? = self.kind {
       try visitor.visitSingularMessageField(value: v, fieldNumber: 6)
-    }()
-    default: break
-    }
+    } }()
     if self.order != 0 {
       try visitor.visitSingularUInt64Field(value: self.order, fieldNumber: 7)
     }
@@ -1236,36 +1140,6 @@ nonisolated extension ProtoSubmission: SwiftProtobuf.Message, SwiftProtobuf._Mes
     if lhs.timeToLive != rhs.timeToLive {return false}
     if lhs.kind != rhs.kind {return false}
     if lhs.order != rhs.order {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
-}
-
-nonisolated extension ProtoSubmission.Create: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
-  static let protoMessageName: String = ProtoSubmission.protoMessageName + ".Create"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}roster\0")
-
-  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    while let fieldNumber = try decoder.nextFieldNumber() {
-      // The use of inline closures is to circumvent an issue where the compiler
-      // allocates stack space for every case branch when no optimizations are
-      // enabled. https://github.com/apple/swift-protobuf/issues/1034
-      switch fieldNumber {
-      case 1: try { try decoder.decodeRepeatedMessageField(value: &self.roster) }()
-      default: break
-      }
-    }
-  }
-
-  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    if !self.roster.isEmpty {
-      try visitor.visitRepeatedMessageField(value: self.roster, fieldNumber: 1)
-    }
-    try unknownFields.traverse(visitor: &visitor)
-  }
-
-  static func ==(lhs: ProtoSubmission.Create, rhs: ProtoSubmission.Create) -> Bool {
-    if lhs.roster != rhs.roster {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

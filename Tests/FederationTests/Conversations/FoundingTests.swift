@@ -36,8 +36,7 @@ import Vocabulary
         #expect(anchorage.epoch == 1)
         var other = Sailor(anchorage.members[0].person, session: 1, seed: 9)
         try #expect(anchorage.refusals(anchorage.submit(other.found(anchorage.key), by: 0)).map(\.code) == [.conversationExists])
-        let stated = Submission.create(1, hub: anchorage.relay.id, [anchorage.members[0].person])
-        try #expect(anchorage.refusals(anchorage.submit(stated, by: 0)).map(\.code) == [.conversationExists])
+        try #expect(anchorage.refusals(anchorage.submit(submission, by: 1)).map(\.code) == [.conversationExists])
     }
 
     @Test func `the group's id is the hub's and the conversation's`() throws {

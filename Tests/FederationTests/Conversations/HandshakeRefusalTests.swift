@@ -175,15 +175,11 @@ import Vocabulary
         }
     }
 
-    @Test func `handshakes for a conversation that is stated, or not there`() throws {
+    @Test func `handshakes for a conversation that is not there`() throws {
         var anchorage = try Anchorage.group([0, 0])
-        try anchorage.relay.submit(.create(5, hub: anchorage.relay.id, [anchorage.members[0].person]), in: 1)
         let commit = try anchorage.members[0].commit([], message: 31)
-        for conversation in [UInt64(5), 6] {
-            let submission = Submission(
-                message: .numbered(31), conversation: .numbered(conversation), hub: anchorage.relay.id, kind: commit.kind)
-            try #expect(anchorage.refusals(anchorage.submit(submission, by: 0)).map(\.code) == [.unknownConversation])
-        }
+        let submission = Submission(message: .numbered(31), conversation: .numbered(6), hub: anchorage.relay.id, kind: commit.kind)
+        try #expect(anchorage.refusals(anchorage.submit(submission, by: 0)).map(\.code) == [.unknownConversation])
     }
 
     @Test func `a member whose devices are partly removed by another`() throws {

@@ -82,7 +82,6 @@ import Vocabulary
 
     private func mutated(_ kind: SubmissionKind, using random: inout SeededGenerator) -> SubmissionKind {
         switch kind {
-        case .create: return kind
         case .found(let info): return .found(groupInfo: mutated(info, using: &random))
         case .application(let epoch, let payload): return .application(epoch: epoch, payload: mutated(payload, using: &random))
         case .proposal(let epoch, let message): return .proposal(epoch: epoch, message: mutated(message, using: &random))

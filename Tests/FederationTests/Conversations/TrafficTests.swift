@@ -204,28 +204,19 @@ import Vocabulary
 
     @Test func `conversations that were not used for long leave memory, and come back`() throws {
         var hub = Hub(node: Coast.id(0))
-        let entry = try Coast.person
-        let host = HubHost(wall: 0, upTime: 0, obstacle: nil, refusal: { _ in nil }, isGone: { _ in false })
+        var coast = Coast(nodes: 1)
+        var founder = Sailor(try coast.person("somebody", at: 0), session: 1, seed: 4)
+        let host = HubHost(wall: Coast.wall.seconds, upTime: 0, obstacle: nil, refusal: { _ in nil }, isGone: { _ in false })
         var writes: [StoreWrite] = []
         for index in UInt64(0)..<20 {
-            let create = Submission(
-                message: .numbered(index), conversation: .numbered(index), hub: Coast.id(0), kind: .create(roster: [entry]))
-            _ = hub.submit(create, from: entry, host: host, writes: &writes)
+            let founding = try founder.found(ConversationKey(hub: Coast.id(0), conversation: .numbered(index)))
+            _ = hub.submit(founding, from: founder.entry, host: host, writes: &writes)
         }
         hub.evict(conversationsMax: 10)
         #expect(!hub.isResident(.numbered(0)) && hub.isResident(.numbered(19)))
         #expect((0..<20).count { hub.isResident(.numbered($0)) } == 15)
         hub.evict(conversationsMax: 100, bytesMax: 1)
         #expect(hub.isResident(.numbered(19)))
-    }
-}
-
-extension Coast {
-    static var person: RosterEntry {
-        get throws {
-            var coast = Coast(nodes: 1)
-            return try coast.person("somebody", at: 0).entry
-        }
     }
 }
 

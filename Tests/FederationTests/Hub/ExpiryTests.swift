@@ -7,13 +7,20 @@ private struct Room {
     let alice, bob: Person
     var relay: Relay
 
-    /// Bob is away.
+    /// Both have the commit that added Bob, who is away since.
     init() throws {
         var coast = Coast(nodes: 1)
         (alice, bob) = (try coast.person("alice", at: 0), try coast.person("bob", at: 0))
         relay = try coast.relay(0)
         try relay.signIn(alice, as: 1)
-        try relay.submit(.create(1, hub: relay.id, [alice, bob]), in: 1)
+        try relay.signIn(bob, as: 9)
+        let founding = try relay.found(1, [alice, bob], in: 1)
+        let chain = try #require(founding.acceptances(to: 1).first?.chain)
+        for (person, session) in [(alice, UInt64(1)), (bob, 9)] {
+            let position = try #require(founding.entries(to: session).last?.position)
+            try relay.acknowledge(position, [person.watermark(relay.key(1), through: 1, chain: chain)], in: session)
+        }
+        try relay.step(.sessionClosed(SessionID(9)))
     }
 
     /// Waits without falling silent, as a client does.
@@ -50,16 +57,16 @@ private struct Room {
         _ = try room.say(1, timeToLive: 60)
         _ = try room.say(2, timeToLive: 3_600)
         _ = try room.wait(.seconds(100))
-        try #expect(room.relay.signIn(room.bob, as: 2).events(to: 2).map(\.number) == [2])
+        try #expect(room.relay.signIn(room.bob, as: 2).events(to: 2).map(\.number) == [3])
         let third = try room.say(3, timeToLive: 60)
-        #expect(third.events(to: 2).map(\.number) == [3])
+        #expect(third.events(to: 2).map(\.number) == [4])
     }
 
     @Test func `a message that another user's device has does not fail when its time ends`() throws {
         var room = try Room()
         _ = try room.say(1, timeToLive: 60)
         let event = try #require(try room.relay.signIn(room.bob, as: 2).events(to: 2).first)
-        try room.relay.acknowledge(0, [room.bob.watermark(room.relay.key(1), through: 1, chain: event.chain)], in: 2)
+        try room.relay.acknowledge(0, [room.bob.watermark(room.relay.key(1), through: event.number, chain: event.chain)], in: 2)
         try #expect(room.wait(.seconds(200)).failures(to: 1).isEmpty)
         try #expect(room.relay.store.heldEvents(room.relay.key(1)).isEmpty)
     }
@@ -92,7 +99,7 @@ private struct Room {
         _ = try room.say(2, timeToLive: 10)
         try #expect(room.wait(.seconds(100)).failures(to: 1).isEmpty)
         // Either its sender hears of it or the recipient gets it.
-        try #expect(room.relay.signIn(room.bob, as: 2).events(to: 2).map(\.number) == [1, 2])
+        try #expect(room.relay.signIn(room.bob, as: 2).events(to: 2).map(\.number) == [2, 3])
     }
 
     @Test func `a conversation that sleeps on disk is found when its message expires`() throws {
@@ -105,16 +112,11 @@ private struct Room {
 
     @Test func `a page of expired messages larger than the window does not stop the queue`() throws {
         var room = try Room()
-        let large = [UInt8](repeating: 5, count: Limits.payloadBytesMax)
-        for index in UInt64(1)...40 {
-            let submission = Submission(
-                message: .numbered(index), conversation: .numbered(1), hub: room.relay.id, kind: .application(epoch: 0, payload: large),
-                timeToLive: 60)
-            try room.relay.submit(submission, in: 1)
-        }
+        let large = String(repeating: "x", count: Limits.payloadBytesMax - 256)
+        for index in UInt64(1)...40 { try room.relay.submit(.say(large, index, hub: room.relay.id, timeToLive: 60), in: 1) }
         _ = try room.say(41, timeToLive: 3_600)
         // Expired by the clock, and no sweep has come yet.
         room.relay.now = room.relay.now + .seconds(61)
-        try #expect(room.relay.signIn(room.bob, as: 2).events(to: 2).map(\.number) == [41])
+        try #expect(room.relay.signIn(room.bob, as: 2).events(to: 2).map(\.number) == [42])
     }
 }

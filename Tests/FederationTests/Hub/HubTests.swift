@@ -3,7 +3,7 @@ import Federation
 import Testing
 import Vocabulary
 
-/// Alice and Bob at the hub itself, with a conversation of theirs.
+/// Alice and Bob at the hub itself, with a conversation of theirs: number 1 is the commit that added Bob.
 private struct Room {
     let alice, bob, carol: Person
     var relay: Relay
@@ -14,8 +14,10 @@ private struct Room {
         relay = try coast.relay(0)
         try relay.signIn(alice, as: 1)
         try relay.signIn(bob, as: 2)
-        try relay.submit(.create(1, hub: relay.id, [alice, bob]), in: 1)
+        try relay.found(1, [alice, bob], in: 1)
     }
+
+    func payload(_ text: String) -> [UInt8] { Submission.payload(text, relay.key(1)) }
 
     mutating func say(_ text: String, _ message: UInt64, in session: UInt64 = 1, timeToLive: UInt32 = 0) throws -> [NodeEffect] {
         try relay.submit(.say(text, message, hub: relay.id, timeToLive: timeToLive), in: session)
@@ -25,14 +27,19 @@ private struct Room {
 @Suite struct HubTests {
     @Test func `numbers are without gaps and every event carries the chain as documented`() throws {
         var room = try Room()
-        var chain = Chain.start(room.relay.key(1))
-        for index in UInt64(1)...20 {
+        let stored = try #require(try room.relay.store.heldEvents(room.relay.key(1)).first)
+        let commit = try StoredEvent(decoding: stored.bytes).envelope
+        var chain = Chain.next(
+            after: Chain.start(room.relay.key(1)), number: 1, sender: room.alice.entry, message: .numbered(1_001), kind: .commit, epoch: 0,
+            payload: commit.payload)
+        #expect(commit.number == 1 && commit.chain == chain)
+        for index in UInt64(2)...20 {
             let isAlice = index % 3 != 0
             let effects = try room.say("text \(index)", index, in: isAlice ? 1 : 2)
             let sender = isAlice ? room.alice : room.bob
             chain = Chain.next(
                 after: chain, number: SequenceNumber(unchecked: index), sender: sender.entry, message: .numbered(index), kind: .application,
-                epoch: 0, payload: Array("text \(index)".utf8))
+                epoch: 1, payload: room.payload("text \(index)"))
             let event = effects.events(to: isAlice ? 2 : 1).first
             let acceptance = effects.acceptances(to: isAlice ? 1 : 2).first
             #expect(event?.number.value == index && event?.chain == chain && event?.sender == sender.entry)
@@ -53,7 +60,7 @@ private struct Room {
         let repeated = try room.say("hello", 1)
         #expect(repeated.frames(to: 1) == [.sent(.numbered(1))])
         #expect(repeated.events(to: 2).isEmpty && repeated.storedEvents == 0)
-        try #expect(room.say("next", 2).acceptances(to: 1).map(\.number) == [2])
+        try #expect(room.say("next", 2).acceptances(to: 1).map(\.number) == [3])
     }
 
     @Test func `another payload or another sender under one message id is refused`() throws {
@@ -75,30 +82,6 @@ private struct Room {
         try #expect(room.relay.submit(.say("x", 1, in: 9, hub: room.relay.id), in: 1).refusals(to: 1) == [.unknownConversation])
     }
 
-    @Test func `a creation may be repeated, in another order too, but not changed`() throws {
-        var room = try Room()
-        let hub = room.relay.id
-        try #expect(room.relay.submit(.create(1, hub: hub, [room.bob, room.alice]), in: 1).frames(to: 1) == [.sent(.numbered(1_000))])
-        try #expect(room.relay.submit(.create(1, hub: hub, [room.alice]), in: 1).refusals(to: 1) == [.conversationExists])
-        try #expect(room.relay.submit(.create(1, hub: hub, [room.alice, room.bob]), in: 2).refusals(to: 2) == [.conversationExists])
-        try #expect(room.say("still there", 1).acceptances(to: 1).count == 1)
-    }
-
-    @Test func `a roster must hold its creator, no device twice, and only known users with their own devices`() throws {
-        var room = try Room()
-        let (hub, alice, bob) = (room.relay.id, room.alice, room.bob)
-        try #expect(room.relay.submit(.create(2, hub: hub, [bob]), in: 1).refusals(to: 1) == [.rosterInvalid])
-        try #expect(room.relay.submit(.create(2, hub: hub, [alice, bob, bob]), in: 1).refusals(to: 1) == [.rosterInvalid])
-        func create(_ entry: RosterEntry) -> Submission {
-            Submission(message: .numbered(5), conversation: .numbered(2), hub: hub, kind: .create(roster: [alice.entry, entry]))
-        }
-        let swapped = create(RosterEntry(user: bob.id, device: room.carol.deviceID))
-        try #expect(room.relay.submit(swapped, in: 1).refusals(to: 1) == [.rosterInvalid])
-        let stranger = create(RosterEntry(user: UserID(raw: room.carol.deviceID.raw), device: room.carol.deviceID))
-        try #expect(room.relay.submit(stranger, in: 1).refusals(to: 1) == [.unknownUser])
-        try #expect(room.relay.submit(.create(2, hub: hub, [alice, bob]), in: 1).refusals(to: 1) == [])
-    }
-
     @Test func `a conversation that was loaded from disk goes on with number and chain and knows repeats`() throws {
         var room = try Room()
         _ = try room.say("one", 1)
@@ -110,34 +93,33 @@ private struct Room {
         try #expect(room.say("other", 2, in: 11).refusals(to: 11) == [.messageIdReused])
         let three = try room.say("three", 3, in: 11)
         let chain = Chain.next(
-            after: try #require(two.events(to: 2).first?.chain), number: 3, sender: room.alice.entry, message: .numbered(3),
-            kind: .application,
-            epoch: 0, payload: Array("three".utf8))
-        #expect(three.events(to: 12).map(\.number) == [3] && three.events(to: 12).map(\.chain) == [chain])
+            after: try #require(two.events(to: 2).first?.chain), number: 4, sender: room.alice.entry, message: .numbered(3),
+            kind: .application, epoch: 1, payload: room.payload("three"))
+        #expect(three.events(to: 12).map(\.number) == [4] && three.events(to: 12).map(\.chain) == [chain])
     }
 
     @Test func `number and chain go on also when every event was delivered and forgotten`() throws {
         var room = try Room()
         let event = try #require(try room.say("one", 1).events(to: 2).first)
         for (person, session) in [(room.alice, UInt64(1)), (room.bob, 2)] {
-            try room.relay.acknowledge(0, [person.watermark(room.relay.key(1), through: 1, chain: event.chain)], in: session)
+            try room.relay.acknowledge(0, [person.watermark(room.relay.key(1), through: 2, chain: event.chain)], in: session)
         }
         try #expect(room.relay.store.heldEvents(room.relay.key(1)).isEmpty)
         try room.relay.restart()
         try room.relay.signIn(room.alice, as: 11)
         let acceptance = try room.say("two", 2, in: 11).acceptances(to: 11).last
-        #expect(acceptance?.number == 2)
+        #expect(acceptance?.number == 3)
         #expect(
             acceptance?.chain
                 == Chain.next(
-                    after: event.chain, number: 2, sender: room.alice.entry, message: .numbered(2), kind: .application, epoch: 0,
-                    payload: Array("two".utf8)))
+                    after: event.chain, number: 3, sender: room.alice.entry, message: .numbered(2), kind: .application, epoch: 1,
+                    payload: room.payload("two")))
     }
 
     @Test func `damaged rows leave a conversation unknown and stop nothing`() throws {
         var hub = Hub(node: Coast.id(0))
         #expect(throws: CodecError.self) {
-            try hub.load(.numbered(1), rows: ConversationRows(roster: [0, 1, 2], head: nil, watermarks: [], events: []))
+            try hub.load(.numbered(1), rows: ConversationRows(founding: [0, 1, 2], group: [], head: nil, watermarks: [], events: []))
         }
         #expect(!hub.isResident(.numbered(1)))
     }

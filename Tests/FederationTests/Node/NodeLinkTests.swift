@@ -198,7 +198,7 @@ extension [LinkFrame] {
     @Test func `a submission is taken from the sender's home alone, and a refusal goes back through the queue`() throws {
         var station = try Station()
         try station.relay.signIn(station.alice, as: 5)
-        try station.relay.submit(.create(1, hub: station.relay.id, [station.alice, station.dora]), in: 5)
+        try station.relay.found(1, [station.alice, station.dora], in: 5)
         try station.relay.link(1, to: station.peer)
         try station.relay.link(2, to: Coast.id(2))
         let submission = Submission.say("hi", 4, hub: station.relay.id)
@@ -225,7 +225,7 @@ extension [LinkFrame] {
     @Test func `a recipient's home may fail a message, a node with nobody in the conversation may not`() throws {
         var station = try Station()
         try station.relay.signIn(station.alice, as: 5)
-        try station.relay.submit(.create(1, hub: station.relay.id, [station.alice, station.dora]), in: 5)
+        try station.relay.found(1, [station.alice, station.dora], in: 5)
         try station.relay.link(1, to: station.peer)
         try station.relay.link(2, to: Coast.id(2))
         try station.relay.submit(.say("hi", 1, hub: station.relay.id), in: 5)
@@ -243,12 +243,12 @@ extension [LinkFrame] {
         var relay = try coast.relay(0)
         try relay.signIn(alice, as: 5)
         try relay.link(1, to: Coast.id(1))
-        try relay.submit(.create(1, hub: relay.id, [alice] + others), in: 5)
+        try relay.found(1, [alice] + others, in: 5)
         let items = try relay.submit(.say("hi", 1, hub: relay.id), in: 5).items(on: 1)
         guard case .event(let envelope, let recipients)? = items.first, items.count == 1 else {
             return #expect(Bool(false), "\(items.count)")
         }
-        #expect(envelope.number == 1 && Set(recipients) == Set(others.map(\.deviceID)))
+        #expect(envelope.number == 2 && Set(recipients) == Set(others.map(\.deviceID)))
     }
 
     @Test func `a full queue at a recipient's home fails the message and keeps no bytes of it`() throws {

@@ -1,5 +1,6 @@
 import Cryptography
 import Federation
+import MLS
 import Simulation
 import Vocabulary
 
@@ -186,17 +187,44 @@ extension Person {
     }
 }
 
+extension Relay {
+    /// Founds a conversation: the first of these people is in the session, and adds the others by a commit, which has number 1 and ends
+    /// epoch 0.
+    @discardableResult
+    mutating func found(_ conversation: UInt64, _ people: [Person], in session: UInt64) throws -> [NodeEffect] {
+        guard let first = people.first else { return [] }
+        var founder = Sailor(first, session: session, seed: 1_000 + conversation)
+        let effects = try submit(founder.found(key(conversation), message: 1_000), in: session)
+        guard people.count > 1 else { return effects }
+        let additions = try people.dropFirst().enumerated().map { index, person in
+            var sailor = Sailor(person, session: 0, seed: 2_000 + UInt64(index))
+            return Proposal.add(try sailor.package())
+        }
+        return effects + (try submit(founder.commit(additions, message: 1_001), in: session))
+    }
+}
+
 extension Submission {
-    static func create(_ conversation: UInt64, hub: NodeID, _ people: [Person], message: UInt64 = 1_000) -> Submission {
-        Submission(message: .numbered(message), conversation: .numbered(conversation), hub: hub, kind: .create(roster: people.map(\.entry)))
+    /// A message as hubs see it: a PrivateMessage of the conversation and epoch, with something in it that only members could judge.
+    static func say(
+        _ text: String, _ message: UInt64, in conversation: UInt64 = 1, hub: NodeID, epoch: Epoch = 1, timeToLive: UInt32 = 0
+    ) -> Submission {
+        let key = ConversationKey(hub: hub, conversation: .numbered(conversation))
+        return Submission(
+            message: .numbered(message), conversation: key.conversation, hub: hub,
+            kind: .application(epoch: epoch, payload: payload(text, key, epoch: epoch)), timeToLive: timeToLive)
     }
 
-    static func say(
-        _ text: String, _ message: UInt64, in conversation: UInt64 = 1, hub: NodeID, timeToLive: UInt32 = 0
-    ) -> Submission {
-        Submission(
-            message: .numbered(message), conversation: .numbered(conversation), hub: hub,
-            kind: .application(epoch: 0, payload: Array(text.utf8)), timeToLive: timeToLive)
+    static func payload(_ text: String, _ key: ConversationKey, epoch: Epoch = 1) -> [UInt8] {
+        var writer = ByteWriter()
+        writer.write(UInt16(1))
+        writer.write(WireFormat.privateMessage)
+        writer.write(opaque: key.groupID)
+        writer.write(epoch)
+        writer.write(ContentType.application.rawValue)
+        // Authenticated data, sender data, ciphertext.
+        for bytes in [[], [UInt8](repeating: 1, count: 28), Array(text.utf8)] { writer.write(opaque: bytes) }
+        return writer.bytes
     }
 }
 

@@ -108,15 +108,15 @@ private struct Door {
         #expect(second.closing(1) == .replacedByNewerSession && second.closing(2) == nil)
         // The older one's end comes late and takes nothing away.
         try door.relay.step(.sessionClosed(SessionID(1)))
-        try door.relay.submit(.create(1, hub: door.relay.id, [door.alice]), in: 2)
-        try #expect(door.relay.submit(.say("x", 1, hub: door.relay.id), in: 2).acceptances(to: 2).count == 1)
+        try door.relay.found(1, [door.alice], in: 2)
+        try #expect(door.relay.submit(.say("x", 1, hub: door.relay.id, epoch: 0), in: 2).acceptances(to: 2).count == 1)
     }
 
     @Test func `a replaced session is not served any more`() throws {
         var door = try Door()
         try door.relay.signIn(door.alice, as: 1)
         try door.relay.signIn(door.alice, as: 2)
-        let effects = try door.relay.submit(.create(1, hub: door.relay.id, [door.alice]), in: 1)
+        let effects = try door.relay.found(1, [door.alice], in: 1)
         #expect(effects.frames(to: 1).isEmpty && effects.writes.isEmpty)
     }
 
@@ -127,7 +127,7 @@ private struct Door {
         _ = try door.hello(2)
         try #expect(door.say(.hello(versions: .current, nonce: Relay.nonce), 2).closing(2) == .badFrame)
         _ = try door.hello(3)
-        try #expect(door.relay.submit(.create(1, hub: door.relay.id, [door.alice]), in: 3).closing(3) == .badFrame)
+        try #expect(door.relay.found(1, [door.alice], in: 3).closing(3) == .badFrame)
         try door.relay.signIn(door.alice, as: 4)
         let proof = door.alice.proof(node: door.relay.id, nodeNonce: Relay.nonce)
         try #expect(door.say(.authenticate(proof), 4).closing(4) == .badFrame)
@@ -167,10 +167,10 @@ private struct Door {
         let burst = Int(Limits.requestBurst)
         let pings = try door.relay.batch((0..<burst).map { .sessionFrame(session, .ping(UInt64($0))) })
         #expect(pings.frames(to: 1).count == burst)
-        let over = try door.relay.submit(.create(1, hub: door.relay.id, [door.alice]), in: 1)
+        let over = try door.relay.found(1, [door.alice], in: 1)
         #expect(over.refusals(to: 1) == [.rateLimited] && over.closing(1) == nil)
         door.relay.now = door.relay.now + .seconds(1)
-        try #expect(door.relay.submit(.create(1, hub: door.relay.id, [door.alice]), in: 1).refusals(to: 1).isEmpty)
+        try #expect(door.relay.found(1, [door.alice], in: 1).refusals(to: 1).isEmpty)
         let more = try door.relay.batch((0..<burst).map { .sessionFrame(session, .ping(UInt64($0))) })
         #expect(more.closing(1) == .rateLimited)
     }

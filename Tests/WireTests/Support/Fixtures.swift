@@ -16,9 +16,6 @@ enum Fixture {
     static let payload = [UInt8]((0..<40).map { $0 &* 7 })
     static let application = Submission(
         message: id16(0xe1), conversation: id16(0xc1), hub: id32(0xa1), kind: .application(epoch: 3, payload: payload), timeToLive: 3600)
-    static let create = Submission(
-        message: id16(0xe2), conversation: id16(0xc1), hub: id32(0xa1),
-        kind: .create(roster: [sender, RosterEntry(user: id32(0xb2), device: id32(0xd2))]))
     static let envelope = Envelope(
         key: key, number: 7, sender: sender, message: id16(0xe1), kind: .application, epoch: 3, payload: payload, chain: id32(0xf1))
     static let acceptance = Acceptance(key: key, number: 7, message: id16(0xe1), chain: id32(0xf1))
@@ -39,7 +36,7 @@ enum Fixture {
             .authenticate(Authentication(user: id32(0xb1), device: id32(0xd1), signature: signature(0x91))),
             .register(RequestID(5), secret: [1, 2, 3], user: id32(0xb1), handle: try Handle("alice")),
             .publish(RequestID(.max), unconsented), .publish(RequestID(6), record),
-            .submit(application), .submit(create),
+            .submit(application),
             .acknowledge(through: 12, watermarks: [watermark, watermark]),
             .acknowledge(through: QueuePosition(unchecked: counterMax), watermarks: []),
             .lookup(RequestID(0), .address(try Address("bob@chat.example.org"))), .lookup(RequestID(2), .user(id32(0xb2))),
@@ -67,7 +64,7 @@ enum Fixture {
     static func link() throws -> [LinkFrame] {
         [
             .hello(versions: VersionRange(lowest: 1, highest: 9), federation: id32(0xfa), readThrough: 3, statements: id32(0xf2)),
-            .entry(1, .submission(application, sender: sender)), .entry(2, .submission(create, sender: sender)),
+            .entry(1, .submission(application, sender: sender)),
             .entry(3, .event(envelope, recipients: [id32(0xd1), id32(0xd2)])), .entry(4, .accepted(acceptance, device: id32(0xd1))),
             .entry(5, .failed(failure, device: id32(0xd1))), .entry(6, .watermark(watermark)),
             .entry(7, .receipt(watermark, devices: [id32(0xd1)])), .entry(8, .receipt(watermark, devices: [])),
