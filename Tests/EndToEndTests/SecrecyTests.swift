@@ -77,7 +77,10 @@ extension EndToEnd {
                     _ = try alice.receive()
                     return try alice.history(with: bob).first?.isDelivered == true
                 }
-                try eventually("no node holds it") { try nodes.allSatisfy { try $0.status.number("queuedMessages") == 0 } }
+                try eventually("no node holds it, nor the keys and receipts that follow it") {
+                    for user in [bob, alice] { _ = try user.receive() }
+                    return try nodes.allSatisfy { try $0.status.number("queuedMessages") == 0 }
+                }
                 for node in nodes { try node.stop() }
                 for node in nodes { #expect(Self.finds(traces + people, in: Self.files(node.folder)) == []) }
                 for user in [alice, bob] {
