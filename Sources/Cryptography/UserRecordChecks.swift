@@ -60,7 +60,8 @@ public enum Chain {
         payload: [UInt8]
     ) -> Digest {
         next(
-            after: previous, number: number, sender: sender, message: message, kind: kind, epoch: epoch, payloadDigest: Hash.blake2b(payload))
+            after: previous, number: number, sender: sender, message: message, kind: kind, epoch: epoch,
+            payloadDigest: Hash.blake2b(payload))
     }
 
     public static func next(

@@ -145,8 +145,8 @@ extension Device {
         if let mine = groups[one.id], mine.isActive, info.context.epoch < mine.epoch {
             throw .wrongEpoch(sent: info.context.epoch, current: mine.epoch)
         }
-        let public_ = try PublicGroup(parcel.groupInfo, tree: parcel.tree, host: host)
-        let old = public_.members.first { MemberLeaf.entry(of: $0.leaf) == account.entry }?.index
+        let outline = try PublicGroup(parcel.groupInfo, tree: parcel.tree, host: host)
+        let old = outline.members.first { MemberLeaf.entry(of: $0.leaf) == account.entry }?.index
         let message = MessageID.random(using: &random)
         let binding = MessageBinding(message: message, head: parcel.head, chain: parcel.chain)
         let join = try Group.joinExternally(

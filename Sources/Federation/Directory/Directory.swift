@@ -108,7 +108,8 @@ public struct Directory: Core {
         case .equivocation(let first, let second): received(proof: first, second, from: peer)
         case .lookup(let request, let key): answer(request, key, to: peer)
         case .found(let request, let record): received(answer: record, to: request, from: peer)
-        case .hello, .entry, .acknowledge, .join, .admitted, .statements, .statementsDigest, .liveness, .goodbye, .claimKeyPackages, .keyPackages,
+        case .hello, .entry, .acknowledge, .join, .admitted, .statements, .statementsDigest, .liveness, .goodbye, .claimKeyPackages,
+            .keyPackages,
             .fetchGroup, .group, .refusedRequest, .refetch, .signal, .presenceWanted, .presenceUnwanted, .presence:
             break
         }
