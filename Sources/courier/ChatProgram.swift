@@ -13,7 +13,7 @@ struct ChatProgram: AsyncParsableCommand {
               courier chat --profile work
               NO_COLOR=1 courier chat
 
-            Enter sends, Tab shows the next conversation, /open ADDRESS begins one, /help shows all commands and keys, Control-C ends.
+            Enter sends, Tab shows the next conversation, /open ADDRESS begins one, /help shows all commands and keys, Ctrl-C ends.
             What is on the screen counts as read. While it runs, other commands on the same profile are carried out by it.
             The terminal is left as it was found, whatever ends the program.
             """)

@@ -225,7 +225,12 @@ struct ContactCommand: AsyncParsableCommand {
     struct Unblock: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Lifts a block.",
-            discussion: "Examples:\n  courier contact unblock bob@tower\n\nThe conversation begins anew with the next message.")
+            discussion: """
+                Examples:
+                  courier contact unblock bob@tower
+
+                The conversation goes on from where it stands then; what was written to you meanwhile is lost, and its sender hears so.
+                """)
         @Argument var address: String
         @Flag(help: "One JSON object.") var json = false
         @OptionGroup var options: ProfileOptions

@@ -49,7 +49,7 @@ struct ShowPresence: AsyncParsableCommand {
               courier presence bob@tower
               courier presence bob@tower --follow
 
-            online, last seen (to the minute), or not shared: only those whom a user has written to can see it, and the user may switch it off.
+            online, last seen (to the minute), or not shared: those can see it to whom the user has written after accepting them; last seen may be switched off.
             """)
     @Argument(help: "The contact's address.") var address: String
     @Flag(help: "Go on showing changes, until SIGINT or SIGTERM.") var follow = false

@@ -43,7 +43,7 @@ final class LoadUser: @unchecked Sendable {
     init(index: Int, link: InvitationLink, tls: NIOSSLContext, loop: any EventLoop, seed: UInt64) throws {
         (self.loop, self.tls) = (loop, tls)
         source = "127.0.1.\(1 + index % 32)"
-        random = SeededGenerator(seed: seed &+ UInt64(index) &* 0x9e37_79b9_7f4a_7c15)
+        random = SeededGenerator(seed: seed &+ UInt64(index) &* 0xd134_2543_de82_ef95)
         account = Account(link: link, handle: try Handle("user-\(index)"), using: &random)
     }
 
