@@ -127,7 +127,8 @@ import Vocabulary
     }
 
     /// Two members write in turns while the hub lies to the third, who then writes as well.
-    private func run(_ lie: Liar.Lie, seed: UInt64) throws -> (alarms: [[Alarm]], flow: GroupFlow) {
+    /// - Parameter commits: whether the first event that is lied about is a commit.
+    private func run(_ lie: Liar.Lie, seed: UInt64, commits: Bool = false) throws -> (alarms: [[Alarm]], flow: GroupFlow) {
         var flow = try GroupFlow(users: 3, nodes: 2, seed: seed)
         flow.send(by: 0)
         flow.send(by: 2)
@@ -137,6 +138,10 @@ import Vocabulary
         let liar = Liar(lie, to: flow.users[1], after: head)
         // So that the liar knows what the victim heard last.
         flow.world.lie = { liar.tell($0, $1) }
+        if commits {
+            flow.wish(.rename(flow.id, "renamed"), by: 0)
+            try flow.world.run(for: .seconds(1))
+        }
         for round in 0..<4 {
             flow.send(by: round % 2 * 2)
             try flow.world.run(for: .seconds(1))
@@ -156,6 +161,13 @@ import Vocabulary
     @Test func `a dropped message is noticed at the next one`() throws {
         let (alarms, _) = try run(.drop, seed: 801)
         #expect(!alarms[1].isEmpty, "\(alarms)")
+    }
+
+    @Test(arguments: [Liar.Lie.drop, .gap]) func `a commit that is held back is noticed`(lie: Liar.Lie) throws {
+        let (alarms, flow) = try run(lie, seed: 808, commits: true)
+        #expect(!alarms[1].isEmpty, "\(alarms)")
+        let texts = flow.world.history(flow.users[1]).compactMap { if case .incoming(let text) = $0.body { text } else { nil } }
+        #expect(Set(texts).count == texts.count)
     }
 
     @Test func `swapped messages are noticed`() throws {
