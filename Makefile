@@ -2,7 +2,7 @@
 SWIFT_FLAGS := -c release
 BIN := .build/release
 
-.PHONY: demo test build check bench clean
+.PHONY: demo test build check bench fuzz clean
 
 demo: setup
 	swift build $(SWIFT_FLAGS) --product posthouse
@@ -20,6 +20,14 @@ bench: setup
 	swift build $(SWIFT_FLAGS) --product posthouse
 	swift build $(SWIFT_FLAGS) --product workbench
 	scripts/bench
+
+# libFuzzer on what a group is fed, for FUZZ_SECONDS; built apart, since the sanitizer changes everything.
+FUZZ_SECONDS := 60
+fuzz: setup
+	POSTHOUSE_FUZZ=1 swift build $(SWIFT_FLAGS) --sanitize fuzzer --scratch-path .build/fuzz --product mls-fuzzer
+	mkdir -p .build/fuzz/corpus
+	MLS_FUZZ_SEEDS=.build/fuzz/corpus .build/fuzz/release/mls-fuzzer -runs=1 .build/fuzz/corpus
+	.build/fuzz/release/mls-fuzzer -max_len=16384 -max_total_time=$(FUZZ_SECONDS) .build/fuzz/corpus
 
 build: setup
 	swift build $(SWIFT_FLAGS)
