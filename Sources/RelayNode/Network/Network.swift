@@ -45,16 +45,19 @@ package final class Network: Sendable {
         return listener
     }
 
+    /// Where who gives the orders may live: what it orders for connections there costs no wake-up.
+    var coreLoop: (any EventLoop)? { states.first?.loop }
+
     package var counts: NetworkCounts { shared.counters.counts(inflow: shared.inflow) }
 
     // MARK: Orders
 
-    /// Wakes each event loop once and flushes each connection once.
+    /// Wakes each other event loop once and flushes each connection once. One caller's batches are performed in order.
     package func perform(_ batch: NetworkBatch) {
         guard !isStopped.load(ordering: .relaxed) else { return }
         for (index, orders) in batch.orders.enumerated() where !orders.isEmpty && index < states.count {
             let state = states[index]
-            state.loop.execute { state.perform(orders) }
+            if state.loop.inEventLoop { state.perform(orders) } else { state.loop.execute { state.perform(orders) } }
         }
         if batch.processedBytes > 0, shared.inflow.release(batch.processedBytes) {
             for state in states { state.loop.execute { state.readAgain() } }

@@ -1,15 +1,13 @@
 internal import Federation
-internal import Foundation
+internal import Synchronization
 internal import Vocabulary
 
-/// What waits for the writer: filled by event loops, emptied by one thread. Its bound is the network's: a connection whose frames are not
+/// What waits for the writer: filled by event loops, emptied by the writer's. Its bound is the network's: a connection whose frames are not
 /// processed is not read (`Limits.unprocessedBytesMax`).
-///
-/// `@unchecked`: every access holds `condition`.
-final class Inbox: @unchecked Sendable {
+final class Inbox: Sendable {
     /// One input, and whose credit to give back once it is dealt with.
-    struct Item {
-        enum Source {
+    struct Item: Sendable {
+        enum Source: Sendable {
             case session(SessionID, bytes: Int)
             case link(LinkID, bytes: Int)
             case local
@@ -19,46 +17,44 @@ final class Inbox: @unchecked Sendable {
         let source: Source
     }
 
-    private let condition = NSCondition()
-    private var items: [Item] = []
-    private var isStopped = false
-
-    func post(_ input: NodeInput, from source: Item.Source = .local) {
-        condition.lock()
-        items.append(Item(input: input, source: source))
-        let wasEmpty = items.count == 1
-        condition.unlock()
-        if wasEmpty { condition.signal() }
+    private struct State {
+        var items: [Item] = []
+        var isStopped = false
+        /// The writer will come by itself.
+        var isExpected = true
+        var wake: (@Sendable () -> Void)?
     }
 
-    var isEmpty: Bool {
-        condition.lock()
-        defer { condition.unlock() }
-        return items.isEmpty
+    private let state = Mutex(State())
+
+    /// - Parameter wake: makes the writer take what is here; called once for all that is posted until it does.
+    func open(wake: @escaping @Sendable () -> Void) {
+        state.withLock { $0.wake = wake }
+        wake()
     }
 
-    func stop() {
-        condition.lock()
-        isStopped = true
-        condition.unlock()
-        condition.signal()
-    }
+    func post(_ input: NodeInput, from source: Item.Source = .local) { change { $0.items.append(Item(input: input, source: source)) } }
 
-    /// Everything that waits; waits itself until there is something or the time has come.
-    /// - Returns: nil once stopped and empty.
-    func take(until deadline: Duration?) -> [Item]? {
-        condition.lock()
-        defer { condition.unlock() }
-        if items.isEmpty, !isStopped {
-            if let deadline {
-                let seconds = Double(max(0, deadline.nanoseconds)) / 1e9
-                if seconds > 0 { _ = condition.wait(until: Date(timeIntervalSinceNow: seconds)) }
-            } else {
-                condition.wait()
-            }
+    func stop() { change { $0.isStopped = true } }
+
+    private func change(_ body: (inout State) -> Void) {
+        let wake = state.withLock { state -> (@Sendable () -> Void)? in
+            body(&state)
+            guard !state.isExpected else { return nil }
+            state.isExpected = true
+            return state.wake
         }
-        if items.isEmpty, isStopped { return nil }
-        defer { items = [] }
-        return items
+        wake?()
+    }
+
+    var isEmpty: Bool { state.withLock { $0.items.isEmpty } }
+
+    /// Everything that waits.
+    func take() -> (items: [Item], isStopped: Bool) {
+        state.withLock { state in
+            state.isExpected = false
+            defer { state.items = [] }
+            return (state.items, state.isStopped)
+        }
     }
 }

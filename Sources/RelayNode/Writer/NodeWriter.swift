@@ -2,20 +2,24 @@ internal import Cryptography
 internal import Federation
 internal import Foundation
 internal import Logging
+internal import NIOCore
 internal import Storage
 internal import Synchronization
 package import Vocabulary
 
-/// The one writer: takes what is waiting, steps the core, commits once, then releases what had to wait for the commit.
+/// The one writer: takes what is waiting, steps the core, and releases what had to wait for the disk once it is there.
 ///
-/// `@unchecked`: `node`, `store` and all else that varies belong to the one thread that runs `run`; others reach only the inbox and
-/// the two locked boxes.
+/// It lives on one of the network's event loops, so that a frame of a connection there reaches the core without waking a thread; frames
+/// of the other loops come through the inbox. A turn deals with what one pass over the sockets brought. What it writes goes to disk as one
+/// commit on a thread of its own; turns go on meanwhile, and what they write is the next commit.
+///
+/// `@unchecked`: `node`, `store` and all else that varies belong to the event loop; others reach only the inbox and the two locked boxes.
 package final class NodeWriter: NetworkDelegate, @unchecked Sendable {
     /// Inputs of one commit at most: bounds how long the first waits for the last.
     private static let batchMax = 1024
     private static let turnMax = Duration.milliseconds(20)
     /// Writes that nobody waits for, such as what was acknowledged, are gathered for so long: each commit costs a sync.
-    private static let commitDelay = Duration.milliseconds(5)
+    static let commitDelay = Duration.milliseconds(5)
     private static let clockInterval = Duration.seconds(1)
     /// From the last commit to emptying the journal, when nothing else waits: what was deleted is then gone from the disk.
     private static let wipeDelay = Duration.milliseconds(500)
@@ -23,23 +27,31 @@ package final class NodeWriter: NetworkDelegate, @unchecked Sendable {
     private static let wipeDelayMax = Duration.seconds(10)
 
     let store: JournaledNodeStore
-    private let log: Logger
-    private let inbox = Inbox()
-    private let expelled = Mutex<Set<NodeID>>([])
-    private let admins: AdminDesk
-    private var node: Node
+    let log: Logger
+    let inbox = Inbox()
+    let expelled = Mutex<Set<NodeID>>([])
+    let admins: AdminDesk
+    var node: Node
     private let restart: () throws -> Node
     private var random = SystemRandom()
-    private var network: Network?
+    private(set) var network: Network?
+    private let disk = DiskThread()
+    private var backlog: [Inbox.Item] = []
     private var lastClock: Instant?
-    private var pending = Pending()
+    /// Of what is not on its way to the disk yet.
+    var pending = Pending()
+    /// Of what is on its way there.
+    private(set) var inFlight: Pending?
     private var wipeAt: Instant?
     private var wipeAtLatest: Instant?
+    private var timer: (at: Instant, task: Scheduled<Void>)?
     private(set) var commits = CommitTimes()
     private var isRefusingForSpace = false
+    private let ended = DispatchSemaphore(value: 0)
+    private var end: Result<Void, StoreError>?
 
     /// What is not on disk yet, and what waits for that.
-    private struct Pending {
+    struct Pending {
         var writes: [StoreWrite] = []
         var effects: [NodeEffect] = []
         /// Inputs whose senders may send more once this is on disk.
@@ -112,22 +124,60 @@ package final class NodeWriter: NetworkDelegate, @unchecked Sendable {
         inbox.stop()
     }
 
-    // MARK: The loop
+    // MARK: Turns
 
+    /// Serves until `stop`. Blocks; not on an event loop.
+    ///
     /// - Throws: `StoreError.io` and the like: what is on disk is unknown, so the process must end. Nothing of the failed batch was said.
     func run() throws(StoreError) {
-        var backlog: [Inbox.Item] = []
-        while true {
-            if backlog.isEmpty {
-                let now = Clock.now
-                // Never less: a deadline that fails to move must not become a loop without pause.
-                let wait = [node.nextDeadline, wipeAt, pending.due].compactMap { $0 }.min().map { max($0 - now, .milliseconds(1)) }
-                guard let items = inbox.take(until: wait) else { return try commit(at: now) }
-                backlog = items
-            }
-            let done = try turn(backlog.prefix(Self.batchMax), isLast: backlog.count <= Self.batchMax)
-            backlog.removeFirst(done)
+        guard let loop = network?.coreLoop else { return }
+        inbox.open { [self] in loop.execute { self.attempt { () throws(StoreError) in try self.takeTurn() } } }
+        ended.wait()
+        disk.stop()
+        try end?.get()
+    }
+
+    /// On the event loop, until the end: what goes wrong is the end.
+    private func attempt(_ body: () throws(StoreError) -> Void) {
+        guard end == nil else { return }
+        do throws(StoreError) { try body() } catch { finish(.failure(error)) }
+    }
+
+    private func finish(_ result: Result<Void, StoreError>) {
+        end = result
+        timer?.task.cancel()
+        ended.signal()
+    }
+
+    private func takeTurn() throws(StoreError) {
+        let (items, isStopped) = inbox.take()
+        if backlog.isEmpty { backlog = items } else { backlog.append(contentsOf: items) }
+        let done = try turn(backlog.prefix(Self.batchMax), isLast: backlog.count <= Self.batchMax)
+        if done == backlog.count { backlog = [] } else { backlog.removeFirst(done) }
+        if isStopped, backlog.isEmpty, inbox.isEmpty {
+            try commitNow()
+            return finish(.success(()))
         }
+        arrange()
+    }
+
+    /// Comes back when the next thing is due; with a backlog as soon as the sockets have been looked at.
+    private func arrange() {
+        guard let loop = network?.coreLoop else { return }
+        let now = Clock.now
+        let due = backlog.isEmpty ? [node.nextDeadline, wipeAt, inFlight == nil ? pending.due : nil].compactMap { $0 }.min() : now
+        guard let due else { return }
+        if let timer, timer.at <= due { return }
+        timer?.task.cancel()
+        // Never at once: a deadline that fails to move must not become a loop without pause.
+        let wait = backlog.isEmpty ? max(due - now, .milliseconds(1)) : .microseconds(20)
+        timer = (
+            now + wait,
+            loop.scheduleTask(in: .nanoseconds(wait.nanoseconds)) { [self] in
+                timer = nil
+                attempt { () throws(StoreError) in try takeTurn() }
+            }
+        )
     }
 
     /// - Returns: how many of the inputs it dealt with: fewer than all when some were dear, so that nobody's answers wait long for them.
@@ -141,7 +191,10 @@ package final class NodeWriter: NetworkDelegate, @unchecked Sendable {
             count += 1
             for needed in node.rowsNeeded(for: item.input) {
                 // What is read must be all that was written.
-                if !pending.writes.isEmpty { try commit(at: now) }
+                if !pending.writes.isEmpty {
+                    perform(&early)
+                    try commitNow()
+                }
                 if let rows = try store.rows(needed, hub: node.id) { take(node.step(.loaded(rows), at: now, using: &random), &early) }
             }
             take(node.step(item.input, at: now, using: &random), &early)
@@ -149,33 +202,95 @@ package final class NodeWriter: NetworkDelegate, @unchecked Sendable {
         if let deadline = node.nextDeadline, deadline <= now { take(node.step(.deadlineReached, at: now, using: &random), &early) }
         take(node.step(.batchEnded, at: now, using: &random), &early)
         let batch = all.prefix(count)
-        let commits = pending.isUrgent || pending.writes.count >= Self.batchMax || pending.due.map { $0 <= now } == true
+        let commits = isCommitDue(at: now)
         if commits { pending.dealtWith.append(contentsOf: batch.map(\.source)) } else { credit(batch.map(\.source), &early) }
         noteAddresses(batch)
-        if !early.isEmpty { network?.perform(early) }
-        if commits { try commit(at: now) }
-        let wipes = isLast && count == all.count && pending.isEmpty && inbox.isEmpty && wipeAt.map { $0 <= now } == true
-        try store.maintain(idle: wipes)
-        if wipes { (wipeAt, wipeAtLatest) = (nil, nil) }
+        perform(&early)
+        if commits { try startCommit() }
+        try maintain(at: now, isLast: isLast && count == all.count)
         return count
     }
 
-    /// Brings to disk what is pending, and says what waited for it.
-    private func commit(at now: Instant) throws(StoreError) {
+    private func maintain(at now: Instant, isLast: Bool) throws(StoreError) {
+        var wipes = false
+        if isLast, let due = wipeAt, due <= now {
+            if let latest = wipeAtLatest, latest <= now { try commitNow() }
+            wipes = pending.isEmpty && inFlight == nil
+            wipeAt = wipes ? nil : wipeAtLatest
+            if wipes { wipeAtLatest = nil }
+        }
+        if inFlight == nil { try store.maintain(idle: wipes) }
+    }
+
+    private func perform(_ orders: inout NetworkBatch) {
+        if !orders.isEmpty { network?.perform(orders) }
+        orders = NetworkBatch()
+    }
+
+    // MARK: Commits
+
+    private func isCommitDue(at now: Instant) -> Bool {
+        pending.isUrgent || pending.writes.count >= Self.batchMax || pending.due.map { $0 <= now } == true
+    }
+
+    /// Sends to the disk what is pending, unless something is on its way there: that is done when it has arrived.
+    private func startCommit() throws(StoreError) {
+        guard inFlight == nil, let loop = network?.coreLoop, let staged = try stagePending() else { return }
+        disk.start(staged) { [self] in
+            loop.execute { self.attempt { () throws(StoreError) in try self.diskAnswered() } }
+        }
+    }
+
+    /// - Returns: nil when nothing is left to wait for, and what waited is said.
+    private func stagePending() throws(StoreError) -> StagedCommit? {
         let done = pending
         pending = Pending()
-        if !done.writes.isEmpty {
-            do {
-                let start = Clock.now
-                try store.commit(done.writes)
-                commits.add(Clock.now - start)
-                let latest = wipeAtLatest ?? now + Self.wipeDelayMax
-                (wipeAt, wipeAtLatest) = (min(now + Self.wipeDelay, latest), latest)
-            } catch .full {
-                return try startAnew(done.dealtWith)
+        let start = Clock.now
+        do throws(StoreError) {
+            if let staged = try store.stage(done.writes) {
+                inFlight = done
+                return staged
             }
+        } catch {
+            guard error == .full else { throw error }
+            try startAnew(done.dealtWith)
+            return nil
         }
+        if !done.writes.isEmpty { committed(in: Clock.now - start) }
         try release(done)
+        return nil
+    }
+
+    private func diskAnswered() throws(StoreError) {
+        // Nil: somebody could not wait.
+        guard let outcome = disk.takeOutcome() else { return }
+        try conclude(outcome)
+        if isCommitDue(at: Clock.now) { try startCommit() }
+        arrange()
+    }
+
+    private func conclude(_ outcome: DiskThread.Outcome) throws(StoreError) {
+        try store.confirm(outcome.result)
+        committed(in: outcome.duration)
+        guard let done = inFlight else { return }
+        inFlight = nil
+        try release(done)
+    }
+
+    /// Brings everything to disk while the event loop waits.
+    private func commitNow() throws(StoreError) {
+        if inFlight != nil { try conclude(disk.awaitOutcome()) }
+        let start = Clock.now
+        guard let staged = try stagePending() else { return }
+        let result = staged.result()
+        try conclude(DiskThread.Outcome(result: result, duration: Clock.now - start))
+    }
+
+    private func committed(in duration: Duration) {
+        commits.add(duration)
+        let now = Clock.now
+        let latest = wipeAtLatest ?? now + Self.wipeDelayMax
+        (wipeAt, wipeAtLatest) = (min(now + Self.wipeDelay, latest), latest)
     }
 
     /// The disk is full: the core is ahead of it, so the core is made anew from what is on it. Connections come back by themselves.
@@ -198,7 +313,7 @@ package final class NodeWriter: NetworkDelegate, @unchecked Sendable {
         // Its writes wait for a disk with room: a core that starts says nothing that must be kept.
     }
 
-    private var addresses: NetworkAddresses?
+    var addresses: NetworkAddresses?
 
     private func readClocks(_ now: Instant, _ early: inout NetworkBatch) throws(StoreError) {
         if let lastClock, now - lastClock < Self.clockInterval { return }
@@ -209,118 +324,6 @@ package final class NodeWriter: NetworkDelegate, @unchecked Sendable {
         if isLow != isRefusingForSpace {
             isRefusingForSpace = isLow
             take(node.step(.spaceChanged(isLow: isLow), at: now, using: &random), &early)
-        }
-    }
-
-    // MARK: Effects
-
-    /// Sorts what was ordered: to disk, to be said once that is there, or now.
-    ///
-    /// Now goes to a device's session what is on somebody else's disk already: an event or acceptance of another node's conversation (its
-    /// hub keeps the event until the device's watermark covers it, and our own acknowledgement to the hub waits for our disk), a watermark
-    /// (its device has signed it). Never past something that the same session waits for: a device acknowledges through a position.
-    private func take(_ effects: [NodeEffect], _ early: inout NetworkBatch) {
-        for effect in effects {
-            switch effect {
-            case .write(let write):
-                if pending.writes.isEmpty, pending.due == nil { pending.due = Clock.now + Self.commitDelay }
-                pending.writes.append(write)
-            case .sendSession(let session, let frame):
-                if isSafe(frame), !pending.sessions.contains(session) { early.send(frame, to: session) } else { wait(effect, session) }
-            case .closeSession(let session, _): wait(effect, session)
-            case .sendLink(let link, .acknowledge):
-                // The newest alone, and nobody is in a hurry for it.
-                if let index = pending.acknowledgements[link] {
-                    pending.effects[index] = effect
-                } else {
-                    pending.acknowledgements[link] = pending.effects.count
-                    pending.effects.append(effect)
-                }
-            case .note(let note): write(note)
-            case .sendLink, .closeLink, .dial, .page, .load, .answer, .expelled:
-                pending.effects.append(effect)
-                pending.isUrgent = true
-            }
-        }
-    }
-
-    private func wait(_ effect: NodeEffect, _ session: SessionID) {
-        pending.effects.append(effect)
-        pending.sessions.insert(session)
-        pending.isUrgent = true
-    }
-
-    private func isSafe(_ frame: NodeFrame) -> Bool {
-        switch frame {
-        case .entry(_, .event(let envelope)): envelope.key.hub != node.id
-        case .entry(_, .accepted(let acceptance)): acceptance.key.hub != node.id
-        case .entry(_, .watermark), .pong: true
-        default: false
-        }
-    }
-
-    private func release(_ done: Pending) throws(StoreError) {
-        var orders = NetworkBatch()
-        for effect in done.effects {
-            switch effect {
-            case .write: break
-            case .sendSession(let session, let frame): orders.send(frame, to: session)
-            case .closeSession(let session, let refusal): orders.close(session, after: refusal)
-            case .sendLink(let link, let frame): orders.send(frame, to: link)
-            case .closeLink(let link, let refusal): orders.close(link, after: refusal)
-            case .dial(let peer, let endpoints): network?.dial(peer, at: endpoints)
-            case .page(let order):
-                let entries = try store.page(
-                    order.destination, after: order.after, limit: order.entriesMax, bytesMax: order.bytesMax)
-                inbox.post(.paged(order, entries))
-            case .load(let needed): if let rows = try store.rows(needed, hub: node.id) { inbox.post(.loaded(rows)) }
-            case .answer(let request, let answer): admins.answer(request, answer, AdminRoutes.Context(self, network))
-            case .expelled(let nodes): expelled.withLock { $0 = Set(nodes) }
-            case .note(let note): write(note)
-            }
-        }
-        credit(done.dealtWith, &orders)
-        if !orders.isEmpty { network?.perform(orders) }
-    }
-
-    private func noteAddresses(_ batch: ArraySlice<Inbox.Item>) {
-        for item in batch {
-            if case .listening(let clients, let peers) = item.input {
-                addresses = NetworkAddresses(clients: clients, peers: peers, adminLoopback: nil)
-            }
-        }
-    }
-
-    private func credit(_ sources: [Inbox.Item.Source], _ orders: inout NetworkBatch) {
-        for source in sources {
-            switch source {
-            case .session(let session, let bytes): orders.processed(session, bytes: bytes)
-            case .link(let link, let bytes): orders.processed(link, bytes: bytes)
-            case .local: break
-            }
-        }
-    }
-
-    private func write(_ note: NodeNote) {
-        switch note {
-        case .linkUp(let node): log.info("link up", metadata: ["node": "\(node)"])
-        case .linkDown(let node): log.info("link down", metadata: ["node": "\(node)"])
-        case .linkRefused(let node, let refusal):
-            log.info(
-                "link refused", metadata: ["node": "\(node)", "code": "\(refusal.code)", "why": "\(Printable.line(refusal.detail))"])
-        case .memberStateChanged(let node, let state): log.info("a node is \(state)", metadata: ["node": "\(node)"])
-        case .membershipChanged: log.info("the federation's members changed")
-        case .expelled(let node): log.notice("a node was expelled", metadata: ["node": "\(node)"])
-        case .registered: log.info("a user record was published")
-        case .sessionRefused(let code): log.debug("session refused", metadata: ["code": "\(code)"])
-        case .messageRefused(let code): log.debug("message refused", metadata: ["code": "\(code)"])
-        case .badRecords(let count, let kind, let node):
-            log.info("bad user records", metadata: ["count": "\(count)", "kind": "\(kind)", "from": "\(node?.short ?? "-")"])
-        case .badStatements(let count, let node):
-            log.info("bad statements", metadata: ["count": "\(count)", "from": "\(node?.short ?? "-")"])
-        case .corruptRow(let table): log.error("a stored row cannot be read", metadata: ["table": "\(table)"])
-        case .spaceLow(let isLow):
-            if isLow { log.error("the disk is nearly full: new messages are refused") } else { log.notice("the disk has room again") }
         }
     }
 }

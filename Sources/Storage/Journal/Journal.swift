@@ -2,7 +2,7 @@ internal import Cryptography
 internal import Glibc
 internal import Vocabulary
 
-/// A file of sealed frames, each on disk when `append` returns: the first place of what a store is told.
+/// A file of sealed frames: the first place of what a store is told.
 ///
 /// Two halves of equal size, in turn: the frames of one generation stand in one half from its start, page by page, numbered from 0.
 /// Which generation counts is said elsewhere (in the tables, in the transaction that made the one before it needless), so beginning anew
@@ -87,13 +87,33 @@ final class Journal {
 
     // MARK: Writing
 
-    /// On disk when it returns. The caller has seen that it fits.
-    func append(_ writes: [UInt8]) throws(StoreError) {
-        let frame = frame(.appended, writes, generation: generation, number: next)
-        precondition(frame.count <= freeBytes, "a frame of \(frame.count) bytes in \(freeBytes)")
-        try write(frame, at: half * halfBytes + usedBytes)
-        try sync()
-        advance(frame.count)
+    /// The next frame's place. The caller has seen that it fits, and writes it (`Frame.write`) before it reserves another: after a crash
+    /// a gap between frames tells of damage.
+    func reserve(_ writes: [UInt8]) -> Frame {
+        let size = Self.frameBytes(writes.count)
+        precondition(size <= freeBytes, "a frame of \(size) bytes in \(freeBytes)")
+        let frame = Frame(
+            path: path, file: file, key: key, offset: half * halfBytes + usedBytes, generation: generation, number: next, writes: writes)
+        advance(size)
+        return frame
+    }
+
+    /// A frame with its place, to be sealed and brought to disk by any one thread, while the journal is open.
+    struct Frame: Sendable {
+        fileprivate let path: String
+        fileprivate let file: Int32
+        fileprivate let key: SealingKey
+        fileprivate let offset: Int
+        fileprivate let generation, number: UInt64
+        fileprivate let writes: [UInt8]
+
+        /// On disk when it returns. After an error nobody knows what is: the journal must not be used again.
+        func write() throws(StoreError) {
+            var random = SystemRandom()
+            let bytes = Journal.frame(.appended, writes, generation: generation, number: number, key: key, using: &random)
+            try Journal.write(bytes, at: offset, file, path)
+            try Journal.sync(file, path)
+        }
     }
 
     /// The first frames of the next generation, on disk when it returns; they count once `begin` says so.
@@ -103,7 +123,9 @@ final class Journal {
         let generation = nextGeneration
         nextGeneration += 1
         var bytes: [UInt8] = []
-        for (number, part) in parts.enumerated() { bytes += frame(.prepared, part, generation: generation, number: UInt64(number)) }
+        for (number, part) in parts.enumerated() {
+            bytes += Self.frame(.prepared, part, generation: generation, number: UInt64(number), key: key, using: &random)
+        }
         guard bytes.count <= halfBytes / 2 else { return nil }
         if !bytes.isEmpty {
             try write(bytes, at: (1 - half) * halfBytes)
@@ -144,9 +166,11 @@ final class Journal {
         dirty[half] = max(dirty[half], usedBytes)
     }
 
-    private func frame(_ kind: Kind, _ writes: [UInt8], generation: UInt64, number: UInt64) -> [UInt8] {
-        let box = key.seal(writes, place: Self.place(kind, generation, number), using: &random)
-        let size = Self.frameBytes(writes.count)
+    private static func frame(
+        _ kind: Kind, _ writes: [UInt8], generation: UInt64, number: UInt64, key: SealingKey, using random: inout some RandomNumberGenerator
+    ) -> [UInt8] {
+        let box = key.seal(writes, place: place(kind, generation, number), using: &random)
+        let size = frameBytes(writes.count)
         var frame: [UInt8] = []
         frame.reserveCapacity(size)
         withUnsafeBytes(of: kind.rawValue.littleEndian) { frame.append(contentsOf: $0) }
@@ -167,26 +191,32 @@ final class Journal {
     }
 
     private func write(_ bytes: [UInt8], at offset: Int) throws(StoreError) {
-        if let failure { throw failure }
+        try lasting { () throws(StoreError) in try Self.write(bytes, at: offset, file, path) }
+    }
+
+    private func sync() throws(StoreError) { try lasting { () throws(StoreError) in try Self.sync(file, path) } }
+
+    private static func write(_ bytes: [UInt8], at offset: Int, _ file: Int32, _ path: String) throws(StoreError) {
         var done = 0
         while done < bytes.count {
             let count = bytes.withUnsafeBytes { pwrite(file, $0.baseAddress.map { $0 + done }, bytes.count - done, off_t(offset + done)) }
             if count < 0, errno == EINTR { continue }
-            guard count > 0 else { throw fail("writing \(path): \(systemText(errno))") }
+            guard count > 0 else { throw .io("writing \(path): \(systemText(errno))") }
             done += count
         }
     }
 
-    private func sync() throws(StoreError) {
-        if let failure { throw failure }
-        // After a failed sync nobody knows what is on disk, and a second one would say that all is well.
-        guard fdatasync(file) == 0 else { throw fail("fdatasync of \(path): \(systemText(errno))") }
+    private static func sync(_ file: Int32, _ path: String) throws(StoreError) {
+        guard fdatasync(file) == 0 else { throw .io("fdatasync of \(path): \(systemText(errno))") }
     }
 
-    private func fail(_ what: String) -> StoreError {
-        let error = StoreError.io(what)
-        failure = error
-        return error
+    /// After a failed sync nobody knows what is on disk, and a second one would say that all is well: the first error stays.
+    private func lasting<T>(_ body: () throws(StoreError) -> T) throws(StoreError) -> T {
+        if let failure { throw failure }
+        do { return try body() } catch {
+            failure = error
+            throw error
+        }
     }
 
     // MARK: Reading
@@ -260,7 +290,7 @@ final class Journal {
         while done < count {
             let got = bytes.withUnsafeMutableBytes { pread(file, $0.baseAddress.map { $0 + done }, count - done, off_t(offset + done)) }
             if got < 0, errno == EINTR { continue }
-            guard got >= 0 else { throw fail("reading \(path): \(systemText(errno))") }
+            guard got >= 0 else { throw .io("reading \(path): \(systemText(errno))") }
             guard got > 0 else { break }
             done += got
         }

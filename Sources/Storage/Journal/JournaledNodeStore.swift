@@ -62,9 +62,21 @@ public final class JournaledNodeStore: NodeStore {
     ///
     /// - Throws: `full`: nothing of the batch is written, and the store goes on.
     public func commit(_ writes: [StoreWrite]) throws(StoreError) {
-        guard !writes.isEmpty else { return }
-        try guarded { () throws(StoreError) in
-            guard let journal else { return try tables.commit(writes) }
+        guard let staged = try stage(writes) else { return }
+        try confirm(staged.result())
+    }
+
+    /// As `commit`, but the wait for the disk is the caller's, on a thread of its choice: what is read from here on has the batch, and it is
+    /// on disk once `result` says so. One at a time: `confirm` comes before the next.
+    ///
+    /// - Returns: nil: it is on disk already.
+    public func stage(_ writes: [StoreWrite]) throws(StoreError) -> StagedCommit? {
+        guard !writes.isEmpty else { return nil }
+        return try guarded { () throws(StoreError) in
+            guard let journal else {
+                try tables.commit(writes)
+                return nil
+            }
             try check(writes)
             let (lasting, top) = Self.lasting(writes)
             var bytes: [UInt8] = []
@@ -72,17 +84,27 @@ public final class JournaledNodeStore: NodeStore {
             for write in lasting { JournalCodec.append(write, to: &bytes) }
             if let top { JournalCodec.append(highest: top, to: &bytes) }
             let size = Journal.frameBytes(bytes.count)
-            if tables.isLowOnSpace { return try commitOnLowSpace(writes) }
+            if tables.isLowOnSpace {
+                try commitOnLowSpace(writes)
+                return nil
+            }
             // Of each generation a part is for taking away: it must be possible where nothing else is.
             let reserve = writes.allSatisfy(\.takesAway) ? 0 : journal.halfBytes / 4
             if size > journal.freeBytes - reserve { try rotate(for: size) }
             guard size <= journal.freeBytes - reserve else {
                 try fold()
-                return try tables.commit(writes)
+                try tables.commit(writes)
+                return nil
             }
-            try append(lasting, bytes)
+            let staged = try append(lasting, bytes)
             if let top { overlay.raise(to: top) }
+            return staged
         }
+    }
+
+    /// What became of the staged commit.
+    public func confirm(_ result: Result<Void, StoreError>) throws(StoreError) {
+        try guarded { () throws(StoreError) in try result.get() }
     }
 
     /// Without what comes and goes within the batch: entries that it takes away again, and events that only those refer to.
@@ -115,12 +137,12 @@ public final class JournaledNodeStore: NodeStore {
         return (Array(rest), top > kept ? top : nil)
     }
 
-    private func append(_ writes: [StoreWrite], _ bytes: [UInt8]) throws(StoreError) {
-        guard let journal else { return }
+    private func append(_ writes: [StoreWrite], _ bytes: [UInt8]) throws(StoreError) -> StagedCommit? {
+        guard let journal else { return nil }
         let page = journal.usedBytes / Journal.pageBytes
-        try journal.append(bytes)
         for write in writes { try overlay.apply(write, page: page, isInTables: { key throws(StoreError) in try tables.hasEvent(key) }) }
         overlay.endBatch()
+        return StagedCommit(frame: journal.reserve(bytes))
     }
 
     /// The tables decide. Where they have no room for what the journal holds, only taking away goes on.
@@ -130,7 +152,7 @@ public final class JournaledNodeStore: NodeStore {
         var bytes: [UInt8] = []
         for write in writes { JournalCodec.append(write, to: &bytes) }
         guard Journal.frameBytes(bytes.count) <= journal.freeBytes, writes.allSatisfy(\.takesAway) else { throw .full }
-        try append(writes, bytes)
+        try append(writes, bytes)?.result().get()
         // That alone, in the tables too: it makes room, and it may have the ballast. Done again by the next fold, to no effect.
         var removals = overlay.fold(youngFrom: 0)
         removals.records = []
@@ -241,6 +263,16 @@ public final class JournaledNodeStore: NodeStore {
             if case .io = error { failure = error }
             throw error
         }
+    }
+}
+
+/// A batch that readers of the store see, and that is not on disk yet.
+public struct StagedCommit: Sendable {
+    fileprivate let frame: Journal.Frame
+
+    /// Waits for the disk; once, on any thread, while the store is open. After a failure the store is of no use any more.
+    public func result() -> Result<Void, StoreError> {
+        do throws(StoreError) { return .success(try frame.write()) } catch { return .failure(error) }
     }
 }
 

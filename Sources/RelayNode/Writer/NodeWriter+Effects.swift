@@ -1,0 +1,119 @@
+internal import Federation
+internal import Logging
+internal import Storage
+internal import Vocabulary
+
+// What the core orders, and when it is said.
+extension NodeWriter {
+    /// Sorts what was ordered: to disk, to be said once that is there, or now.
+    ///
+    /// Now goes to a device's session what is on somebody else's disk already: an event or acceptance of another node's conversation (its
+    /// hub keeps the event until the device's watermark covers it, and our own acknowledgement to the hub waits for our disk), a watermark
+    /// (its device has signed it). Never past something that the same session waits for: a device acknowledges through a position.
+    func take(_ effects: [NodeEffect], _ early: inout NetworkBatch) {
+        for effect in effects {
+            switch effect {
+            case .write(let write):
+                if pending.writes.isEmpty, pending.due == nil { pending.due = Clock.now + Self.commitDelay }
+                pending.writes.append(write)
+            case .sendSession(let session, let frame):
+                if isSafe(frame), !waits(session) { early.send(frame, to: session) } else { wait(effect, session) }
+            case .closeSession(let session, _): wait(effect, session)
+            case .sendLink(let link, .acknowledge):
+                // The newest alone, and nobody is in a hurry for it.
+                if let index = pending.acknowledgements[link] {
+                    pending.effects[index] = effect
+                } else {
+                    pending.acknowledgements[link] = pending.effects.count
+                    pending.effects.append(effect)
+                }
+            case .note(let note): write(note)
+            case .sendLink, .closeLink, .dial, .page, .load, .answer, .expelled:
+                pending.effects.append(effect)
+                pending.isUrgent = true
+            }
+        }
+    }
+
+    private func wait(_ effect: NodeEffect, _ session: SessionID) {
+        pending.effects.append(effect)
+        pending.sessions.insert(session)
+        pending.isUrgent = true
+    }
+
+    private func waits(_ session: SessionID) -> Bool { pending.sessions.contains(session) || inFlight?.sessions.contains(session) == true }
+
+    private func isSafe(_ frame: NodeFrame) -> Bool {
+        switch frame {
+        case .entry(_, .event(let envelope)): envelope.key.hub != node.id
+        case .entry(_, .accepted(let acceptance)): acceptance.key.hub != node.id
+        case .entry(_, .watermark), .pong: true
+        default: false
+        }
+    }
+
+    func release(_ done: Pending) throws(StoreError) {
+        var orders = NetworkBatch()
+        for effect in done.effects {
+            switch effect {
+            case .write: break
+            case .sendSession(let session, let frame): orders.send(frame, to: session)
+            case .closeSession(let session, let refusal): orders.close(session, after: refusal)
+            case .sendLink(let link, let frame): orders.send(frame, to: link)
+            case .closeLink(let link, let refusal): orders.close(link, after: refusal)
+            case .dial(let peer, let endpoints): network?.dial(peer, at: endpoints)
+            case .page(let order):
+                let entries = try store.page(
+                    order.destination, after: order.after, limit: order.entriesMax, bytesMax: order.bytesMax)
+                inbox.post(.paged(order, entries))
+            case .load(let needed): if let rows = try store.rows(needed, hub: node.id) { inbox.post(.loaded(rows)) }
+            case .answer(let request, let answer): admins.answer(request, answer, AdminRoutes.Context(self, network))
+            case .expelled(let nodes): expelled.withLock { $0 = Set(nodes) }
+            case .note(let note): write(note)
+            }
+        }
+        credit(done.dealtWith, &orders)
+        if !orders.isEmpty { network?.perform(orders) }
+    }
+
+    func noteAddresses(_ batch: ArraySlice<Inbox.Item>) {
+        for item in batch {
+            if case .listening(let clients, let peers) = item.input {
+                addresses = NetworkAddresses(clients: clients, peers: peers, adminLoopback: nil)
+            }
+        }
+    }
+
+    func credit(_ sources: [Inbox.Item.Source], _ orders: inout NetworkBatch) {
+        for source in sources {
+            switch source {
+            case .session(let session, let bytes): orders.processed(session, bytes: bytes)
+            case .link(let link, let bytes): orders.processed(link, bytes: bytes)
+            case .local: break
+            }
+        }
+    }
+
+    private func write(_ note: NodeNote) {
+        switch note {
+        case .linkUp(let node): log.info("link up", metadata: ["node": "\(node)"])
+        case .linkDown(let node): log.info("link down", metadata: ["node": "\(node)"])
+        case .linkRefused(let node, let refusal):
+            log.info(
+                "link refused", metadata: ["node": "\(node)", "code": "\(refusal.code)", "why": "\(Printable.line(refusal.detail))"])
+        case .memberStateChanged(let node, let state): log.info("a node is \(state)", metadata: ["node": "\(node)"])
+        case .membershipChanged: log.info("the federation's members changed")
+        case .expelled(let node): log.notice("a node was expelled", metadata: ["node": "\(node)"])
+        case .registered: log.info("a user record was published")
+        case .sessionRefused(let code): log.debug("session refused", metadata: ["code": "\(code)"])
+        case .messageRefused(let code): log.debug("message refused", metadata: ["code": "\(code)"])
+        case .badRecords(let count, let kind, let node):
+            log.info("bad user records", metadata: ["count": "\(count)", "kind": "\(kind)", "from": "\(node?.short ?? "-")"])
+        case .badStatements(let count, let node):
+            log.info("bad statements", metadata: ["count": "\(count)", "from": "\(node?.short ?? "-")"])
+        case .corruptRow(let table): log.error("a stored row cannot be read", metadata: ["table": "\(table)"])
+        case .spaceLow(let isLow):
+            if isLow { log.error("the disk is nearly full: new messages are refused") } else { log.notice("the disk has room again") }
+        }
+    }
+}
