@@ -134,7 +134,7 @@ package struct Queues: Sendable {
     package mutating func append(
         to destination: Destination, content: [UInt8], event: EventKey?, bytes size: Int, slot: Slot? = nil, slotDevices: [DeviceID] = []
     ) -> (writes: [StoreWrite], push: (Receiver, QueuePosition)?) {
-        var queue = queues[destination] ?? Queue()
+        var queue = take(destination) ?? Queue()
         var writes: [StoreWrite] = []
         if let slot {
             if let old = queue.unsent(slot)?.position {
@@ -196,7 +196,9 @@ package struct Queues: Sendable {
 
     /// - Returns: the writes; none when nothing new was acknowledged.
     package mutating func acknowledge(_ destination: Destination, through position: QueuePosition) -> [StoreWrite] {
-        guard var queue = queues[destination], let first = queue.outline.first, first.position <= position.value else { return [] }
+        guard let first = queues[destination]?.outline.first, first.position <= position.value, var queue = take(destination) else {
+            return []
+        }
         while let line = queue.outline.first, line.position <= position.value {
             if line.position <= queue.pushed {
                 queue.inFlight = (queue.inFlight.entries - 1, queue.inFlight.bytes - Int(line.bytes))
@@ -250,7 +252,7 @@ package struct Queues: Sendable {
 
     /// Takes out one entry that was paged and is not to be sent.
     package mutating func withdraw(_ destination: Destination, _ position: QueuePosition) -> StoreWrite {
-        if var queue = queues[destination] {
+        if var queue = take(destination) {
             let before = (entries: queue.outline.count, bytes: queue.outline.bytes)
             queue.outline.remove(position: position.value)
             let gone = (entries: before.entries - queue.outline.count, bytes: before.bytes - queue.outline.bytes)
@@ -267,6 +269,14 @@ package struct Queues: Sendable {
         guard let queue = queues[destination], let target = queue.catchUp, queue.pushed >= target || queue.isDrained else { return false }
         queues[destination]?.catchUp = nil
         return true
+    }
+
+    /// Out of its place, to be put back: with a second owner each change of an outline would copy it.
+    private mutating func take(_ destination: Destination) -> Queue? {
+        guard let index = queues.index(forKey: destination) else { return nil }
+        var queue = Queue()
+        swap(&queue, &queues.values[index])
+        return queue
     }
 
     private func hasWindow(_ queue: Queue, _ destination: Destination, for size: Int) -> Bool {
