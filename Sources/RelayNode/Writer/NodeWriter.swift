@@ -165,7 +165,7 @@ package final class NodeWriter: NetworkDelegate, @unchecked Sendable {
     private func arrange() {
         guard let loop = network?.coreLoop else { return }
         let now = Clock.now
-        let due = backlog.isEmpty ? [node.nextDeadline, wipeAt, inFlight == nil ? pending.due : nil].compactMap { $0 }.min() : now
+        let due = backlog.isEmpty ? [nextDeadline, wipeAt, inFlight == nil ? pending.due : nil].compactMap { $0 }.min() : now
         guard let due else { return }
         if let timer, timer.at <= due { return }
         timer?.task.cancel()
@@ -189,7 +189,7 @@ package final class NodeWriter: NetworkDelegate, @unchecked Sendable {
         for item in all {
             if count > 0, count % 16 == 0, Clock.now - now > Self.turnMax { break }
             count += 1
-            for needed in node.rowsNeeded(for: item.input) {
+            for needed in rowsNeeded(for: item.input) {
                 // What is read must be all that was written.
                 if !pending.writes.isEmpty {
                     perform(&early)
@@ -199,7 +199,7 @@ package final class NodeWriter: NetworkDelegate, @unchecked Sendable {
             }
             take(node.step(item.input, at: now, using: &random), &early)
         }
-        if let deadline = node.nextDeadline, deadline <= now { take(node.step(.deadlineReached, at: now, using: &random), &early) }
+        if let deadline = nextDeadline, deadline <= now { take(node.step(.deadlineReached, at: now, using: &random), &early) }
         take(node.step(.batchEnded, at: now, using: &random), &early)
         let batch = all.prefix(count)
         let commits = isCommitDue(at: now)
@@ -210,6 +210,10 @@ package final class NodeWriter: NetworkDelegate, @unchecked Sendable {
         try maintain(at: now, isLast: isLast && count == all.count)
         return count
     }
+
+    // Both ask the core where it stands: reading the property would copy a value of some hundred references.
+    private var nextDeadline: Instant? { withUnsafePointer(to: &node) { $0.pointee.nextDeadline } }
+    private func rowsNeeded(for input: NodeInput) -> [RowsNeeded] { withUnsafePointer(to: &node) { $0.pointee.rowsNeeded(for: input) } }
 
     private func maintain(at now: Instant, isLast: Bool) throws(StoreError) {
         var wipes = false

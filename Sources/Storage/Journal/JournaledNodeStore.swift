@@ -112,7 +112,11 @@ public final class JournaledNodeStore: NodeStore {
     /// - Returns: also the highest position among what is left out, if it is the highest of all.
     private static func lasting(_ writes: [StoreWrite]) -> (writes: [StoreWrite], top: QueuePosition?) {
         var through: [Destination: QueuePosition] = [:]
-        var (isGone, top, kept) = (Set<Int>(), QueuePosition.zero, QueuePosition.zero)
+        var (isGone, top, kept) = ([Bool](), QueuePosition.zero, QueuePosition.zero)
+        func leaveOut(_ index: Int) {
+            if isGone.isEmpty { isGone = Array(repeating: false, count: writes.count) }
+            isGone[index] = true
+        }
         var needed: Set<EventKey> = []
         var loose: [(index: Int, key: EventKey)] = []
         for index in writes.indices.reversed() {
@@ -121,7 +125,7 @@ public final class JournaledNodeStore: NodeStore {
                 through[destination] = max(through[destination] ?? .zero, position)
             case .enqueue(let entry):
                 if let limit = through[entry.destination], entry.position <= limit {
-                    isGone.insert(index)
+                    leaveOut(index)
                     top = max(top, entry.position)
                 } else {
                     kept = max(kept, entry.position)
@@ -132,8 +136,8 @@ public final class JournaledNodeStore: NodeStore {
             }
         }
         guard !isGone.isEmpty else { return (writes, nil) }
-        for (index, key) in loose where !needed.contains(key) { isGone.insert(index) }
-        let rest = writes.indices.lazy.filter { !isGone.contains($0) }.map { writes[$0] }
+        for (index, key) in loose where !needed.contains(key) { leaveOut(index) }
+        let rest = writes.indices.lazy.filter { !isGone[$0] }.map { writes[$0] }
         return (Array(rest), top > kept ? top : nil)
     }
 
@@ -166,7 +170,8 @@ public final class JournaledNodeStore: NodeStore {
     /// What must be refused before it is written.
     private func check(_ writes: [StoreWrite]) throws(StoreError) {
         var top = max(tables.highest, overlay.highest)
-        var stored: Set<EventKey> = []
+        // Mostly an entry's event is the one just before it; the others are gathered when somebody asks.
+        var stored: Set<EventKey>?
         var lastStored: EventKey?
         for write in writes {
             switch write {
@@ -174,7 +179,6 @@ public final class JournaledNodeStore: NodeStore {
                 guard key.number.value <= counterMax, key.part <= EventKey.partsMax else {
                     throw .corrupt("an event's number is above 2^53")
                 }
-                if let lastStored { stored.insert(lastStored) }
                 lastStored = key
             case .enqueue(let entry):
                 guard entry.position.value <= counterMax else { throw .corrupt("a queue position above 2^53") }
@@ -182,13 +186,21 @@ public final class JournaledNodeStore: NodeStore {
                     throw .corrupt("queue position \(entry.position) was given twice")
                 }
                 top = max(top, entry.position)
-                guard let key = entry.event, key != lastStored, !stored.contains(key) else { continue }
+                guard let key = entry.event, key != lastStored else { continue }
                 if let known = overlay.events[key], !known.isUncertain { continue }
-                guard try tables.hasEvent(key) || writes.contains(where: { if case .storeEvent(key, _, _) = $0 { true } else { false } })
-                else { throw .corrupt("queue entry \(entry.position) refers to an event that is not stored") }
+                let all = stored ?? Self.events(in: writes)
+                stored = all
+                if all.contains(key) { continue }
+                guard try tables.hasEvent(key) else {
+                    throw .corrupt("queue entry \(entry.position) refers to an event that is not stored")
+                }
             case .put, .remove, .releaseEvent, .dequeue, .withdraw: break
             }
         }
+    }
+
+    private static func events(in writes: [StoreWrite]) -> Set<EventKey> {
+        Set(writes.compactMap { if case .storeEvent(let key, _, _) = $0 { key } else { nil } })
     }
 
     /// Positions rise, so this is asked of what nobody does.
