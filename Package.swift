@@ -56,6 +56,7 @@ let package = Package(
         module("ClientCore", ["Vocabulary", "Cryptography", "MLS", "Groups"]),
         module("Storage", ["Vocabulary", "Cryptography", "CSQLite"]),
         module("Simulation", ["Vocabulary", "Cryptography", "MLS", "Groups", "Federation", "ClientCore"]),
+        module("Lies", ["Vocabulary", "Cryptography", "MLS", "Groups"]),
         module(
             "Transport",
             nio + [
@@ -74,8 +75,11 @@ let package = Package(
                 arguments,
             ]),
 
+        // For tests alone: a node that lies to its devices.
+        program("lying-node", ["Vocabulary", "Cryptography", "Federation", "Lies", "RelayNode", arguments]),
+
         tests("MLSTests", ["Vocabulary", "Cryptography", "MLS", "MLSVectors"]),
-        tests("SimulationTests", ["Vocabulary", "Cryptography", "MLS", "Groups", "ClientCore", "Federation", "Simulation"]),
+        tests("SimulationTests", ["Vocabulary", "Cryptography", "MLS", "Groups", "Lies", "ClientCore", "Federation", "Simulation"]),
         tests("WireTests", ["Vocabulary", "Cryptography", "Wire"]),
         tests("RelayNodeTests", nio + ["Vocabulary", "Cryptography", "Wire", "Transport", "RelayNode"]),
         tests("StorageTests", ["Vocabulary", "Cryptography", "Storage"]),

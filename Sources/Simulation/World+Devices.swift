@@ -1,7 +1,7 @@
 public import ClientCore
 internal import Cryptography
 internal import Federation
-internal import MLS
+public import MLS
 public import Vocabulary
 
 /// What a device's disk holds: what was committed survives its crashes.
@@ -121,6 +121,12 @@ extension World {
     /// What is not yet numbered.
     public func outboxCount(_ device: Int) -> Int { devices[device].disk.outbox.values.count { !$0.isNumbered } }
     public func profile(_ device: Int) -> SimulatedProfile { devices[device].disk }
+    /// The group as a device has stored it, secrets and all.
+    public func group(_ id: ConversationID, at device: Int) -> Group? {
+        devices[device].disk.groups[id].flatMap { try? Group(restoring: $0) }
+    }
+    /// Seconds since 1970, as MLS asks for them.
+    public var seconds: UInt64 { wall.seconds }
     public func members(of id: ConversationID, at device: Int) -> [RosterEntry] {
         guard var core = devices[device].core else { return [] }
         return core.members(of: id)
@@ -238,7 +244,9 @@ extension World {
             close(wire: wire, except: .device(index))
         case .send(let frame):
             guard let wire = devices[index].wire, case .session(let node, let session)? = wires[wire]?.ends[0] else { return }
-            agenda.add(.node(node, life: nodes[node].life, .sessionFrame(session, frame)), at: arrival(on: wire, at: 0))
+            for frame in plot?(index, frame) ?? [frame] {
+                agenda.add(.node(node, life: nodes[node].life, .sessionFrame(session, frame)), at: arrival(on: wire, at: 0))
+            }
         }
     }
 

@@ -50,6 +50,8 @@ public struct World {
     public internal(set) var crashes = 0
     /// What a lying node says in place of what its honest core says to a device.
     public var lie: (@Sendable (_ device: Int, NodeFrame) -> [NodeFrame])?
+    /// What a hostile member sends in place of what its honest core would.
+    public var plot: (@Sendable (_ device: Int, ClientFrame) -> [ClientFrame])?
 
     static let wallStart = Timestamp(milliseconds: 1_800_000_000_000)
     var wall: Timestamp { Self.wallStart + .nanoseconds(now.nanoseconds) }

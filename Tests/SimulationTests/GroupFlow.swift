@@ -79,6 +79,29 @@ struct GroupFlow {
         return false
     }
 
+    // MARK: For those who lie to it
+
+    /// By the world's numbers.
+    var devices: [DeviceID] {
+        (0...(users.max() ?? 0)).map { world.profile($0).account.deviceID }
+    }
+
+    func isOne(of indices: [Int]) -> @Sendable (DeviceID) -> Bool {
+        let chosen = Set(indices.map { world.profile(users[$0]).account.deviceID })
+        return { chosen.contains($0) }
+    }
+
+    func head(at index: Int) -> SequenceNumber { world.profile(users[index]).conversations[id]?.head ?? .zero }
+
+    func chain(at index: Int) -> Digest { world.profile(users[index]).conversations[id]?.chain ?? .zero }
+
+    /// What was shown, in order.
+    func texts(at index: Int) -> [String] {
+        world.history(users[index]).compactMap { if case .incoming(let text) = $0.body { text } else { nil } }
+    }
+
+    func alarms(at index: Int) -> [Alarm] { world.profile(users[index]).alarms.map(\.alarm) }
+
     func members(at index: Int) -> Set<UserID> { Set(world.members(of: id, at: users[index]).map(\.user)) }
 
     /// Every rule that does not hold; none when all is well.

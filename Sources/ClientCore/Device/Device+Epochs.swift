@@ -44,6 +44,9 @@ extension Device {
                 out(of: id)
             case .application, .proposal, nil: throw .wrongContentType
             }
+        } catch .identityRefused {
+            // A device of nobody: what the hub must have seen.
+            close(id, .forbiddenChange, envelope.number)
         } catch {
             // A commit that outsiders cannot see to be wrong. The group is not lost: we come back in with fresh keys.
             emit(.note(.badHandshake("\(error)")))

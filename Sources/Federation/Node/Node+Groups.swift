@@ -180,5 +180,6 @@ extension Node {
     package func hubRoster(_ conversation: ConversationID) -> [RosterEntry] { hub.roster(of: conversation) }
     package func hubHead(_ conversation: ConversationID) -> SequenceNumber? { hub.head(of: conversation) }
     package var orderer: Hub { hub }
+    package func device(of session: SessionID) -> RosterEntry? { sessions.device(of: session) }
     package var entriesPassedOver: Int { counters["entries_passed_over"] ?? 0 }
 }

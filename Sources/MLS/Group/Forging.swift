@@ -31,3 +31,23 @@ extension Group {
 
     package var tree: RatchetTree { current.state.tree }
 }
+
+extension Group {
+    /// A commit that is right in all that can be seen without secrets, with a confirmation tag that nobody can reproduce, and the GroupInfo
+    /// that goes with it: no member follows it.
+    package func forgedCommit(
+        _ plan: CommitPlan = CommitPlan(), host: GroupHost, using random: inout some RandomNumberGenerator
+    ) throws(MLSError) -> (commit: [UInt8], groupInfo: [UInt8]) {
+        let suite = try suite()
+        var tag: [UInt8] = []
+        let pending = try draft(plan, linking: nil, host: host, suite, using: &random) { (authenticated, random) throws(MLSError) in
+            var authenticated = authenticated
+            tag = (0..<suite.hashLength).map { _ in UInt8.random(in: 0...255, using: &random) }
+            authenticated.confirmationTag = tag
+            return protectPublicly(authenticated, suite)
+        }
+        var next = pending.next
+        next.state.confirmationTag = tag
+        return (pending.message, try next.externalInfo(includesTree: false, extensions: []))
+    }
+}

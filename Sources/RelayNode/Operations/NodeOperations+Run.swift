@@ -10,10 +10,14 @@ package import Vocabulary
 extension NodeOperations {
     /// Runs the node until SIGTERM or SIGINT; then drains, brings the store into its file and returns.
     ///
-    /// - Parameter ready: called once, when both listeners serve.
+    /// - Parameters:
+    ///   - lie: for tests alone.
+    ///   - ready: called once, when both listeners serve.
     /// - Throws: before `ready` whatever keeps it from starting; after it only `StoreError`: what is on disk is unknown, and nothing was
     ///   said that depends on it.
-    package static func run(_ folder: DataFolder, logLevel: String?, ready: (NodeName, NetworkAddresses) -> Void) throws {
+    package static func run(
+        _ folder: DataFolder, logLevel: String?, lie: NodeWriter.Lie? = nil, ready: (NodeName, NetworkAddresses) -> Void
+    ) throws {
         let configuration = try folder.configuration()
         try folder.checkModes()
         let key = try folder.nodeKey()
@@ -23,7 +27,7 @@ extension NodeOperations {
         let certificate = try certificate(configuration, key)
         let open = try OpenStore(folder)
         let rows = try nodeRows(open.store)
-        let writer = try NodeWriter(store: open.store, log: log) {
+        let writer = try NodeWriter(store: open.store, log: log, lie: lie) {
             try restore(open.store, key: key, certificateHash: certificate.hash)
         }
         if let name = writer.nodeName, name != configuration.name {

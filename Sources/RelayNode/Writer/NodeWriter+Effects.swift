@@ -17,7 +17,11 @@ extension NodeWriter {
                 if pending.writes.isEmpty, pending.due == nil { pending.due = Clock.now + Self.commitDelay }
                 pending.writes.append(write)
             case .sendSession(let session, let frame):
-                if isSafe(frame), !waits(session) { early.send(frame, to: session) } else { wait(effect, session) }
+                guard let lie else {
+                    say(frame, effect, session, &early)
+                    continue
+                }
+                for told in lie(node, session, frame) { say(told, .sendSession(session, told), session, &early) }
             case .closeSession(let session, _): wait(effect, session)
             case .sendLink(let link, .acknowledge):
                 // The newest alone, and nobody is in a hurry for it.
@@ -33,6 +37,11 @@ extension NodeWriter {
                 pending.isUrgent = true
             }
         }
+    }
+
+    /// - Parameter effect: `frame`'s, ready made.
+    private func say(_ frame: NodeFrame, _ effect: NodeEffect, _ session: SessionID, _ early: inout NetworkBatch) {
+        if isSafe(frame), !waits(session) { early.send(frame, to: session) } else { wait(effect, session) }
     }
 
     private func wait(_ effect: NodeEffect, _ session: SessionID) {

@@ -1,5 +1,5 @@
 internal import Cryptography
-internal import Federation
+package import Federation
 internal import Foundation
 internal import Logging
 internal import NIOCore
@@ -32,6 +32,7 @@ package final class NodeWriter: NetworkDelegate, @unchecked Sendable {
     let expelled = Mutex<Set<NodeID>>([])
     let admins: AdminDesk
     var node: Node
+    let lie: Lie?
     private let restart: () throws -> Node
     private var random = SystemRandom()
     private(set) var network: Network?
@@ -67,9 +68,14 @@ package final class NodeWriter: NetworkDelegate, @unchecked Sendable {
         var isEmpty: Bool { writes.isEmpty && effects.isEmpty }
     }
 
-    /// - Parameter restart: makes the core anew from what is on disk.
-    init(store: JournaledNodeStore, log: Logger, restart: @escaping () throws -> Node) throws {
-        (self.store, self.log, self.restart) = (store, log, restart)
+    /// What is said to a session in a frame's place: a node that lies, for tests (`lying-node`).
+    package typealias Lie = (_ node: Node, _ session: SessionID, _ frame: NodeFrame) -> [NodeFrame]
+
+    /// - Parameters:
+    ///   - lie: nil in every honest node.
+    ///   - restart: makes the core anew from what is on disk.
+    init(store: JournaledNodeStore, log: Logger, lie: Lie?, restart: @escaping () throws -> Node) throws {
+        (self.store, self.log, self.lie, self.restart) = (store, log, lie, restart)
         node = try restart()
         expelled.withLock { [node] in $0 = Set(node.expelledNodes) }
         admins = AdminDesk()

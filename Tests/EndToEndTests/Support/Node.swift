@@ -49,8 +49,16 @@ final class Node: @unchecked Sendable {
     // MARK: Its process
 
     func start(under tracer: [String] = []) throws {
-        let program = "\(World.programsFolder)/posthouse"
-        let words = tracer + [program, "run", "--data", folder]
+        try start(tracer + ["\(World.programsFolder)/posthouse", "run", "--data", folder])
+    }
+
+    /// With an honest core whose word to these devices is a lie.
+    func startLying(_ lie: String, to victims: [User]) throws {
+        let devices = victims.compactMap { $0.identity.text("device") }
+        try start(["\(World.programsFolder)/lying-node", "--data", folder, "--lie", lie] + devices.flatMap { ["--victim", $0] })
+    }
+
+    private func start(_ words: [String]) throws {
         let process = try world.start(words[0], Array(words.dropFirst()), errorFile: "\(folder).log")
         self.process = process
         try eventually("\(name) is ready") {
