@@ -38,15 +38,15 @@ package final class Liar: Sendable {
     private let conversation: ConversationID?
     private let start: (number: SequenceNumber, chain: Digest)?
     private let isVictim: @Sendable (DeviceID) -> Bool
-    private let ghost: @Sendable (Envelope) -> Ghost?
+    private let ghost: @Sendable (Envelope, Digest) -> Ghost?
 
     /// - Parameters:
     ///   - conversation: nil: any; there should be one only.
     ///   - start: what comes through this number is told as it is, and the conversation's chain there; nil: the first event is told as it is.
-    ///   - ghost: what to put in an event's place.
+    ///   - ghost: what to put in an event's place, given the chain before it.
     package init(
         _ lie: Lie, in conversation: ConversationID? = nil, after start: (number: SequenceNumber, chain: Digest)? = nil,
-        ghost: @escaping @Sendable (Envelope) -> Ghost? = { _ in nil }, to isVictim: @escaping @Sendable (DeviceID) -> Bool
+        ghost: @escaping @Sendable (Envelope, Digest) -> Ghost? = { _, _ in nil }, to isVictim: @escaping @Sendable (DeviceID) -> Bool
     ) {
         (self.lie, self.conversation, self.start) = (lie, conversation, start)
         (self.isVictim, self.ghost) = (isVictim, ghost)
@@ -152,7 +152,7 @@ package final class Liar: Sendable {
             state.begun = true
             return [told(envelope, number: envelope.number, sender: last.sender, &state)]
         case .ghost:
-            guard isFirst, let ghost = ghost(envelope) else { return state.begun ? [] : [envelope] }
+            guard isFirst, let honest = state.honest, let ghost = ghost(envelope, honest) else { return state.begun ? [] : [envelope] }
             state.begun = true
             return [told(envelope, number: envelope.number, sender: ghost.sender, kind: .commit, payload: ghost.commit, &state)]
         case .forgedReceipt: return [envelope]

@@ -42,12 +42,15 @@ private final class Place: @unchecked Sendable {
     var node: Node?
 
     /// A stranger who enters by external commit, in an event's place.
-    func ghost(_ envelope: Envelope) -> Ghost? {
+    func ghost(_ envelope: Envelope, after chain: Digest) -> Ghost? {
         guard let parts = node?.orderer.parcel(envelope.key.conversation, for: envelope.sender),
-            let parcel = try? GroupParcel(decoding: parts.flatMap(\.bytes))
+            let now = try? GroupParcel(decoding: parts.flatMap(\.bytes))
         else { return nil }
+        // The core has numbered the event by now; the ghost must not have seen it.
+        let before = SequenceNumber(unchecked: envelope.number.value - 1)
+        let parcel = GroupParcel(groupInfo: now.groupInfo, tree: now.tree, head: before, chain: chain)
         var random = SystemRandom()
-        let now = UInt64(max(0, Date().timeIntervalSince1970))
-        return try? .entering(parcel, as: .stranger, message: envelope.message, at: now, using: &random)
+        let seconds = UInt64(max(0, Date().timeIntervalSince1970))
+        return try? .entering(parcel, as: .stranger, message: envelope.message, at: seconds, using: &random)
     }
 }

@@ -25,7 +25,7 @@ import Vocabulary
 
     private struct Stage {
         var flow: GroupFlow
-        let ghost: @Sendable (Envelope) -> Ghost?
+        let ghost: @Sendable (Envelope, Digest) -> Ghost?
     }
 
     /// - Parameter insider: in league with the hub.
@@ -44,7 +44,7 @@ import Vocabulary
         let parcel = try GroupParcel(decoding: parts.flatMap(\.bytes))
         let group = try #require(world.group(id, at: flow.users[insider]))
         let (accomplice, now) = (entry(insider), world.seconds)
-        return Stage(flow: flow) { envelope in
+        return Stage(flow: flow) { envelope, _ in
             var random = SeededGenerator(seed: 7)
             switch trick {
             case .deviceOfAMember:
@@ -107,7 +107,7 @@ import Vocabulary
                     key: ConversationKey(hub: submission.hub, conversation: submission.conversation), number: 1,
                     sender: RosterEntry(user: UserID(raw: .zero), device: DeviceID(raw: .zero)), message: submission.message, kind: .commit,
                     epoch: bundle.epoch, payload: [], chain: .zero)
-                guard let made = ghost(envelope) else { return [frame] }
+                guard let made = ghost(envelope, .zero) else { return [frame] }
                 let forged = CommitBundle(epoch: bundle.epoch, commit: made.commit, welcome: nil, groupInfo: bundle.groupInfo)
                 return [
                     .submit(

@@ -184,7 +184,8 @@ extension Device {
     mutating func finishIntents(in id: ConversationID, using random: inout some RandomNumberGenerator) {
         guard let one = conversations[id] else { return }
         attempts[id] = nil
-        guard one.intents.contains(where: { $0.change != .refresh || one.committing == nil }) else { return tell(id, [:]) }
+        let isRefreshed = hasKeysOfItsOwn(in: id)
+        guard one.intents.contains(where: { $0.change != .refresh || isRefreshed }) else { return tell(id, [:]) }
         let users = Set(roster(id).map(\.user))
         for intent in one.intents {
             switch intent.change {
@@ -192,11 +193,17 @@ extension Device {
             case .remove(let unwanted) where !unwanted.contains(where: users.contains): done(intent, in: id)
             case .rename(let name) where one.profile.name == name: done(intent, in: id)
             case .role(let user, let role) where one.profile.role(of: user) == role: done(intent, in: id)
-            case .refresh where one.committing == nil: done(intent, in: id)
+            case .refresh where isRefreshed: done(intent, in: id)
             case .add, .remove, .rename, .role, .refresh, .leave: break
             }
         }
         tell(id, [:])
+    }
+
+    /// Our leaf is of a commit of ours, no more of the KeyPackage by which we were added.
+    private mutating func hasKeysOfItsOwn(in id: ConversationID) -> Bool {
+        guard let group = groups[id], case .commit? = group.member(group.ownLeaf)?.source else { return false }
+        return true
     }
 
     mutating func roster(_ id: ConversationID) -> [RosterEntry] { groups.roster(of: id) }

@@ -278,6 +278,6 @@ extension Device {
     }
 
     mutating func done(_ question: Question) {
-        if case .keyPackages = question { stocked() }
+        if case .keyPackages(let supply) = question { published(supply) }
     }
 }

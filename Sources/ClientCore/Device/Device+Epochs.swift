@@ -30,9 +30,10 @@ extension Device {
                     leavers: leavers)
                 if summary.added.isEmpty, summary.removed.isEmpty { groups.keepRoster(of: id, from: group.epoch) }
                 entered(news, in: id)
-                // While many come, their fresh keys would only stand in the way of the next.
-                if !summary.added.isEmpty, conversations[id]?.refreshAt != nil { awaitRefresh(id, at: now, using: &random) }
+                let hasLost = conversations[id]?.committing != nil
                 lost(in: id)
+                // While many come, their fresh keys would only stand in the way of the next; so would ours, made anew at once after losing.
+                if !summary.added.isEmpty || hasLost, conversations[id]?.refreshAt != nil { awaitRefresh(id, at: now, using: &random) }
                 finishIntents(in: id, using: &random)
             case .removed(let summary):
                 lost(in: id)

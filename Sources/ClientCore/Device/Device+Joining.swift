@@ -44,10 +44,7 @@ extension Device {
             let delta = group.takeChanges()
             groups[id] = group
             write(.group(id, delta))
-            if !own.package.isLastResort {
-                keyPackages.remove(own.reference)
-                write(.keyPackage(reference: own.reference, nil))
-            }
+            if own.package.isLastResort { rotateLastResort(own, using: &random) } else { forget(own.reference) }
             enter(part, parcel, profile, entries, at: now, using: &random)
         } catch {
             emit(.note(.badHandshake("\(error)")))

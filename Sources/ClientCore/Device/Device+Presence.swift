@@ -19,10 +19,7 @@ extension Device {
             let read = conversations.all.filter { $0.standing == .accepted && $0.shown > .zero }
             unmarked.formUnion(read.suffix(ClientLimits.marksResentMax).map(\.id))
         }
-        for reference in keyPackages.expired(at: wall.seconds) {
-            keyPackages.remove(reference)
-            write(.keyPackage(reference: reference, nil))
-        }
+        for reference in keyPackages.expired(at: wall.seconds) { forget(reference) }
     }
 
     mutating func sayPresence() {
@@ -88,25 +85,55 @@ extension Device {
 
     /// More are made when few are left at home (MLS checklist C 9); each frame's worth is stored before it is published.
     mutating func restock(left: Int, using random: inout some RandomNumberGenerator) {
-        guard keyPackages.isDoubtful || left < ClientLimits.keyPackagesLow || !keyPackages.hasLastResort else { return stocked() }
         guard !has({ if case .keyPackages = $0 { true } else { false } }) else { return }
-        var (left, replaces) = (keyPackages.isDoubtful ? 0 : left, keyPackages.isDoubtful)
-        keyPackages.isDoubtful = false
-        var needsLastResort = !keyPackages.hasLastResort || replaces
+        let isReplaced = keyPackages.isDoubtful
+        var left = isReplaced ? 0 : left
+        let wanted = left < ClientLimits.keyPackagesLow ? ClientLimits.keyPackagesWanted : left
         do throws(MLSError) {
             let identity = try account.identity(at: wall)
-            while left < ClientLimits.keyPackagesWanted {
+            var lastResort: [UInt8]?
+            if isReplaced || keyPackages.lastResort == nil {
+                lastResort = try make(identity, lastResort: true, using: &random)
+            } else if keyPackages.hasFormerLastResorts {
+                lastResort = keyPackages.lastResort?.published
+            }
+            var supplies: [KeyPackageSupply] = []
+            while left < wanted {
                 var packages: [[UInt8]] = []
-                while packages.count < Limits.keyPackagesPerFrameMax - 1, left < ClientLimits.keyPackagesWanted {
+                while packages.count < Limits.keyPackagesPerFrameMax - 1, left < wanted {
                     packages.append(try make(identity, lastResort: false, using: &random))
                     left += 1
                 }
-                let lastResort = needsLastResort ? try make(identity, lastResort: true, using: &random) : nil
-                needsLastResort = false
-                ask(.keyPackages(KeyPackageSupply(replaces: replaces, packages: packages, lastResort: lastResort)))
-                replaces = false
+                supplies.append(KeyPackageSupply(replaces: isReplaced && supplies.isEmpty, packages: packages, lastResort: lastResort))
+                lastResort = nil
             }
+            if let lastResort { supplies.append(KeyPackageSupply(replaces: false, packages: [], lastResort: lastResort)) }
+            keyPackages.isDoubtful = false
+            if supplies.isEmpty { stocked() }
+            for supply in supplies { ask(.keyPackages(supply)) }
         } catch { emit(.note(.badHandshake("\(error)"))) }
+    }
+
+    /// Somebody has used the last resort, so others may have it too: another one takes its place. Its key is kept for Welcomes on their way.
+    mutating func rotateLastResort(_ used: OwnKeyPackage, using random: inout some RandomNumberGenerator) {
+        guard used.reference == keyPackages.lastResort?.reference else { return }
+        do throws(MLSError) {
+            let package = try make(try account.identity(at: wall), lastResort: true, using: &random)
+            ask(.keyPackages(KeyPackageSupply(replaces: false, packages: [], lastResort: package)))
+        } catch { emit(.note(.badHandshake("\(error)"))) }
+    }
+
+    /// The home has what was published.
+    mutating func published(_ supply: KeyPackageSupply) {
+        if supply.lastResort != nil, supply.lastResort == keyPackages.lastResort?.published {
+            for reference in keyPackages.outlived(at: wall.seconds) { forget(reference) }
+        }
+        stocked()
+    }
+
+    mutating func forget(_ reference: [UInt8]) {
+        keyPackages.remove(reference)
+        write(.keyPackage(reference: reference, nil))
     }
 
     private mutating func make(

@@ -18,7 +18,25 @@ struct KeyPackageShelf: Sendable {
     /// The one that a Welcome was made for.
     func first(of references: [[UInt8]]) -> OwnKeyPackage? { references.lazy.compactMap { byReference[$0] }.first }
 
-    var hasLastResort: Bool { byReference.values.contains { $0.package.isLastResort } }
+    /// The last resort that the home is to hand out: the newest.
+    var lastResort: OwnKeyPackage? { lastResorts.last }
+
+    /// There are former ones, for Welcomes that were made before it took their place. Whether the home has it is not known then.
+    var hasFormerLastResorts: Bool { lastResorts.count > 1 }
+
+    /// Oldest first.
+    private var lastResorts: [OwnKeyPackage] {
+        byReference.values.filter(\.package.isLastResort).sorted {
+            $0.begin == $1.begin ? $0.reference.lexicographicallyPrecedes($1.reference) : $0.begin < $1.begin
+        }
+    }
+
+    /// Former last resorts whose successors are so old that no Welcome for them is on its way any more, by reference. Their keys open the
+    /// first messages of every group that was joined by them, and must not lie about.
+    func outlived(at seconds: UInt64) -> [[UInt8]] {
+        let kept = UInt64(ClientLimits.formerLastResortKeptFor.components.seconds)
+        return zip(lastResorts, lastResorts.dropFirst()).filter { $1.begin + kept < seconds }.map(\.0.reference)
+    }
 
     mutating func keep(_ own: OwnKeyPackage) { byReference[own.reference] = own }
     mutating func remove(_ reference: [UInt8]) { byReference[reference] = nil }
@@ -30,4 +48,9 @@ struct KeyPackageShelf: Sendable {
             return lifetime.notAfter < seconds
         }.keys.sorted { $0.lexicographicallyPrecedes($1) }
     }
+}
+
+extension OwnKeyPackage {
+    /// When it was made, in seconds since 1970: the beginning of its lifetime, which is a little before.
+    fileprivate var begin: UInt64 { if case .keyPackage(let lifetime) = package.leaf.source { lifetime.notBefore } else { 0 } }
 }

@@ -19,6 +19,8 @@ public enum ClientLimits {
     public static let keyPackagesWanted = 40
     public static let keyPackagesLow = 20
     public static let keyPackageLifetime = Duration.days(90)
+    /// A last resort that was used and replaced opens Welcomes for so long: they wait at home no longer than messages do.
+    public static let formerLastResortKeptFor = Duration.days(30)
     /// Users added by one commit: their KeyPackages and Welcome fit a frame.
     public static let addedPerCommitMax = Limits.claimedUsersMax
     /// Members of a group up to whom all their names are asked for at once; in a larger one that of whoever writes or changes the group,
