@@ -55,7 +55,8 @@ let package = Package(
         module("ChatScreen", ["Vocabulary"]),
         module("ClientCore", ["Vocabulary", "Cryptography", "MLS", "Groups"]),
         module("Storage", ["Vocabulary", "Cryptography", "CSQLite"]),
-        module("Simulation", ["Vocabulary", "Cryptography", "MLS", "Groups", "Federation", "ClientCore"]),
+        module("Histories"),
+        module("Simulation", ["Vocabulary", "Cryptography", "MLS", "Groups", "Federation", "ClientCore", "Histories", "Lies"]),
         module("Lies", ["Vocabulary", "Cryptography", "MLS", "Groups"]),
         module(
             "Transport",
@@ -71,7 +72,8 @@ let package = Package(
         program(
             "workbench",
             nio + [
-                "Vocabulary", "Cryptography", "MLS", "MLSVectors", "Federation", "ClientCore", "Simulation", "Storage", "Wire", "Transport",
+                "Vocabulary", "Cryptography", "MLS", "MLSVectors", "Federation", "ClientCore", "Histories", "Simulation", "Storage", "Wire",
+                "Transport",
                 arguments,
             ]),
 
@@ -79,12 +81,15 @@ let package = Package(
         program("lying-node", ["Vocabulary", "Cryptography", "Federation", "Lies", "RelayNode", arguments]),
 
         tests("MLSTests", ["Vocabulary", "Cryptography", "MLS", "MLSVectors"]),
-        tests("SimulationTests", ["Vocabulary", "Cryptography", "MLS", "Groups", "Lies", "ClientCore", "Federation", "Simulation"]),
+        tests(
+            "SimulationTests",
+            ["Vocabulary", "Cryptography", "MLS", "Groups", "Lies", "ClientCore", "Federation", "Simulation", "Histories"]),
         tests("WireTests", ["Vocabulary", "Cryptography", "Wire"]),
         tests("RelayNodeTests", nio + ["Vocabulary", "Cryptography", "Wire", "Transport", "RelayNode"]),
         tests("StorageTests", ["Vocabulary", "Cryptography", "Storage"]),
         tests("FederationTests", ["Vocabulary", "Cryptography", "MLS", "Groups", "Federation", "Simulation"]),
-        tests("EndToEndTests", [], exclude: ["Hostile"]),
+        tests("HistoriesTests", ["Histories"]),
+        tests("EndToEndTests", ["Histories"], exclude: ["Hostile"]),
         tests("ChatScreenTests", ["Vocabulary", "ChatScreen"]),
         tests("ClientCoreTests", ["Vocabulary", "Cryptography", "MLS", "Groups", "ClientCore"]),
     ],
