@@ -116,7 +116,8 @@ extension Device {
                 change(id) { $0.isStale = true }
                 break
             }
-            item.refusal = nil
+            // Whatever the home holds of it are other bytes: these are handed over until it says that it has them.
+            (item.refusal, item.submitted) = (nil, nil)
             outbox.keep(item)
             write(.outbox(item))
             outbox.enqueueAnew(item.message)
@@ -150,10 +151,8 @@ extension Device {
     /// Hands over what is ready, as far as the window reaches.
     mutating func submit() {
         guard isLive else { return }
-        while var item = outbox.takeNext() {
+        while let item = outbox.takeNext() {
             guard let submission = item.submission else { continue }
-            item.submitted = wall
-            outbox.keep(item)
             emit(.send(.submit(submission)))
         }
     }
@@ -166,12 +165,12 @@ extension Device {
         outbox.answered(message)
         if item.isFounding {
             founded(item)
-        } else if item.state == .queued, item.submission != nil {
-            item.state = .sent
-            item.refusal = nil
+        } else if item.submission != nil, item.state == .queued || item.submitted == nil {
+            let isNews = item.state == .queued
+            (item.state, item.refusal, item.submitted) = (.sent, nil, wall)
             outbox.keep(item)
             write(.outbox(item))
-            if item.isText { report(message, MessageStatus(.sent)) }
+            if item.isText, isNews { report(message, MessageStatus(.sent)) }
         }
     }
 
@@ -211,13 +210,24 @@ extension Device {
         case .text, .token:
             guard refusal.code == .staleEpoch, !item.isNumbered else { return fail(item.message, refusal) }
             // Sealed anew already, or as soon as the commit that ended the epoch has come; what was refused will never appear.
-            guard case .application(let epoch, _)? = item.submission?.kind, let current = refusal.epoch, epoch < current else { return }
+            guard case .application(let epoch, _)? = item.submission?.kind, let current = refusal.epoch else { return }
             var item = item
+            guard epoch < current else {
+                // The home's `sent` may have been for the bytes that were refused: a repeat of the others does no harm.
+                guard item.submitted != nil else { return }
+                item.submitted = nil
+                outbox.keep(item)
+                write(.outbox(item))
+                return outbox.enqueueAnew(item.message)
+            }
             item.stage = .waiting
             outbox.keep(item)
             write(.outbox(item))
             awaitCommit(id, at: now)
-        case .numbered: fail(item.message, refusal)
+        case .numbered:
+            // An entry that was not acknowledged comes again in the next session: what was said of the bytes before these is over.
+            guard refusal.code != .staleEpoch else { return }
+            fail(item.message, refusal)
         }
     }
 
