@@ -30,6 +30,8 @@ let package = Package(
         .executable(name: "posthouse", targets: ["posthouse"]),
         .executable(name: "courier", targets: ["courier"]),
         .library(name: "MLS", targets: ["MLS", "Cryptography", "Vocabulary"]),
+        // Preloaded into programs that are to suffer (`workbench proof`); nothing links it.
+        .library(name: "FaultShim", type: .dynamic, targets: ["FaultShim"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
@@ -44,6 +46,8 @@ let package = Package(
     targets: [
         .systemLibrary(name: "CSodium", pkgConfig: "libsodium", providers: [.apt(["libsodium-dev"])]),
         .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
+
+        .target(name: "FaultShim", linkerSettings: [.linkedLibrary("dl")]),
 
         module("Vocabulary"),
         module("Cryptography", ["Vocabulary", "CSodium", .product(name: "Crypto", package: "swift-crypto")]),
