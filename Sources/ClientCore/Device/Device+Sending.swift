@@ -161,7 +161,7 @@ extension Device {
 
     /// On the home's disk.
     mutating func sent(_ message: MessageID) {
-        guard var item = outbox[message] else { return }
+        guard outbox.homeAnswered(message), var item = outbox[message] else { return }
         outbox.answered(message)
         if item.isFounding {
             founded(item)
@@ -176,7 +176,7 @@ extension Device {
 
     /// The home did not take it.
     mutating func refused(_ message: MessageID, _ refusal: Refusal, at now: Instant, using random: inout some RandomNumberGenerator) {
-        guard var item = outbox[message], !item.isNumbered else { return }
+        guard outbox.homeAnswered(message), var item = outbox[message], !item.isNumbered else { return }
         if refusal.code.isTransient {
             outbox.delay(message, at: now, using: &random)
             item.refusal = refusal
@@ -210,16 +210,8 @@ extension Device {
         case .text, .token:
             guard refusal.code == .staleEpoch, !item.isNumbered else { return fail(item.message, refusal) }
             // Sealed anew already, or as soon as the commit that ended the epoch has come; what was refused will never appear.
-            guard case .application(let epoch, _)? = item.submission?.kind, let current = refusal.epoch else { return }
+            guard case .application(let epoch, _)? = item.submission?.kind, let current = refusal.epoch, epoch < current else { return }
             var item = item
-            guard epoch < current else {
-                // The home's `sent` may have been for the bytes that were refused: a repeat of the others does no harm.
-                guard item.submitted != nil else { return }
-                item.submitted = nil
-                outbox.keep(item)
-                write(.outbox(item))
-                return outbox.enqueueAnew(item.message)
-            }
             item.stage = .waiting
             outbox.keep(item)
             write(.outbox(item))
