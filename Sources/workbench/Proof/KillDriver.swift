@@ -30,6 +30,8 @@ final class KillDriver {
     /// Deaths by the clock: the call did not come.
     private(set) var overdue = 0
     private(set) var strange: [String] = []
+    /// Starts that found the folder still locked by the life before.
+    private(set) var stillLocked = 0
     private(set) var starts: [Int64] = []
     private var random: SeededGenerator
     private var plans: [Plan] = []
@@ -84,6 +86,9 @@ final class KillDriver {
         guard status == 128 + SIGKILL else {
             if status == 0, case .stopping = before {
                 cleanStops += 1
+            } else if status == 78, node.lastWords.contains("is in use by process") {
+                // Seen under heavy load: the kernel had reported the death and not yet given up the lock. An operator starts it again.
+                stillLocked += 1
             } else {
                 strange.append("\(node.name) ended with \(status): \(node.lastWords)")
             }

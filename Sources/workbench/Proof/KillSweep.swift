@@ -58,6 +58,7 @@ enum KillSweep: ProofScenario {
             for (kind, count) in driver.kinds.sorted(by: { $0.key < $1.key }) { part.add("in_\(kind)", count) }
             part.add("stopped_before_the_call", driver.cleanStops)
             part.add("call_did_not_come", driver.overdue)
+            part.add("folder_still_locked", driver.stillLocked)
             part.raise("different_calls_of_a_life", Double(driver.places.count))
             let sorted = driver.starts.sorted()
             if !sorted.isEmpty { part.raise("start_ms_p50", Double(sorted[sorted.count / 2]) / 1e6) }

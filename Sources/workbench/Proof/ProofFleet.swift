@@ -48,6 +48,9 @@ final class ProofFleet {
         return user
     }
 
+    /// Why somebody was refused for good.
+    var refused: String? { progress.refused.withLock { $0 } }
+
     var registered: Int { progress.registered.load(ordering: .relaxed) }
 
     func awaitRegistered(within limit: Duration = .seconds(60)) throws {
@@ -58,7 +61,7 @@ final class ProofFleet {
     func wait(_ what: String, within limit: Duration, until holds: () throws -> Bool) throws {
         let deadline = LoadClock.now + limit
         while try !holds() {
-            if let refused = progress.refused.withLock({ $0 }) { throw LoadFailure("\(what): refused: \(refused)") }
+            if let refused { throw LoadFailure("\(what): refused: \(refused)") }
             guard LoadClock.now < deadline else { throw LoadFailure("\(what): not within \(limit)") }
             usleep(2_000)
         }
@@ -136,7 +139,8 @@ final class ProofFleet {
                 }
                 return nil
             }
-            usleep(5_000)
+            for user in users { user.loop.execute { user.acceptPartners() } }
+            usleep(20_000)
         }
         let took = LoadClock.now - start
         // Heads and receipts of those who only listen.

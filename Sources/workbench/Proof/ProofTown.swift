@@ -31,6 +31,9 @@ final class ProofTown {
     /// Everything comes to an end, quietly and in time.
     func conclude(_ part: inout ProofPart, within limit: Duration = .seconds(60)) throws {
         defer { for (what, count) in fleet.remarks.sorted(by: { $0.key < $1.key }) { note("devices remarked, \(count) times: \(what)") } }
+        do { try fleet.awaitRegistered(within: limit) } catch {
+            part.violate("\(fleet.users.count - fleet.registered) users were never registered: \(error)")
+        }
         if let took = try fleet.converge(within: limit) {
             part.raise("converged_s", Double(took.nanoseconds) / 1e9)
         } else {

@@ -123,6 +123,9 @@ final class ProofUser: @unchecked Sendable {
     func found(_ group: String, with members: [Address]) { take([.groupRequested(Ticket(1), .create(name: group, members: members))]) }
     func wish(_ wish: GroupWish) { take([.groupRequested(Ticket(2), wish)]) }
 
+    /// Partners are no strangers, also if they were not known by name when they first wrote.
+    func acceptPartners() { take(partners.map { .contactDecided($0, .accept) }) }
+
     /// Whoever waits before it dials again dials now.
     func hurry() {
         guard let device, !device.isLive, connection == nil, let due = device.nextDeadline else { return }
