@@ -2,7 +2,7 @@
 SWIFT_FLAGS := -c release
 BIN := .build/release
 
-.PHONY: demo test build check bench fuzz clean
+.PHONY: demo test build check bench fuzz proof clean
 
 demo: setup
 	swift build $(SWIFT_FLAGS) --product posthouse
@@ -28,6 +28,16 @@ fuzz: setup
 	mkdir -p .build/fuzz/corpus
 	MLS_FUZZ_SEEDS=.build/fuzz/corpus .build/fuzz/release/mls-fuzzer -runs=1 .build/fuzz/corpus
 	.build/fuzz/release/mls-fuzzer -max_len=16384 -max_total_time=$(FUZZ_SECONDS) .build/fuzz/corpus
+
+# Real nodes and clients under faults, docs/reliability.md: PROOF_MINUTES more each time, the results add up in PROOF_OUT.
+PROOF_MINUTES := 60
+PROOF_OUT := .build/proof
+proof: setup
+	swift build $(SWIFT_FLAGS) --product posthouse
+	swift build $(SWIFT_FLAGS) --product courier
+	swift build $(SWIFT_FLAGS) --product FaultShim
+	swift build $(SWIFT_FLAGS) --product workbench
+	$(BIN)/workbench proof $(PROOF_SCENARIOS) --minutes $(PROOF_MINUTES) --resume $(PROOF_OUT)
 
 build: setup
 	swift build $(SWIFT_FLAGS)

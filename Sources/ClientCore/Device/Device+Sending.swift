@@ -116,7 +116,8 @@ extension Device {
                 change(id) { $0.isStale = true }
                 break
             }
-            item.refusal = nil
+            // Whatever the home holds of it are other bytes: these are handed over until it says that it has them.
+            (item.refusal, item.submitted) = (nil, nil)
             outbox.keep(item)
             write(.outbox(item))
             outbox.enqueueAnew(item.message)
@@ -150,10 +151,8 @@ extension Device {
     /// Hands over what is ready, as far as the window reaches.
     mutating func submit() {
         guard isLive else { return }
-        while var item = outbox.takeNext() {
+        while let item = outbox.takeNext() {
             guard let submission = item.submission else { continue }
-            item.submitted = wall
-            outbox.keep(item)
             emit(.send(.submit(submission)))
         }
     }
@@ -162,22 +161,22 @@ extension Device {
 
     /// On the home's disk.
     mutating func sent(_ message: MessageID) {
-        guard var item = outbox[message] else { return }
+        guard outbox.homeAnswered(message), var item = outbox[message] else { return }
         outbox.answered(message)
         if item.isFounding {
             founded(item)
-        } else if item.state == .queued, item.submission != nil {
-            item.state = .sent
-            item.refusal = nil
+        } else if item.submission != nil, item.state == .queued || item.submitted == nil {
+            let isNews = item.state == .queued
+            (item.state, item.refusal, item.submitted) = (.sent, nil, wall)
             outbox.keep(item)
             write(.outbox(item))
-            if item.isText { report(message, MessageStatus(.sent)) }
+            if item.isText, isNews { report(message, MessageStatus(.sent)) }
         }
     }
 
     /// The home did not take it.
     mutating func refused(_ message: MessageID, _ refusal: Refusal, at now: Instant, using random: inout some RandomNumberGenerator) {
-        guard var item = outbox[message], !item.isNumbered else { return }
+        guard outbox.homeAnswered(message), var item = outbox[message], !item.isNumbered else { return }
         if refusal.code.isTransient {
             outbox.delay(message, at: now, using: &random)
             item.refusal = refusal
@@ -217,7 +216,10 @@ extension Device {
             outbox.keep(item)
             write(.outbox(item))
             awaitCommit(id, at: now)
-        case .numbered: fail(item.message, refusal)
+        case .numbered:
+            // An entry that was not acknowledged comes again in the next session: what was said of the bytes before these is over.
+            guard refusal.code != .staleEpoch else { return }
+            fail(item.message, refusal)
         }
     }
 

@@ -9,6 +9,9 @@ public struct Outbox: Sendable {
     private var readyHead = 0
     /// Handed over in this session, not yet answered.
     private(set) var inFlight: Set<MessageID> = []
+    /// How often each was handed over in this session without an answer: more than once when it was sealed anew in between. The home
+    /// answers each, in order, by the message's id alone.
+    private var unanswered: [MessageID: Int] = [:]
     /// Refused for now.
     private var delayed: [MessageID] = []
     private var attempts = 0
@@ -94,6 +97,7 @@ public struct Outbox: Sendable {
 
     mutating func sessionClosed() {
         inFlight = []
+        unanswered = [:]
         ready = []
         readyHead = 0
         delayed = []
@@ -111,6 +115,7 @@ public struct Outbox: Sendable {
             }
             guard let item = items[message], item.submission != nil, !inFlight.contains(message) else { continue }
             inFlight.insert(message)
+            unanswered[message, default: 0] += 1
             return item
         }
         return nil
@@ -121,6 +126,15 @@ public struct Outbox: Sendable {
         inFlight.remove(message)
         delayed.removeAll { $0 == message }
         ready.append(message)
+    }
+
+    /// The home's answer to one hand-over.
+    ///
+    /// - Returns: false when it is about bytes in whose place others were handed over since.
+    mutating func homeAnswered(_ message: MessageID) -> Bool {
+        let left = (unanswered.removeValue(forKey: message) ?? 1) - 1
+        if left > 0 { unanswered[message] = left }
+        return left <= 0
     }
 
     mutating func answered(_ message: MessageID) {

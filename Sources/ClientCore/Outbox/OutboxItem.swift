@@ -36,7 +36,7 @@ public struct OutboxItem: Hashable, Sendable {
     public internal(set) var state: MessageState
     /// Why it still waits, when somebody said so.
     public internal(set) var refusal: Refusal?
-    /// When it was last handed to the home, by the wall clock.
+    /// When the home last said that it has these very bytes, by the wall clock.
     public internal(set) var submitted: Timestamp?
 
     init(message: MessageID, order: UInt64, target: Target, conversation: ConversationID?, body: Body, stage: Stage) {

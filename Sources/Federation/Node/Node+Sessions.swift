@@ -129,7 +129,10 @@ extension Node {
     ) {
         func refuse(_ refusal: Refusal) { out.append(.sendSession(session, .refusedRequest(request, refusal))) }
         if isSpaceLow { return refuse(Refusal(.diskFull, "The node's disk is full.")) }
-        guard let record = try? signed.verified(in: membership.federation, requiringHome: false), record.user == user else {
+        // A first record may come in a later session than its `register`, which was cut off: the reservation is its user's, who has signed it.
+        guard let record = try? signed.verified(in: membership.federation, requiringHome: false),
+            record.user == user || user == nil && record.version == 1 && record.issuer == id
+        else {
             return refuse(Refusal(.recordInvalid, "The record is not a valid one of this session's user."))
         }
         guard record.home == id else { return refuse(Refusal(.recordInvalid, "The record names another home.")) }

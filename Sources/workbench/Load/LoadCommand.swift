@@ -37,7 +37,7 @@ struct LoadCommand: ParsableCommand {
             try body(federation)
         }
 
-        private static func raiseFileLimit() {
+        static func raiseFileLimit() {
             var limit = rlimit()
             guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return }
             limit.rlim_cur = limit.rlim_max

@@ -120,7 +120,7 @@ final class LoadFederation {
 }
 
 /// What a signal has to end. Locked: signals are handled on a thread of Dispatch's.
-private final class RunningProcesses: Sendable {
+final class RunningProcesses: Sendable {
     private let processes = Mutex<[LoadProcess]>([])
 
     func insert(_ process: LoadProcess) { processes.withLock { $0.append(process) } }

@@ -1,4 +1,5 @@
 import Foundation
+import Histories
 import Testing
 
 extension EndToEnd {
@@ -66,12 +67,12 @@ extension EndToEnd {
                 measured("all known to be delivered after \(ContinuousClock.now - start)")
                 // Delivered is committed at the recipient's device; showing follows.
                 _ = try? eventually("all is shown", within: .seconds(30)) {
-                    Set(traffic.events.compactMap { if case .shown(let text, _, _, _) = $0 { text } else { nil } }).count >= Self.messages
-                        / 2 * 2
+                    Set(traffic.events.compactMap { if case .show(let text, _, _, _) = $0.what { text } else { nil } }).count
+                        >= Self.messages / 2 * 2
                 }
                 for user in [0, 1] { try traffic.stopReceiver(user) }
                 #expect(traffic.complaints == [], "seed \(Self.seed)")
-                let violations = HistoryChecker.check(traffic.events, isGapless: false)
+                let violations = HistoryChecker.check(traffic.events)
                 #expect(violations == [], "seed \(Self.seed)")
                 for user in traffic.users { #expect(try user.command(["alarms", "--json"]).lines == [], "seed \(Self.seed)") }
             }

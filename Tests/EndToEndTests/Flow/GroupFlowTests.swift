@@ -1,4 +1,5 @@
 import Foundation
+import Histories
 import Testing
 
 extension EndToEnd {
@@ -13,21 +14,26 @@ extension EndToEnd {
         /// What the senders said, and what became of it.
         private final class Ledger: @unchecked Sendable {
             private let lock = NSLock()
-            private var texts: [String: String] = [:]
-            private var kept: Set<String> = []
+            private var history: [HistoryEvent] = []
+            private var kept = 0
             private var strange: [String] = []
 
-            var written: [String: String] { lock.withLock { texts } }
-            var promised: Set<String> { lock.withLock { kept } }
+            var events: [HistoryEvent] { lock.withLock { history } }
             var complaints: [String] { lock.withLock { strange } }
-            var count: Int { lock.withLock { kept.count } }
+            var count: Int { lock.withLock { kept } }
+
+            /// In the order of noting; the time is of no account here.
+            func note(_ user: User, _ what: HistoryEvent.What) {
+                lock.withLock { history.append(HistoryEvent(Int64(history.count), user.address, what)) }
+            }
 
             func say(_ text: String, by user: User, in group: Group) {
-                lock.withLock { texts[text] = user.address }
+                note(user, .invoke(message: text, to: .group(group.id)))
                 let outcome = try? group.send(text, by: user, wait: "sent", timeout: "20s")
+                if let outcome, outcome.code == 0 || outcome.code == 75 { note(user, .ok(message: text, .queued)) }
                 lock.withLock {
                     if let outcome, outcome.code == 0 || outcome.code == 75 {
-                        kept.insert(text)
+                        kept += 1
                     } else {
                         strange.append("\(text): \(outcome?.description ?? "?")")
                     }
@@ -94,15 +100,14 @@ extension EndToEnd {
                 try eventually("nothing waits", within: .seconds(120), every: 200) {
                     try senders.allSatisfy { try $0.command(["outbox", "--json"]).lines.isEmpty }
                 }
+                ledger.note(alice, .found(conversation: group.id))
+                ledger.note(alice, .invoke(message: "the end", to: .group(group.id)))
                 try group.deliver("the end", by: alice, wait: "delivered")
                 measured("all is delivered after \(ContinuousClock.now - start)")
-                var run = GroupHistoryChecker.Run(founder: alice.address)
-                (run.written, run.promised) = (ledger.written, ledger.promised)
-                run.written["the end"] = alice.address
                 for user in users {
-                    run.histories[user.address] = try group.history(of: user).compactMap { .init($0, reader: user.address) }
+                    for line in try group.history(of: user) { if let what = line.groupEvent { ledger.note(user, what) } }
                 }
-                #expect(GroupHistoryChecker.check(run) == [], "seed \(Self.seed)")
+                #expect(HistoryChecker.check(ledger.events) == [], "seed \(Self.seed)")
                 let roster = try group.members(seenBy: alice)
                 #expect(Set(roster.keys) == Set(members.map(\.address)), "seed \(Self.seed)")
                 for user in members { #expect(try group.members(seenBy: user) == roster, "\(user.handle), seed \(Self.seed)") }
@@ -185,5 +190,18 @@ extension EndToEnd {
                 #expect(try bob.info(group.id).text("groupName") == "name \(commits)")
             }
         }
+    }
+}
+
+extension JSONLine {
+    /// Of `courier history GROUP --json`: what its reader was shown, or has sent.
+    var groupEvent: HistoryEvent.What? {
+        guard let place else { return nil }
+        if let words = text("text") {
+            return text("direction") == "out"
+                ? .ok(message: words, .accepted, place) : .show(message: words, author: text("from") ?? "?", place)
+        }
+        guard let change = text("change") else { return nil }
+        return .change(place, HistoryEvent.Change(rawValue: change) ?? .other, who: list("who").sorted())
     }
 }

@@ -1,5 +1,6 @@
 import Foundation
 import Glibc
+import Histories
 
 /// Two users who write to each other, each with a running receiver and two hands that type; and the record of all that is seen.
 ///
@@ -27,7 +28,15 @@ final class Traffic: @unchecked Sendable {
 
     func hasEnded(_ index: Int) -> Bool { lock.withLock { ended[index] >= total / 2 } }
 
-    func note(_ event: HistoryEvent) { lock.withLock { history.append(event) } }
+    private let start = ContinuousClock.now
+
+    func note(_ client: String, _ what: HistoryEvent.What) { lock.withLock { append(client, what) } }
+
+    /// With the lock held.
+    private func append(_ client: String, _ what: HistoryEvent.What) {
+        let (seconds, attoseconds) = (ContinuousClock.now - start).components
+        history.append(HistoryEvent(seconds * 1_000_000_000 + attoseconds / 1_000_000_000, client, what))
+    }
 
     // MARK: Sending
 
@@ -53,7 +62,7 @@ final class Traffic: @unchecked Sendable {
                 guard begun[index] < total / 2 else { return .some(nil) }
                 begun[index] += 1
                 let text = "\(users[index].handle)-\(begun[index])"
-                history.append(.submitted(text: text, by: users[index].address, to: users[1 - index].address))
+                append(users[index].address, .invoke(message: text, to: .user(users[1 - index].address)))
                 return text
             }
             if let text { return text }
@@ -66,12 +75,10 @@ final class Traffic: @unchecked Sendable {
             let outcome = try users[index].send(text, to: users[1 - index], wait: "sent", timeout: "20s")
             lock.withLock {
                 for line in outcome.json {
-                    switch line.text("state") {
-                    case "queued": history.append(.reported(.kept, text: text))
-                    case "sent": history.append(.reported(.sent, text: text))
-                    case "accepted": history.append(.reported(.accepted, text: text))
-                    case "delivered": history.append(.reported(.delivered, text: text))
-                    default: strange.append("\(outcome)")
+                    if let state = line.text("state").flatMap({ HistoryEvent.State(name: $0) }) {
+                        append(users[index].address, .ok(message: text, state))
+                    } else {
+                        strange.append("\(outcome)")
                     }
                 }
                 if outcome.code != 0, outcome.code != 75 { strange.append("\(outcome)") }
@@ -89,7 +96,7 @@ final class Traffic: @unchecked Sendable {
 
     func startReceiver(_ index: Int) throws {
         let reader = users[index].address
-        note(.cameOnline(reader))
+        note(reader, .online)
         let program = try users[index].follow { [self] line in
             let parsed = JSONLine(line)
             // What receivers tell beside messages is judged by what it leads to.
@@ -99,7 +106,7 @@ final class Traffic: @unchecked Sendable {
             else {
                 return lock.withLock { strange.append("\(reader) was shown: \(line)") }
             }
-            note(.shown(text: text, from: from, at: reader, place))
+            note(reader, .show(message: text, author: from, place))
         }
         lock.withLock { receivers[index] = program }
     }
@@ -109,7 +116,7 @@ final class Traffic: @unchecked Sendable {
         lock.withLock { isPaused[index] = true }
         try eventually("the commands of \(users[index].handle) end") { lock.withLock { begun[index] == ended[index] } }
         try stopReceiver(index)
-        note(.wentOffline(users[index].address))
+        note(users[index].address, .offline)
     }
 
     func comeBack(_ index: Int) throws {
@@ -134,11 +141,10 @@ final class Traffic: @unchecked Sendable {
         for line in outgoing {
             guard let text = line.text("text") else { continue }
             switch line.text("state") {
-            case "delivered", "read": note(.reported(.delivered, text: text))
-            case "failed": note(.reported(.failed, text: text))
+            case "delivered", "read": note(users[index].address, .ok(message: text, .delivered, line.place))
+            case "failed": note(users[index].address, .fail(message: text, reason: "\(line)"))
             default: continue
             }
-            if let place = line.place { note(.numbered(text: text, place)) }
         }
         return (outgoing.count { $0.isDelivered }, outgoing.count)
     }
@@ -150,6 +156,6 @@ extension JSONLine {
 
     var place: HistoryEvent.Place? {
         guard let conversation = text("conversation"), let number = number("number") else { return nil }
-        return HistoryEvent.Place(conversation: conversation, number: number)
+        return HistoryEvent.Place(conversation, UInt64(clamping: number))
     }
 }

@@ -179,6 +179,26 @@ private struct Office {
         try #expect(relay.signIn(person, as: 2).frames(to: 2).contains(.ready(waiting: 0, order: 0)))
     }
 
+    /// A client keeps what it was granted and not the secret: it cannot register anew.
+    @Test func `a registration that was cut off goes on in the next session, also after the node's crash`() throws {
+        var relay = try Coast(nodes: 1).relay(0)
+        let secret = try invitation(&relay)
+        let (person, record) = try newcomer("alice")
+        try greet(&relay, 1)
+        try #expect(relay.step(.sessionFrame(SessionID(1), register(person, secret))).frames(to: 1).count == 1)
+        try relay.restart()
+        for session in UInt64(2)...3 {
+            try greet(&relay, session)
+            let frames = try relay.step(.sessionFrame(SessionID(session), .publish(RequestID(2), record))).frames(to: session)
+            guard case .published(_, let complete)? = frames.first else { return #expect(Bool(false), "not published: \(frames)") }
+            #expect(throws: Never.self) { try complete.verified(in: Coast.fixture.federation) }
+        }
+        // A later record is for a session of its user's.
+        let next = try person.record(version: 2, after: record, federation: Coast.fixture.federation)
+        try #expect(relay.step(.sessionFrame(SessionID(3), .publish(RequestID(2), next))).refusals(to: 3) == [.recordInvalid])
+        try #expect(relay.signIn(person, as: 4).frames(to: 4).contains(.ready(waiting: 0, order: 0)))
+    }
+
     @Test func `a first record without a reservation is refused`() throws {
         var relay = try Coast(nodes: 1).relay(0)
         let secret = try invitation(&relay)

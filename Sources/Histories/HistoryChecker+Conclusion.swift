@@ -1,0 +1,138 @@
+// What can be said only at the end.
+extension HistoryChecker {
+    /// - Returns: all that is wrong.
+    public mutating func conclude() -> [Violation] {
+        let stays = conversations.mapValues { conversation in
+            Dictionary(uniqueKeysWithValues: conversation.members.map { ($0, conversation.stays(of: $0)) })
+        }
+        for name in order {
+            guard let message = messages[name] else { continue }
+            conclude(name, message, stays: message.place.flatMap { stays[$0.conversation] } ?? [:])
+        }
+        judgeSessionOrder()
+        if rules.isGapless { findGaps() }
+        judgeAlarms()
+        if isHealed { judgeConvergence(stays) }
+        if messages.isEmpty || !hasShown { violations.append(.empty) }
+        for fault in planned where !fired.contains(fault) { violations.append(.faultNeverHappened(fault)) }
+        return violations
+    }
+
+    private mutating func conclude(_ name: String, _ message: Message, stays: [String: [ClosedRange<UInt64>]?]) {
+        if message.hasFailed {
+            if !message.shown.isEmpty { violations.append(.failedButAppeared(name)) }
+            return
+        }
+        let conversation = message.place?.conversation
+        func add(_ violation: Violation) {
+            if let conversation { note(violation, in: conversation) } else { violations.append(violation) }
+        }
+        let isPromised = message.highest != nil
+        switch message.recipient {
+        case .user(let reader):
+            let isShown = message.shown[reader] != nil
+            if isPromised, !isShown, !isExcused(message.place, at: reader) {
+                add(.lost(name))
+                if let highest = message.highest, highest >= .delivered, !rules.isExact {
+                    violations.append(.receiptAhead(name, at: reader))
+                }
+            }
+        case .group:
+            guard let place = message.place else {
+                if isPromised { add(.lost(name)) }
+                return
+            }
+            let readers = stays.filter { $0.key != message.sender }
+            let entitled = readers.filter { ($0.value ?? []).contains { $0.contains(place.number) } }.keys.sorted()
+            let lacking = entitled.filter { message.shown[$0] == nil && !isExcused(place, at: $0) }
+            if !lacking.isEmpty, lacking.count == entitled.count, entitled.count > 1 || isPromised {
+                add(.lost(name))
+            } else {
+                for reader in lacking { add(.missed(name, at: reader)) }
+            }
+            for reader in message.shown.keys.sorted() {
+                if let known = stays[reader], let stays = known, !stays.contains(where: { $0.contains(place.number) }) {
+                    add(.leaked(name, at: reader))
+                }
+            }
+        }
+        // A sender that went back to an old copy may have forgotten that it wrote it.
+        let isAwaited = if case .user = message.recipient { true } else { rules.isExact }
+        if isAwaited, !message.shown.isEmpty, (message.highest ?? .queued) < .delivered, clients[message.sender]?.life ?? 0 == 0 {
+            add(.neverConfirmed(name))
+        }
+    }
+
+    /// Whether somebody who lacks what is at a place has said so, or has lost it with its state.
+    private func isExcused(_ place: Place?, at reader: String) -> Bool {
+        guard let place else { return (clients[reader]?.life ?? 0) > 0 }
+        guard let seat = seats[Seat(client: reader, conversation: place.conversation)] else { return false }
+        return seat.tombstones.contains(place.number)
+            || (clients[reader]?.life ?? 0) > 0 && seat.excused.contains { $0.contains(place.number) }
+    }
+
+    /// Of two messages of one client, the one that was acknowledged before the other was handed over has the lower number.
+    private mutating func judgeSessionOrder() {
+        var sessions: [Seat: [(number: UInt64, name: String)]] = [:]
+        for name in order {
+            guard let message = messages[name], let place = message.place, clients[message.sender]?.life ?? 0 == 0 else { continue }
+            sessions[Seat(client: message.sender, conversation: place.conversation), default: []].append((place.number, name))
+        }
+        for (seat, all) in sessions.sorted(by: { ($0.key.client, $0.key.conversation) < ($1.key.client, $1.key.conversation) }) {
+            var earliest: (acknowledged: Int, name: String)?
+            for (_, name) in all.sorted(by: { $0.number > $1.number }) {
+                guard let message = messages[name] else { continue }
+                if let earliest, earliest.acknowledged < message.invoked {
+                    note(.sessionOrder(earliest.name, name), in: seat.conversation)
+                }
+                if let acknowledged = message.acknowledged, acknowledged < earliest?.acknowledged ?? .max {
+                    earliest = (acknowledged, name)
+                }
+            }
+        }
+    }
+
+    private mutating func findGaps() {
+        for (conversation, places) in Dictionary(grouping: holders.keys, by: \.conversation).sorted(by: { $0.key < $1.key }) {
+            let stones = seats.filter { $0.key.conversation == conversation }.flatMap { $0.value.tombstones }
+            let numbers = Set(places.map(\.number)).union(stones)
+            for number in 1...(numbers.max() ?? 1) where !numbers.contains(number) {
+                note(.gap(Place(conversation, number)), in: conversation)
+            }
+        }
+    }
+
+    private mutating func judgeAlarms() {
+        for alarm in alarms where conversations[alarm.conversation]?.isLiedAbout != true {
+            violations.append(.falseAlarm(alarm.name, at: alarm.client))
+        }
+        let alarmed = Set(alarms.map(\.conversation))
+        for conversation in divided.sorted() where !alarmed.contains(conversation) {
+            violations.append(.lieUnnoticed(conversation: conversation))
+        }
+    }
+
+    private mutating func judgeConvergence(_ stays: [String: [String: [ClosedRange<UInt64>]?]]) {
+        for (id, conversation) in conversations.sorted(by: { $0.key < $1.key }) {
+            let present = conversation.readers.sorted().filter { client in
+                guard let known = stays[id]?[client], let stays = known else { return true }
+                return stays.contains { $0.upperBound == UInt64.max }
+            }
+            let heads = present.compactMap { client in
+                seats[Seat(client: client, conversation: id)]?.head.map { (client: client, number: $0) }
+            }
+            guard let highest = heads.map(\.number).max() else { continue }
+            for head in heads where head.number < highest { note(.notConverged(Place(id, head.number), at: head.client), in: id) }
+        }
+    }
+}
+
+extension HistoryChecker.ConversationRecord {
+    /// Whoever is or was in, as far as is known.
+    var members: Set<String> {
+        var members = peers.union(readers)
+        if let founder { members.insert(founder) }
+        for moves in changes.values { members.formUnion(moves.map(\.who)) }
+        return members
+    }
+}

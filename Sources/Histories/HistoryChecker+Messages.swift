@@ -1,0 +1,145 @@
+// What is judged as it comes.
+extension HistoryChecker {
+    mutating func invoke(_ message: String, by client: String, to recipient: HistoryEvent.Recipient) {
+        guard messages[message] == nil else { return }
+        var absence: Int?
+        if case .user(let address) = recipient, let presence = clients[address]?.presence, presence % 2 == 1 { absence = presence }
+        messages[message] = Message(sender: client, recipient: recipient, invoked: count, absence: absence)
+        order.append(message)
+    }
+
+    mutating func acknowledge(_ message: String, _ state: State, _ place: Place?, _ chain: String?, by client: String) {
+        guard let known = messages[message], known.sender == client else { return violations.append(.phantom(message, at: client)) }
+        if known.hasFailed { violations.append(.failedButAppeared(message)) }
+        if known.acknowledged == nil { messages[message]?.acknowledged = count }
+        if rules.isExact, let highest = known.highest, state < highest { violations.append(.stateBackwards(message)) }
+        messages[message]?.highest = max(known.highest ?? state, state)
+        if let place {
+            if known.place != nil, known.place != place, known.shown.isEmpty {
+                note(.answeredDifferently(message), in: place.conversation)
+            } else {
+                put(message, at: place, chain, by: client)
+            }
+        }
+        guard state >= .delivered, case .user(let reader) = known.recipient else { return }
+        if known.shown[reader] == nil, rules.isExact || known.absence != nil && clients[reader]?.presence == known.absence {
+            violations.append(.receiptAhead(message, at: reader))
+        }
+    }
+
+    mutating func fail(_ message: String, by client: String) {
+        guard let known = messages[message], known.sender == client else { return violations.append(.phantom(message, at: client)) }
+        messages[message]?.hasFailed = true
+    }
+
+    mutating func show(_ message: String, by author: String, at reader: String, _ place: Place, _ chain: String?) {
+        guard let known = messages[message], known.sender == author, known.sender != reader, concerns(known, reader, place) else {
+            return note(.phantom(message, at: reader), in: place.conversation)
+        }
+        hasShown = true
+        let life = clients[reader]?.life ?? 0
+        if known.shown[reader] == life { return violations.append(.duplicated(message, at: reader)) }
+        messages[message]?.shown[reader] = life
+        let seat = seats[Seat(client: reader, conversation: place.conversation)]
+        if let last = seat?.lastShown, place.number < last { note(.outOfOrder(place, at: reader), in: place.conversation) }
+        self.seat(reader, place) { $0.lastShown = max($0.lastShown, place.number) }
+        put(message, at: place, chain, by: reader)
+    }
+
+    private func concerns(_ message: Message, _ reader: String, _ place: Place) -> Bool {
+        switch message.recipient {
+        case .user(let address): address == reader
+        case .group(let conversation): conversation == place.conversation
+        }
+    }
+
+    /// One number, one message; one message, one number.
+    private mutating func put(_ message: String, at place: Place, _ chain: String?, by client: String) {
+        if let known = messages[message]?.place {
+            if known != place { note(.twoPlaces(message, at: client), in: place.conversation) }
+        } else if let holder = holders[place], holder != .message(message) {
+            note(.twoAtOnePlace(place, at: client), in: place.conversation)
+        } else {
+            holders[place] = .message(message)
+            messages[message]?.place = place
+            if case .user(let address)? = messages[message]?.recipient, let sender = messages[message]?.sender {
+                conversations[place.conversation, default: .init()].peers.formUnion([address, sender])
+            }
+        }
+        if let chain { compare(chain, at: place, by: client) }
+    }
+
+    private mutating func compare(_ chain: String, at place: Place, by client: String) {
+        if let known = conversations[place.conversation]?.chains[place.number] {
+            if known != chain { note(.fork(place, at: client), in: place.conversation) }
+        } else {
+            conversations[place.conversation, default: .init()].chains[place.number] = chain
+        }
+    }
+
+    mutating func change(_ change: HistoryEvent.Change, _ who: [String], at client: String, _ place: Place) {
+        seat(client, place) { seat in
+            guard change == .joined || change == .rejoined && who.contains(client) else { return }
+            // Between what it had and where it came back in.
+            if place.number > 0, seat.highest > 0 || seat.lastShown > 0 { seat.excused.append(0...place.number) }
+        }
+        guard change != .joined else { return }
+        if let holder = holders[place], holder != .change { note(.twoAtOnePlace(place, at: client), in: place.conversation) }
+        holders[place] = .change
+        for one in who where change == .added || change == .removed || change == .left {
+            conversations[place.conversation, default: .init()].changes[place.number, default: []]
+                .insert(.init(isIn: change == .added, who: one))
+        }
+    }
+
+    mutating func head(of client: String, _ place: Place, _ chain: String) {
+        seat(client, place) { seat in
+            seat.head = place.number
+            seat.highest = max(seat.highest, place.number)
+        }
+        compare(chain, at: place, by: client)
+    }
+
+    mutating func receipt(of other: String, _ state: State, _ place: Place, at client: String) {
+        let conversation = conversations[place.conversation]
+        if !(conversation?.knows(other) ?? false) { note(.receiptByStranger(place, of: other, at: client), in: place.conversation) }
+        let last = seats[Seat(client: client, conversation: place.conversation)]?.receipts[other]?[state] ?? 0
+        if rules.isExact, place.number < last { note(.receiptBackwards(place, of: other, at: client), in: place.conversation) }
+        seat(client, place) { $0.receipts[other, default: [:]][state] = max(last, place.number) }
+        let theirs = seats[Seat(client: other, conversation: place.conversation)]
+        if rules.isExact, max(theirs?.highest ?? 0, theirs?.lastShown ?? 0) < place.number {
+            note(.receiptAhead("\(place)", at: other), in: place.conversation)
+        }
+    }
+
+    mutating func restore(_ client: String) {
+        clients[client, default: .init()].life += 1
+        for seat in seats.keys where seat.client == client {
+            guard var record = seats[seat] else { continue }
+            record.excused.append(0...max(record.highest, record.lastShown))
+            (record.lastShown, record.receipts) = (0, [:])
+            seats[seat] = record
+        }
+    }
+}
+
+extension HistoryChecker.ConversationRecord {
+    func knows(_ client: String) -> Bool {
+        peers.contains(client) || founder == client || changes.values.contains { $0.contains(.init(isIn: true, who: client)) }
+    }
+
+    /// From being added to being removed, again and again; nil where nothing is known of who is in.
+    func stays(of client: String) -> [ClosedRange<UInt64>]? {
+        guard founder != nil || !changes.isEmpty else { return peers.isEmpty ? nil : peers.contains(client) ? [0...UInt64.max] : [] }
+        var (stays, since): ([ClosedRange<UInt64>], UInt64?) = ([], founder == client ? 0 : nil)
+        for (number, moves) in changes.sorted(by: { $0.key < $1.key }) {
+            if let start = since, moves.contains(.init(isIn: false, who: client)) {
+                stays.append(start...number)
+                since = nil
+            }
+            if since == nil, moves.contains(.init(isIn: true, who: client)) { since = number }
+        }
+        if let since { stays.append(since...UInt64.max) }
+        return stays
+    }
+}

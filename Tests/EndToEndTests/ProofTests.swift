@@ -1,0 +1,41 @@
+import Foundation
+import Testing
+
+extension EndToEnd {
+    /// A short cut of `make proof` (docs/reliability.md). POSTHOUSE_PROOF_SEED chooses another course.
+    @Suite struct Proof {
+        private static let seed = ProcessInfo.processInfo.environment["POSTHOUSE_PROOF_SEED"] ?? "1"
+
+        /// What must have happened at least, for the run to show anything.
+        @Test(arguments: [
+            ("kill-sweep", ["kill_points", "messages", "shown"]), ("client-kills", ["kill_points"]), ("io-sweep", ["calls_that_failed"]),
+            ("power-cut", ["images", "messages"]), ("damage", ["damaged_copies"]),
+        ])
+        func `faults break no promise`(scenario: String, figures: [String]) throws {
+            try World.run { world in
+                let folder = world.folder + "/proof"
+                let outcome = try world.run(
+                    "workbench", ["proof", scenario, "--minutes", "0.34", "--seed", Self.seed, "--resume", folder], within: .seconds(150))
+                #expect(outcome.exit == .code(0), "seed \(Self.seed): \(outcome)")
+                let line = try String(contentsOfFile: folder + "/parts.jsonl", encoding: .utf8)
+                let part = try JSONDecoder().decode(Part.self, from: Data(line.utf8))
+                #expect(part.violations == [])
+                for reason in part.skipped { skipped(scenario, reason) }
+                guard part.skipped.isEmpty else { return }
+                for name in figures {
+                    #expect(part.figures.contains { $0.key == name && $0.value > 0 }, "no \(name) in \(part.figures)")
+                }
+                measured("\(scenario), seed \(Self.seed): " + part.figures.map { "\($0.key) \($0.value)" }.joined(separator: ", "))
+            }
+        }
+
+        private struct Part: Decodable {
+            struct Figure: Decodable {
+                let key: String
+                let value: Double
+            }
+            let figures: [Figure]
+            let violations, skipped: [String]
+        }
+    }
+}
