@@ -56,6 +56,13 @@ let package = Package(
         module("ClientCore", ["Vocabulary", "Cryptography", "MLS", "Groups"]),
         module("Storage", ["Vocabulary", "Cryptography", "CSQLite"]),
         module("Simulation", ["Vocabulary", "Cryptography", "MLS", "Groups", "Federation", "ClientCore"]),
+        module(
+            "FuzzTargets",
+            [
+                "Vocabulary", "Cryptography", "MLS", "MLSVectors", "Groups", "Wire", "Federation", "ChatScreen", "ClientCore", "Storage",
+                "Simulation", "RelayNode", "Client", .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOEmbedded", package: "swift-nio"), .product(name: "NIOWebSocket", package: "swift-nio"),
+            ]),
         module("Lies", ["Vocabulary", "Cryptography", "MLS", "Groups"]),
         module(
             "Transport",
@@ -72,7 +79,7 @@ let package = Package(
             "workbench",
             nio + [
                 "Vocabulary", "Cryptography", "MLS", "MLSVectors", "Federation", "ClientCore", "Simulation", "Storage", "Wire", "Transport",
-                arguments,
+                "FuzzTargets", "RelayNode", arguments,
             ]),
 
         // For tests alone: a node that lies to its devices.
@@ -85,6 +92,7 @@ let package = Package(
         tests("StorageTests", ["Vocabulary", "Cryptography", "Storage"]),
         tests("FederationTests", ["Vocabulary", "Cryptography", "MLS", "Groups", "Federation", "Simulation"]),
         tests("EndToEndTests", [], exclude: ["Hostile"]),
+        tests("FuzzTests", ["Cryptography", "FuzzTargets"], exclude: ["Corpus"]),
         tests("ChatScreenTests", ["Vocabulary", "ChatScreen"]),
         tests("ClientCoreTests", ["Vocabulary", "Cryptography", "MLS", "Groups", "ClientCore"]),
     ],
@@ -92,4 +100,4 @@ let package = Package(
 )
 
 // libFuzzer brings its own `main`: built apart, `make fuzz`.
-if Context.environment["POSTHOUSE_FUZZ"] != nil { package.targets.append(program("mls-fuzzer", ["Vocabulary", "MLS", "MLSVectors"])) }
+if Context.environment["POSTHOUSE_FUZZ"] != nil { package.targets.append(program("fuzzer", ["FuzzTargets"])) }
