@@ -21,13 +21,11 @@ bench: setup
 	swift build $(SWIFT_FLAGS) --product workbench
 	scripts/bench
 
-# libFuzzer on what a group is fed, for FUZZ_SECONDS; built apart, since the sanitizer changes everything.
+# libFuzzer on every target, FUZZ_SECONDS each, or on those of FUZZ_TARGETS; built apart, since the sanitizer changes everything.
 FUZZ_SECONDS := 60
 fuzz: setup
-	POSTHOUSE_FUZZ=1 swift build $(SWIFT_FLAGS) --sanitize fuzzer --scratch-path .build/fuzz --product mls-fuzzer
-	mkdir -p .build/fuzz/corpus
-	MLS_FUZZ_SEEDS=.build/fuzz/corpus .build/fuzz/release/mls-fuzzer -runs=1 .build/fuzz/corpus
-	.build/fuzz/release/mls-fuzzer -max_len=16384 -max_total_time=$(FUZZ_SECONDS) .build/fuzz/corpus
+	POSTHOUSE_FUZZ=1 swift build $(SWIFT_FLAGS) --sanitize fuzzer --scratch-path .build/fuzz --product fuzzer
+	FUZZ_SECONDS=$(FUZZ_SECONDS) scripts/fuzz .build/fuzz/release/fuzzer $(FUZZ_TARGETS)
 
 # Real nodes and clients under faults, docs/reliability.md: PROOF_MINUTES more each time, the results add up in PROOF_OUT.
 PROOF_MINUTES := 60

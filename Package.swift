@@ -61,6 +61,13 @@ let package = Package(
         module("Storage", ["Vocabulary", "Cryptography", "CSQLite"]),
         module("Histories"),
         module("Simulation", ["Vocabulary", "Cryptography", "MLS", "Groups", "Federation", "ClientCore", "Histories", "Lies"]),
+        module(
+            "FuzzTargets",
+            [
+                "Vocabulary", "Cryptography", "MLS", "MLSVectors", "Groups", "Wire", "Federation", "ChatScreen", "ClientCore", "Storage",
+                "Simulation", "RelayNode", "Client", .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOEmbedded", package: "swift-nio"), .product(name: "NIOWebSocket", package: "swift-nio"),
+            ]),
         module("Lies", ["Vocabulary", "Cryptography", "MLS", "Groups"]),
         module(
             "Transport",
@@ -77,8 +84,7 @@ let package = Package(
             "workbench",
             nio + [
                 "Vocabulary", "Cryptography", "MLS", "MLSVectors", "Federation", "ClientCore", "Histories", "Simulation", "Storage", "Wire",
-                "Transport",
-                arguments,
+                "Transport", "FuzzTargets", "RelayNode", arguments,
             ]),
 
         // For tests alone: a node that lies to its devices.
@@ -94,6 +100,7 @@ let package = Package(
         tests("FederationTests", ["Vocabulary", "Cryptography", "MLS", "Groups", "Federation", "Simulation"]),
         tests("HistoriesTests", ["Histories"]),
         tests("EndToEndTests", ["Histories"], exclude: ["Hostile"]),
+        tests("FuzzTests", ["Cryptography", "FuzzTargets"], exclude: ["Corpus"]),
         tests("ChatScreenTests", ["Vocabulary", "ChatScreen"]),
         tests("ClientCoreTests", ["Vocabulary", "Cryptography", "MLS", "Groups", "ClientCore"]),
     ],
@@ -101,4 +108,4 @@ let package = Package(
 )
 
 // libFuzzer brings its own `main`: built apart, `make fuzz`.
-if Context.environment["POSTHOUSE_FUZZ"] != nil { package.targets.append(program("mls-fuzzer", ["Vocabulary", "MLS", "MLSVectors"])) }
+if Context.environment["POSTHOUSE_FUZZ"] != nil { package.targets.append(program("fuzzer", ["FuzzTargets"])) }

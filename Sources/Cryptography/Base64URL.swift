@@ -13,6 +13,8 @@ public enum Base64URL {
     /// - Returns: nil for any character outside the alphabet.
     public static func decode(_ text: String) -> [UInt8]? {
         Sodium.ready
+        // libsodium 1.0.18 takes some bytes above 0x7f for letters.
+        guard text.utf8.allSatisfy({ $0 < 0x80 }) else { return nil }
         let characters = text.utf8.map { CChar(bitPattern: $0) }
         var bytes = [UInt8](repeating: 0, count: characters.count)
         var count = 0

@@ -26,7 +26,7 @@ public struct SimulatedProfile: Sendable {
     init(account: Account) { self.account = account }
 
     /// Everything through its stored form, so that what cannot be decoded is found.
-    func snapshot() throws -> DeviceSnapshot {
+    package func snapshot() throws -> DeviceSnapshot {
         var snapshot = DeviceSnapshot(account: try Account(decoding: account.encoded()))
         snapshot.settings = try settings.map { try Settings(decoding: $0.encoded()) }
         snapshot.contacts = try contacts.sorted { $0.key < $1.key }.map { try Contact(decoding: $0.value.encoded()) }
@@ -42,7 +42,7 @@ public struct SimulatedProfile: Sendable {
         return snapshot
     }
 
-    mutating func commit(_ write: ClientWrite) {
+    package mutating func commit(_ write: ClientWrite) {
         switch write {
         case .account(let account): self.account = account
         case .settings(let settings): self.settings = settings
@@ -200,6 +200,7 @@ extension World {
 
     mutating func turn(device index: Int, _ inputs: [Device.Input]) {
         guard var core = devices[index].core else { return }
+        record(inputs, at: index)
         devices[index].core = nil
         var effects = core.step(.wallClockRead(wall), at: now, using: &random)
         for input in inputs { effects += core.step(input, at: now, using: &random) }

@@ -71,6 +71,7 @@ extension World {
     /// As the writer does it: step, commit, then release.
     mutating func turn(node index: Int, _ input: NodeInput) throws {
         guard var core = nodes[index].core else { return }
+        record(input, at: index)
         nodes[index].core = nil
         let store = nodes[index].store
         var effects = core.step(.clockRead(wall), at: now, using: &random)

@@ -53,6 +53,9 @@ public struct World {
     /// What a hostile member sends in place of what its honest core would.
     public var plot: (@Sendable (_ device: Int, ClientFrame) -> [ClientFrame])?
 
+    /// What came to nodes and devices, while it is recorded.
+    public var tape: Tape?
+
     static let wallStart = Timestamp(milliseconds: 1_800_000_000_000)
     var wall: Timestamp { Self.wallStart + .nanoseconds(now.nanoseconds) }
 

@@ -1,13 +1,15 @@
 internal import Foundation
-internal import NIOCore
+package import NIOCore
 
 /// A JSON object after its length in four bytes: what two processes of one profile say to each other over its socket. Both are the
 /// same program and the same user's; the form may change with every version.
-struct HandoverDecoder<Message: Decodable>: ByteToMessageDecoder {
-    typealias InboundOut = Message
+package struct HandoverDecoder<Message: Decodable>: ByteToMessageDecoder {
+    package typealias InboundOut = Message
     static var bytesMax: Int { 1 << 20 }
 
-    func decode(context: ChannelHandlerContext, buffer: inout ByteBuffer) throws -> DecodingState {
+    package init() {}
+
+    package func decode(context: ChannelHandlerContext, buffer: inout ByteBuffer) throws -> DecodingState {
         guard let length = buffer.getInteger(at: buffer.readerIndex, as: UInt32.self) else { return .needMoreData }
         guard length <= Self.bytesMax else { throw HandoverError.tooLong }
         guard buffer.readableBytes >= 4 + Int(length) else { return .needMoreData }
@@ -17,7 +19,7 @@ struct HandoverDecoder<Message: Decodable>: ByteToMessageDecoder {
         return .continue
     }
 
-    func decodeLast(context: ChannelHandlerContext, buffer: inout ByteBuffer, seenEOF: Bool) throws -> DecodingState {
+    package func decodeLast(context: ChannelHandlerContext, buffer: inout ByteBuffer, seenEOF: Bool) throws -> DecodingState {
         try decode(context: context, buffer: &buffer)
     }
 }
@@ -26,8 +28,8 @@ enum HandoverError: Error {
     case tooLong
 }
 
-enum Handover {
-    static func encode(_ message: some Encodable, with allocator: ByteBufferAllocator) -> ByteBuffer? {
+package enum Handover {
+    package static func encode(_ message: some Encodable, with allocator: ByteBufferAllocator) -> ByteBuffer? {
         guard let data = try? JSONEncoder().encode(message) else { return nil }
         var buffer = allocator.buffer(capacity: data.count + 4)
         buffer.writeInteger(UInt32(data.count))

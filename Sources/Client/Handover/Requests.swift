@@ -50,7 +50,7 @@ public struct SettingsChange: Codable, Sendable, Equatable {
 }
 
 /// What the requesting side says while its request runs.
-enum Said: Codable, Sendable, Equatable {
+package enum Said: Codable, Sendable, Equatable {
     case request(Request)
     /// Written and flushed to where the user reads.
     case shown([Int64])

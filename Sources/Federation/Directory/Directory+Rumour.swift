@@ -3,6 +3,9 @@ internal import Vocabulary
 
 /// Fresh records go from node to node at once: who hears of one passes it on to a few, once.
 extension Directory {
+    /// Records that do not hold after which the rest of a frame is not looked at: each costs a signature check, and no honest peer sends one.
+    private static let forgedPerFrameMax: UInt64 = 32
+
     mutating func published(_ signed: SignedUserRecord, using random: inout some RandomNumberGenerator) {
         guard accept(signed, origin: .own) else { return }
         passOn([signed], except: nil, using: &random)
@@ -12,7 +15,9 @@ extension Directory {
         _ records: [SignedUserRecord], from peer: NodeID, at now: Instant, using random: inout some RandomNumberGenerator
     ) {
         var fresh: [SignedUserRecord] = []
+        let forgedMax = refusals[.forged, default: 0] + Self.forgedPerFrameMax
         for record in records {
+            guard refusals[.forged, default: 0] < forgedMax else { break }
             let wasAsked = exchanges[peer]?.outstanding.remove(record.digest) != nil
             if accept(record, origin: wasAsked ? .asked(peer) : .pushed(peer)) {
                 fresh.append(record)

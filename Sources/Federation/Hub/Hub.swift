@@ -28,18 +28,24 @@ package struct Hub: Sendable {
     let node: NodeID
     var conversations: [ConversationID: Conversation] = [:]
     private var uses: UInt64 = 0
-    /// Every conversation, to visit the sleeping ones for what has expired; 16 bytes each.
-    var all: [ConversationID]
+    /// Every conversation, to visit the sleeping ones for what has expired, and to know which are worth a look at the disk; some 50 bytes each.
+    private var all: [ConversationID]
+    private var known: Set<ConversationID>
     private var visited = 0
     /// Bytes of the resident ones, as they were when they were loaded or changed last.
     private var weight = 0
 
     /// - Parameter conversations: all that are on disk.
-    package init(node: NodeID, conversations: [ConversationID] = []) { (self.node, all) = (node, conversations) }
+    package init(node: NodeID, conversations: [ConversationID] = []) {
+        (self.node, all, known) = (node, conversations, Set(conversations))
+    }
 
     // MARK: Residence
 
     package func isResident(_ conversation: ConversationID) -> Bool { conversations[conversation] != nil }
+
+    /// On disk and not in memory. Whoever makes names up is answered without the disk.
+    package func isAsleep(_ conversation: ConversationID) -> Bool { conversations[conversation] == nil && known.contains(conversation) }
 
     /// - Throws: when the rows do not decode: the conversation is left unknown.
     package mutating func load(_ id: ConversationID, rows: ConversationRows) throws {
@@ -83,6 +89,7 @@ package struct Hub: Sendable {
         conversations[conversation.key.conversation] = conversation
         weight += conversation.weight
         all.append(conversation.key.conversation)
+        known.insert(conversation.key.conversation)
     }
 
     mutating func grew(by bytes: Int) { weight += bytes }

@@ -6,19 +6,25 @@ extension Node {
     /// A device's watermark for a conversation of ours: prunes the log and tells the senders it newly covers.
     ///
     /// - Parameter isOwn: it came on the device's own session. Then it need not be signed to speak for its device, only to be passed on.
-    mutating func cover(_ watermark: Watermark, of user: UserID?, isOwn: Bool = false) {
+    /// - Returns: false when its signature was looked at and does not hold.
+    @discardableResult
+    mutating func cover(_ watermark: Watermark, of user: UserID?, isOwn: Bool = false) -> Bool {
         // The newest counts alone: one that its readers would drop must not stand in the place of a true one.
-        guard hub.isNews(watermark, of: user) else { return }
+        guard hub.isNews(watermark, of: user) else { return true }
         // After its own messages a device's watermark concerns nobody else: half of all signatures are not looked at.
-        guard (isOwn && hub.coversNoOther(watermark)) || watermark.isSigned else { return count("unsigned_watermarks_dropped") }
+        guard (isOwn && hub.coversNoOther(watermark)) || watermark.isSigned else {
+            count("unsigned_watermarks_dropped")
+            return false
+        }
         var writes: [StoreWrite] = []
-        guard let coverage = hub.receive(watermark, of: user, writes: &writes) else { return }
+        guard let coverage = hub.receive(watermark, of: user, writes: &writes) else { return true }
         out.append(contentsOf: writes.map(NodeEffect.write))
-        guard !coverage.covered.isEmpty else { return }
+        guard !coverage.covered.isEmpty else { return true }
         if coverage.rosterCount >= ReceiptRelays.rosterMin, !traffic.receipts.admit(watermark, senders: coverage.covered, at: now) {
-            return
+            return true
         }
         relay(watermark, to: coverage.covered)
+        return true
     }
 
     mutating func relayHeldReceipts() {

@@ -47,7 +47,7 @@ extension Node {
             publish(session, request, record, by: device.user, using: &random)
         case (.authenticated(let device), .submit(let submission)): submit(submission, from: device, in: session)
         case (.authenticated(let device), .acknowledge(let position, let watermarks)):
-            acknowledge(through: position, watermarks, from: device)
+            acknowledge(through: position, watermarks, from: device, in: session)
         case (.authenticated(let device), .publishKeyPackages(let request, let supply)):
             publish(supply, request, by: device, in: session)
         case (.authenticated(let device), .claimKeyPackages(let request, let users)): claim(users, request, by: device, in: session)
@@ -196,12 +196,17 @@ extension Node {
         }
     }
 
-    private mutating func acknowledge(through position: QueuePosition, _ watermarks: [Watermark], from device: RosterEntry) {
+    private mutating func acknowledge(
+        through position: QueuePosition, _ watermarks: [Watermark], from device: RosterEntry, in session: SessionID
+    ) {
         let destination = Destination.device(device.device)
         out.append(contentsOf: queues.acknowledge(destination, through: position).map(NodeEffect.write))
         for watermark in watermarks where watermark.device == device.device {
             if watermark.key.hub == id {
-                cover(watermark, of: device.user, isOwn: true)
+                // Each costs a signature check, and none would ever count: no device that means well sends one.
+                guard cover(watermark, of: device.user, isOwn: true) else {
+                    return refuse(session, Refusal(.badFrame, "The device did not sign its own watermark."))
+                }
             } else if membership.evaluation.isMember(watermark.key.hub) {
                 let slot = Queues.Slot(key: watermark.key, device: watermark.device)
                 enqueue(.watermark(watermark), for: watermark.key.hub, slot: slot)

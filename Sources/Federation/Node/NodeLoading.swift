@@ -38,7 +38,7 @@ extension Node {
     public func rowsNeeded(for input: NodeInput) -> [RowsNeeded] {
         var needed: [RowsNeeded] = []
         func need(_ hub: NodeID, _ conversation: ConversationID) {
-            if hub == id, !self.hub.isResident(conversation) { needed.append(.conversation(conversation)) }
+            if hub == id, self.hub.isAsleep(conversation) { needed.append(.conversation(conversation)) }
         }
         func need(_ devices: [DeviceID]) {
             for device in devices where directory.isLocal(device) && !keyPackages.isResident(device) { needed.append(.keyPackages(device)) }

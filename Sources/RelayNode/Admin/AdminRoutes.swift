@@ -1,18 +1,18 @@
-internal import Federation
+package import Federation
 internal import Foundation
 internal import Vocabulary
 
 /// The admin socket's routes: HTTP to `AdminRequest`, and its answer to JSON or the metrics text.
 /// Source: docs/operating.md, "The admin socket".
-enum AdminRoutes {
-    enum Form { case json, metrics, ready }
+package enum AdminRoutes {
+    package enum Form: Sendable { case json, metrics, ready }
 
-    struct Question: Sendable {
-        let request: AdminRequest
-        let form: Form
+    package struct Question: Sendable {
+        package let request: AdminRequest
+        package let form: Form
     }
 
-    enum Verdict {
+    package enum Verdict {
         case reply(AdminHTTPResponse)
         case ask(Question)
     }
@@ -34,7 +34,7 @@ enum AdminRoutes {
 
     static let timeMax = 10 * 365 * 86400
 
-    static func question(_ request: AdminHTTPRequest) -> Verdict {
+    package static func question(_ request: AdminHTTPRequest) -> Verdict {
         let path = request.path.split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
         switch (request.method, path.first ?? "") {
         case ("GET", "/livez"): return .reply(AdminHTTPResponse(status: 200, contentType: "text/plain", body: Array("ok\n".utf8)))

@@ -20,9 +20,10 @@ package struct NodeConfiguration: Equatable, Sendable {
     /// A loopback address for /metrics, /livez and /readyz; default: none but the admin socket.
     package var metrics: Endpoint?
     /// trace, debug, info, notice, warning, error; to stderr.
-    package var logLevel = "notice"
+    package var logLevel = Self.logLevelDefault
 
     package static let fileName = "posthouse.json"
+    private static let logLevelDefault = "notice"
     private static let known = [
         "name", "clients", "peers", "clientsAdvertised", "peersAdvertised", "public", "certificateFile", "certificateKeyFile", "metrics",
         "logLevel",
@@ -36,8 +37,13 @@ package struct NodeConfiguration: Equatable, Sendable {
         guard let data = FileManager.default.contents(atPath: path) else {
             throw .configurationUnreadable(path: path, reason: String(cString: strerror(errno)))
         }
+        try self.init(decoding: Array(data), path: path)
+    }
+
+    /// - Parameter path: where it stands, for the errors.
+    package init(decoding bytes: [UInt8], path: String) throws(DataFolderError) {
         let parsed: Any
-        do { parsed = try JSONSerialization.jsonObject(with: data) } catch {
+        do { parsed = try JSONSerialization.jsonObject(with: Data(bytes)) } catch {
             let detail = (error as NSError).userInfo["NSDebugDescription"] as? String
             throw .configurationUnreadable(path: path, reason: "It is not JSON. \(detail ?? "")")
         }
@@ -97,6 +103,10 @@ package struct NodeConfiguration: Equatable, Sendable {
         if isPublic { object["public"] = true }
         object["clientsAdvertised"] = clientsAdvertised?.description
         object["peersAdvertised"] = peersAdvertised?.description
+        object["certificateFile"] = certificateFile
+        object["certificateKeyFile"] = certificateKeyFile
+        object["metrics"] = metrics?.description
+        if logLevel != Self.logLevelDefault { object["logLevel"] = logLevel }
         let options: JSONSerialization.WritingOptions = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
         let data = try? JSONSerialization.data(withJSONObject: object, options: options)
         return Array(data ?? Data()) + [0x0a]

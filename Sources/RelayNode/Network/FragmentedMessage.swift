@@ -1,9 +1,9 @@
-internal import NIOWebSocket
+package import NIOWebSocket
 internal import Vocabulary
 
 /// Puts a message's parts together, bounded in bytes and in parts (RFC 6455 §5.4).
-struct FragmentedMessage {
-    enum Outcome: Equatable {
+package struct FragmentedMessage {
+    package enum Outcome: Equatable {
         case incomplete
         case complete([UInt8])
         /// To be closed with this code.
@@ -13,7 +13,9 @@ struct FragmentedMessage {
     private var parts = 0
     private var bytes: [UInt8] = []
 
-    mutating func add(_ opcode: WebSocketOpcode, _ part: [UInt8], isFinal: Bool) -> Outcome {
+    package init() {}
+
+    package mutating func add(_ opcode: WebSocketOpcode, _ part: [UInt8], isFinal: Bool) -> Outcome {
         switch opcode {
         case .continuation where parts == 0: return .violation(CloseCode.protocolError)
         case .continuation: break

@@ -1,12 +1,14 @@
-internal import NIOCore
+package import NIOCore
 internal import Vocabulary
 
 /// A frame on a link: its length as four bytes, big-endian, then the frame. Source: docs/protocol/node-link.md.
-struct LinkFrameDecoder: ByteToMessageDecoder {
-    typealias InboundOut = ByteBuffer
+package struct LinkFrameDecoder: ByteToMessageDecoder {
+    package typealias InboundOut = ByteBuffer
+
+    package init() {}
 
     /// The length is judged before the frame is waited for.
-    mutating func decode(context: ChannelHandlerContext, buffer: inout ByteBuffer) throws -> DecodingState {
+    package mutating func decode(context: ChannelHandlerContext, buffer: inout ByteBuffer) throws -> DecodingState {
         guard let length = buffer.getInteger(at: buffer.readerIndex, as: UInt32.self) else { return .needMoreData }
         guard length <= UInt32(Limits.frameBytesMax) else { throw LinkFrameTooLarge() }
         guard buffer.readableBytes >= 4 + Int(length) else { return .needMoreData }
@@ -17,7 +19,7 @@ struct LinkFrameDecoder: ByteToMessageDecoder {
     }
 
     /// What is left at the end is half a frame.
-    mutating func decodeLast(context: ChannelHandlerContext, buffer: inout ByteBuffer, seenEOF: Bool) throws -> DecodingState {
+    package mutating func decodeLast(context: ChannelHandlerContext, buffer: inout ByteBuffer, seenEOF: Bool) throws -> DecodingState {
         while case .continue = try decode(context: context, buffer: &buffer) {}
         return .needMoreData
     }

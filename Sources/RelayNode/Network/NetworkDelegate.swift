@@ -31,6 +31,10 @@ package struct AdminHTTPRequest: Sendable, Equatable {
     package let body: [UInt8]
     /// `loopback` asks for `/metrics`, `/livez` and `/readyz` alone; the network refuses everything else there.
     package let source: Source
+
+    package init(method: String, path: String, body: [UInt8], source: Source) {
+        (self.method, self.path, self.body, self.source) = (method, path, body, source)
+    }
 }
 
 package struct AdminHTTPResponse: Sendable, Equatable {

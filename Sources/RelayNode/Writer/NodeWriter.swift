@@ -193,7 +193,7 @@ package final class NodeWriter: NetworkDelegate, @unchecked Sendable {
         try readClocks(now, &early)
         var count = 0
         for item in all {
-            if count > 0, count % 16 == 0, Clock.now - now > Self.turnMax { break }
+            if count > 0, Clock.now - now > Self.turnMax { break }
             count += 1
             for needed in rowsNeeded(for: item.input) {
                 // What is read must be all that was written.

@@ -1,8 +1,8 @@
-internal import Vocabulary
+package import Vocabulary
 
 /// How writes stand in the journal's frames, before they are sealed: a tag, then the parts in a fixed order, lengths as four bytes,
 /// little-endian. Private to one store: a frame is read by the program that wrote it or a later one.
-enum JournalCodec {
+package enum JournalCodec {
     private enum Tag {
         static let put: UInt8 = 1
         static let remove: UInt8 = 2
@@ -19,7 +19,7 @@ enum JournalCodec {
 
     // MARK: Writing
 
-    static func append(_ write: StoreWrite, to bytes: inout [UInt8]) {
+    package static func append(_ write: StoreWrite, to bytes: inout [UInt8]) {
         switch write {
         case .put(let table, let key, let value):
             bytes.append(Tag.put)
@@ -54,7 +54,7 @@ enum JournalCodec {
         }
     }
 
-    static func append(highest position: QueuePosition, to bytes: inout [UInt8]) {
+    package static func append(highest position: QueuePosition, to bytes: inout [UInt8]) {
         bytes.append(Tag.highest)
         append(position.value, to: &bytes)
     }
@@ -89,7 +89,7 @@ enum JournalCodec {
     // MARK: Reading
 
     /// - Throws: `corrupt` for what `append` did not write: a frame that authenticates holds nothing else.
-    static func writes(_ bytes: [UInt8]) throws(StoreError) -> (writes: [StoreWrite], highest: QueuePosition) {
+    package static func writes(_ bytes: [UInt8]) throws(StoreError) -> (writes: [StoreWrite], highest: QueuePosition) {
         var found: [StoreWrite] = []
         var highest = QueuePosition.zero
         var reader = Reader(rest: bytes[...])

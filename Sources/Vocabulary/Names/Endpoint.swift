@@ -6,19 +6,28 @@ public struct Endpoint: Hashable, Sendable, CustomStringConvertible {
 
     public init(host: String, port: UInt16) { (self.host, self.port) = (host, port) }
 
+    /// One text for each endpoint, since endpoints stand in what is signed and compared: no sign or zeros before the port, brackets around
+    /// IPv6 addresses alone.
     /// - Returns: nil unless it is HOST:PORT with a port from 0 to 65535.
     public init?(_ text: String) {
-        guard text.utf8.count <= Self.bytesMax, let colon = text.lastIndex(of: ":"),
-            let port = UInt16(text[text.index(after: colon)...])
-        else { return nil }
-        var host = text[..<colon]
-        if host.hasPrefix("["), host.hasSuffix("]") {
-            host = host.dropFirst().dropLast()
-        } else if host.contains(":") {
-            return nil
+        let bytes = Array(text.utf8)
+        guard bytes.count <= Self.bytesMax, let colon = bytes.lastIndex(of: 0x3a) else { return nil }
+        let digits = String(decoding: bytes[(colon + 1)...], as: UTF8.self)
+        guard let port = UInt16(digits), String(port) == digits else { return nil }
+        var host = bytes[..<colon]
+        let isBracketed = host.count >= 2 && host.first == 0x5b && host.last == 0x5d
+        if isBracketed { host = host.dropFirst().dropLast() }
+        guard !host.isEmpty, host.contains(0x3a) == isBracketed, host.allSatisfy(Self.isAllowed) else { return nil }
+        self.init(host: String(decoding: host, as: UTF8.self), port: port)
+    }
+
+    /// What names (RFC 1123 §2.1) and addresses are made of, with the zone of a link-local one (RFC 4007 §11): nothing that a URL, a shell or a
+    /// page would take for something else.
+    private static func isAllowed(_ byte: UInt8) -> Bool {
+        switch byte {
+        case 0x30...0x39, 0x41...0x5a, 0x61...0x7a: true
+        default: "-._:%".utf8.contains(byte)
         }
-        guard !host.isEmpty, host.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7f && $0 != 0x2f && $0 != 0x40 }) else { return nil }
-        self.init(host: String(host), port: port)
     }
 
     /// 127.0.0.0/8, ::1 or localhost.

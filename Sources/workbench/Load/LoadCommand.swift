@@ -13,6 +13,7 @@ struct LoadCommand: ParsableCommand {
             """,
         subcommands: [
             LoadOnline.self, LoadOffline.self, LoadIdle.self, LoadStorm.self, LoadGroup.self, LoadCatchUp.self, LoadFloors.self,
+            LoadFlood.self,
         ])
 
     /// What every scenario has.

@@ -63,7 +63,12 @@ final class LoadConnection: ChannelInboundHandler, @unchecked Sendable {
 
     // MARK: Outbound
 
+    var isWritable: Bool { !isClosed && context?.channel.isWritable == true }
+
     func write(_ frame: ClientFrame) { write(opcode: 0x2, frame.serialized()) }
+
+    /// A message that need not be a frame.
+    func write(message: [UInt8]) { write(opcode: 0x2, message) }
 
     /// Masked with zeros: allowed by the letter, and the node's work is the same.
     private func write(opcode: UInt8, _ payload: [UInt8]) {

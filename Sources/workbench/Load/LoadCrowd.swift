@@ -12,11 +12,13 @@ final class LoadCrowd {
     let users: [LoadUser]
     private let group: MultiThreadedEventLoopGroup
 
-    /// - Parameter links: the user with index i registers with `links[i % links.count]`.
-    init(count: Int, links: [InvitationLink], threads: Int, seed: UInt64) throws {
+    /// - Parameters:
+    ///   - links: the user with index i registers with `links[i % links.count]`.
+    ///   - first: the index of the first, where two crowds are at one node.
+    init(count: Int, links: [InvitationLink], threads: Int, seed: UInt64, first: Int = 0) throws {
         let group = MultiThreadedEventLoopGroup(numberOfThreads: threads)
         let tls = try TLSContexts.client()
-        users = try (0..<count).map { index in
+        users = try (first..<first + count).map { index in
             try LoadUser(index: index, link: links[index % links.count], tls: tls, loop: group.next(), seed: seed)
         }
         self.group = group
@@ -151,7 +153,7 @@ private final class LoadGate: @unchecked Sendable {
                     $0.lastFailure = reason
                 }
                 user.loop.assumeIsolated().scheduleTask(in: .milliseconds(200)) { user.startVoice() }
-            case .state, .received: break
+            case .state, .received, .answered: break
             }
         }
         if voices { user.startVoice() } else { user.start() }

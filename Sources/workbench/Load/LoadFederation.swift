@@ -64,6 +64,17 @@ final class LoadFederation {
         return link
     }
 
+    /// Where other nodes reach a node.
+    func peersEndpoint(of index: Int) throws -> Endpoint {
+        let lines = try say(["federation", "members", "--data", nodes[index].data, "--json"]).split(separator: "\n")
+        for line in lines where line.contains("\"self\"") {
+            // The first of `"peers":["HOST:PORT", …]`.
+            let parts = line.components(separatedBy: "\"peers\":[\"")
+            if parts.count == 2, let text = parts[1].split(separator: "\"").first, let endpoint = Endpoint(String(text)) { return endpoint }
+        }
+        throw LoadFailure("\(nodes[index].name) does not say where its peers reach it")
+    }
+
     /// Ends exactly the processes it started, and removes the folder.
     func stop() {
         for node in nodes { node.process.signal(SIGTERM) }

@@ -80,6 +80,14 @@ final class LoadProcess: @unchecked Sendable {
         return memory
     }
 
+    /// Kilobytes: the most that were ever resident.
+    var memoryPeak: Int {
+        for line in Files.text("/proc/\(pid)/status").split(separator: "\n") where line.hasPrefix("VmHWM:") {
+            return line.split(separator: " ").dropFirst().first.flatMap { Int($0) } ?? 0
+        }
+        return 0
+    }
+
     /// User and system time so far, in microseconds; the system counts in hundredths of a second.
     var cpu: Int {
         let text = Files.text("/proc/\(pid)/stat")

@@ -16,6 +16,8 @@ final class LoadUser: @unchecked Sendable {
         case state(MessageID, MessageState, Refusal?)
         /// So many events, by a user without a device's logic.
         case received(Int)
+        /// A request was refused, by a user without a device's logic.
+        case answered(Refusal)
         case ended(String)
     }
 
@@ -94,6 +96,12 @@ final class LoadUser: @unchecked Sendable {
     }
 
     func flush() { connection?.flush() }
+
+    /// Whether the socket takes more: what it does not take waits in this process.
+    var isWritable: Bool { connection?.isWritable ?? false }
+
+    /// Whatever it is, without the device's knowledge.
+    func write(_ frame: ClientFrame) { connection?.write(frame) }
 
     /// - Returns: the message's id, by which its states are told.
     func send(_ text: String, to address: Address) -> MessageID {

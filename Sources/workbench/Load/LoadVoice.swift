@@ -69,6 +69,7 @@ final class LoadVoice {
             case .welcome(_, let node, _, let nonce, _, _): return authenticate(to: node, nodeNonce: nonce)
             case .ready: tell(.up)
             case .goodbye(let refusal): tell(.refused(refusal))
+            case .refusedRequest(_, let refusal): tell(.answered(refusal))
             case .refusedMessage(let message, let refusal): tell(.state(message, .failed, refusal))
             default: break
             }

@@ -55,6 +55,21 @@ import Vocabulary
         expectRefused(plain, as: .forged, in: &world)
     }
 
+    @Test func `of a frame full of records that do not hold a few are looked at`() throws {
+        var world = try world()
+        let (harbor, tower) = (world.sites[0], world.sites[1])
+        let records = try (0..<100).map { index in
+            let good = try world.person("bob\(index)", at: tower).record()
+            return SignedUserRecord(
+                body: good.body, userSignature: tower.key.sign(good.body, for: .userRecord), homeSignature: good.homeSignature)
+        }
+        world.step(harbor, .frameReceived(.records(records), from: tower.id))
+        #expect(world.refusals(of: harbor, .forged) == 32)
+        // A good one in the next frame is taken as ever.
+        world.step(harbor, .frameReceived(.records([try world.person("bob", at: tower).record()]), from: tower.id))
+        #expect(world[harbor].userCount == 1)
+    }
+
     @Test func `records of another federation`() throws {
         var world = try world()
         let bob = try world.person("bob", at: world.sites[1])

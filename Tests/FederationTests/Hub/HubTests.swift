@@ -124,6 +124,20 @@ private struct Room {
         #expect(!hub.isResident(.numbered(1)))
     }
 
+    @Test func `a conversation that nobody has made is not looked for on disk, one that sleeps there is`() throws {
+        var room = try Room()
+        func needed(_ conversation: UInt64) -> [RowsNeeded] {
+            let submission = Submission.say("hello", 1, in: conversation, hub: room.relay.id)
+            let asked = ConversationKey(hub: room.relay.id, conversation: .numbered(conversation))
+            return room.relay.core.rowsNeeded(for: .sessionFrame(SessionID(1), .submit(submission)))
+                + room.relay.core.rowsNeeded(for: .linkFrame(LinkID(1), .fetchGroup(RequestID(1), asked, by: room.alice.entry)))
+        }
+        #expect(needed(1).isEmpty && needed(99).isEmpty)
+        try room.relay.restart()
+        #expect(needed(1) == [.conversation(.numbered(1)), .conversation(.numbered(1))])
+        #expect(needed(99).isEmpty)
+    }
+
     @Test func `sleeping conversations are visited round and round`() throws {
         var hub = Hub(node: Coast.id(0), conversations: (0..<5).map { .numbered($0) })
         #expect(hub.sleeping(3) == [.numbered(0), .numbered(1), .numbered(2)])

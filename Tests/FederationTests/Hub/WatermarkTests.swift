@@ -118,6 +118,18 @@ private struct Room {
         try #expect(room.relay.acknowledge(0, [room.mark(room.alice, 3), room.mark(room.dora, 3)], in: 2).receipts(to: 1).isEmpty)
     }
 
+    @Test func `a device that signs no watermark of its own ends its session`() throws {
+        var room = try Room()
+        let good = room.mark(room.bob, 3)
+        let bad = Watermark(
+            key: good.key, device: good.device, through: good.through, chain: good.chain,
+            signature: room.alice.watermark(good.key, through: good.through, chain: good.chain).signature)
+        let effects = try room.relay.acknowledge(0, Array(repeating: bad, count: Limits.watermarksPerFrameMax), in: 2)
+        #expect(effects.closing(2) == .badFrame)
+        try #expect(room.held == 3)
+        #expect(effects.count { if case .closeSession = $0 { true } else { false } } == 1, "one is looked at")
+    }
+
     @Test func `watermarks are remembered over a restart`() throws {
         var room = try Room()
         try room.relay.acknowledge(0, [room.mark(room.bob, 3)], in: 2)

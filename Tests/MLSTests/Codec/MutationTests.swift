@@ -2,7 +2,7 @@ import Foundation
 import MLSVectors
 import Testing
 
-/// A short run; `workbench mls-fuzz` is the long one.
+/// A short run; `workbench fuzz --target mls` is the long one.
 @Suite struct MutationTests {
     static let count = Int(ProcessInfo.processInfo.environment["POSTHOUSE_MLS_MUTATIONS"] ?? "") ?? 2000
 
