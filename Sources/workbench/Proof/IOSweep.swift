@@ -27,8 +27,9 @@ enum IOSweep: ProofScenario {
 
     /// Cells by turns, so that workers and parts of a run share a sweep: part n begins where it would be with all before it.
     final class Sweep: Sendable {
-        private let state: Mutex<(lanes: [(kinds: FaultControl.Kinds, error: Int32, next: Int, isOver: Bool)], turn: Int)>
+        private let state: Mutex<(lanes: [(kinds: FaultControl.Kinds, error: Int32, next: Int, misses: Int)], turn: Int)>
 
+        private static let missesMax = 4
         private let stride: Int
 
         /// - Parameter stride: 1: every call; more: a sample of them, another with each seed.
@@ -36,7 +37,7 @@ enum IOSweep: ProofScenario {
             self.stride = stride
             let lanes: [(FaultControl.Kinds, Int32)] = [(.changes, EIO), (.changes, ENOSPC), ([.read, .open], EIO)]
             let first = 1 + Int(seed % UInt64(stride))
-            state = Mutex((lanes.map { (kinds: $0.0, error: $0.1, next: first, isOver: false) }, 0))
+            state = Mutex((lanes.map { (kinds: $0.0, error: $0.1, next: first, misses: 0) }, 0))
         }
 
         /// - Returns: nil when every call has had its turn.
@@ -45,7 +46,7 @@ enum IOSweep: ProofScenario {
                 for _ in state.lanes.indices {
                     state.turn = (state.turn + 1) % state.lanes.count
                     let lane = state.lanes[state.turn]
-                    guard !lane.isOver else { continue }
+                    guard lane.misses < Self.missesMax else { continue }
                     state.lanes[state.turn].next += stride
                     return (state.turn, Cell(kinds: lane.kinds, error: lane.error, call: lane.next))
                 }
@@ -53,7 +54,8 @@ enum IOSweep: ProofScenario {
             }
         }
 
-        func end(_ lane: Int) { state.withLock { $0.lanes[lane].isOver = true } }
+        /// The script did not come to the call. No two runs of it make quite the same number.
+        func missed(_ lane: Int) { state.withLock { $0.lanes[lane].misses += 1 } }
     }
 
     static func run(_ world: ProofWorld, _ part: inout ProofPart) throws {
@@ -97,7 +99,7 @@ enum IOSweep: ProofScenario {
         while !world.isOver, let (lane, cell) = sweep.next() {
             let what = "\(cell.kinds.text) \(cell.error == EIO ? "EIO" : "ENOSPC")"
             node.faults.arm(.error(cell.error), ahead: cell.call, kinds: cell.kinds)
-            let status = try script(node, town)
+            let status = try script(node, town, history)
             let (fired, calls) = (node.faults.fired > 0, node.faults.calls)
             node.faults.count([])
             let said = node.lastWords
@@ -108,7 +110,7 @@ enum IOSweep: ProofScenario {
                 break
             }
             guard fired else {
-                sweep.end(lane)
+                sweep.missed(lane)
                 tally.withLock { $0.ends[what.replacing(" ", with: "_"), default: 0] = max($0.ends[what, default: 0], calls) }
                 try node.stop()
                 continue
@@ -127,13 +129,17 @@ enum IOSweep: ProofScenario {
                 tally.violations.append("\(what) at call \(cell.call): exit \(status) without a word: \(said)")
             }
         }
+        try node.start()
+        town.fleet.hurry()
         history.note("harbor", .healed)
+        try town.conclude(&part)
+        try node.stop()
         part.judge(history)
         tally.withLock { $0.parts.append(part) }
     }
 
     /// - Returns: how the node ended.
-    private static func script(_ node: ProofNode, _ town: ProofTown) throws -> Int32 {
+    private static func script(_ node: ProofNode, _ town: ProofTown, _ history: ProofHistory) throws -> Int32 {
         try node.launch()
         if let status = try node.awaitReady() { return status }
         town.fleet.hurry()
@@ -143,11 +149,19 @@ enum IOSweep: ProofScenario {
             let name = "name \(node.starts)"
             group.founder.loop.execute { group.founder.wish(.rename(group.id, name)) }
         }
-        for pause in [60_000, 900_000] {
-            usleep(UInt32(pause))
-            town.fleet.pause()
-            if let status = node.ended() { return status }
+        // Until something has gone through, however slow the machine is; then long enough for the journal to be folded and wiped.
+        let goal = history.counts.accepted + 16
+        let deadline = LoadClock.now + .seconds(8)
+        while history.counts.accepted < goal, LoadClock.now < deadline {
+            if let status = node.ended() {
+                town.fleet.pause()
+                return status
+            }
+            usleep(2_000)
         }
+        town.fleet.pause()
+        usleep(900_000)
+        if let status = node.ended() { return status }
         return try node.stop()
     }
 }

@@ -18,7 +18,7 @@ enum KillSweep: ProofScenario {
         let town = try ProofTown(federation, history, users: 16, seed: world.seed)
         defer { town.fleet.stop() }
         let churn = ProofChurn(town, random: world.random(1))
-        let newcomers = MemberChurn(federation, through: federation.nodes[0])
+        let newcomers = MemberChurn(federation, through: federation.nodes[0], running: world.running)
         let drivers = federation.nodes.enumerated().map { KillDriver($1, sweep: 120, random: world.random(UInt64(10 + $0))) }
         history.note("nodes", .plan(fault: "kill"))
         for node in federation.nodes { node.signal(SIGKILL) }

@@ -18,9 +18,11 @@ final class MemberChurn: @unchecked Sendable {
     private let sponsor: ProofNode
     private let state = Mutex(State())
     private let ended = DispatchSemaphore(value: 0)
-    private let running = RunningProcesses()
+    private let running: RunningProcesses
 
-    init(_ federation: ProofFederation, through sponsor: ProofNode) { (self.federation, self.sponsor) = (federation, sponsor) }
+    init(_ federation: ProofFederation, through sponsor: ProofNode, running: RunningProcesses) {
+        (self.federation, self.sponsor, self.running) = (federation, sponsor, running)
+    }
 
     var rounds: Int { state.withLock { $0.rounds } }
     var complaints: [String] { state.withLock { $0.complaints } }
@@ -66,6 +68,7 @@ final class MemberChurn: @unchecked Sendable {
         guard insist(join, until: deadline) != nil else { return }
         do {
             let node = try ProofNode(name: name, data: data, folder: federation.folder, running: running)
+            defer { try? node.crash() }
             try node.start()
             usleep(500_000)
             guard
@@ -74,7 +77,6 @@ final class MemberChurn: @unchecked Sendable {
                     until: deadline)
                     != nil
             else { return }
-            try node.crash()
             state.withLock {
                 $0.rounds += 1
                 $0.expelled.append(name)

@@ -143,8 +143,13 @@ final class ProofFleet {
             usleep(20_000)
         }
         let took = LoadClock.now - start
-        // Heads and receipts of those who only listen.
-        usleep(300_000)
+        // Heads and receipts of those who only listen, and what changes without a message: until nothing happens any more.
+        var (events, quietSince) = (history.counts.events, LoadClock.now)
+        while LoadClock.now - quietSince < .milliseconds(500), LoadClock.now - start < took + .seconds(15) {
+            usleep(20_000)
+            let now = history.counts.events
+            if now != events { (events, quietSince) = (now, LoadClock.now) }
+        }
         return took
     }
 }

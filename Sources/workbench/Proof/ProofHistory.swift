@@ -7,6 +7,7 @@ internal import Vocabulary
 /// held; and, if wanted, written to a file.
 final class ProofHistory: Sendable {
     struct Counts {
+        var events = 0
         var invoked = 0
         var sent = 0
         var accepted = 0
@@ -61,6 +62,7 @@ final class ProofHistory: Sendable {
 
 extension ProofHistory.Counts {
     fileprivate mutating func take(_ what: HistoryEvent.What) {
+        events += 1
         switch what {
         case .invoke: invoked += 1
         case .ok(_, .sent, _, _): sent += 1
