@@ -88,7 +88,7 @@ let package = Package(
         tests("MLSTests", ["Vocabulary", "Cryptography", "MLS", "MLSVectors"]),
         tests("SimulationTests", ["Vocabulary", "Cryptography", "MLS", "Groups", "Lies", "ClientCore", "Federation", "Simulation"]),
         tests("WireTests", ["Vocabulary", "Cryptography", "Wire"]),
-        tests("RelayNodeTests", nio + ["Vocabulary", "Cryptography", "Wire", "Transport", "RelayNode"]),
+        tests("RelayNodeTests", nio + ["Vocabulary", "Cryptography", "Wire", "Federation", "Transport", "RelayNode"]),
         tests("StorageTests", ["Vocabulary", "Cryptography", "Storage"]),
         tests("FederationTests", ["Vocabulary", "Cryptography", "MLS", "Groups", "Federation", "Simulation"]),
         tests("EndToEndTests", [], exclude: ["Hostile"]),
