@@ -158,6 +158,7 @@ package final class NodeWriter: NetworkDelegate, @unchecked Sendable {
     private func takeTurn() throws(StoreError) {
         let (items, isStopped) = inbox.take()
         if backlog.isEmpty { backlog = items } else { backlog.append(contentsOf: items) }
+        backlog = FairOrder.interleaved(backlog) { FairOrder.speaker(of: $0.input) }
         let done = try turn(backlog.prefix(Self.batchMax), isLast: backlog.count <= Self.batchMax)
         if done == backlog.count { backlog = [] } else { backlog.removeFirst(done) }
         if isStopped, backlog.isEmpty, inbox.isEmpty {
