@@ -86,8 +86,9 @@ struct SimulateCommand: ParsableCommand {
         options.plant = plant.flatMap { Plant(rawValue: $0) }
         let file = try history.map { try HistoryFile($0) }
         let start = ContinuousClock.now
-        var simulator = try Simulator(
-            options, sink: file.map { file in { file.write($0.line) } }, trace: trace ? { print($0) } : nil)
+        let sink: (@Sendable (HistoryEvent) -> Void)? = if let file { { file.write($0.line) } } else { nil }
+        let tracer: (@Sendable (String) -> Void)? = if trace { { print($0) } } else { nil }
+        var simulator = try Simulator(options, sink: sink, trace: tracer)
         let report = try simulator.run()
         file?.close()
         // What depends on the machine goes to stderr: stdout is the same on every run.
