@@ -58,7 +58,10 @@ extension HistoryChecker {
             }
         }
         // A sender that went back to an old copy may have forgotten that it wrote it.
-        let isAwaited = if case .user = message.recipient { true } else { rules.isExact }
+        // Who has left a group is told no more of it.
+        let number = message.place?.number ?? 0
+        let isStillIn = (stays[message.sender] ?? nil)?.contains { $0.contains(number) && $0.upperBound == .max } ?? false
+        let isAwaited = if case .user = message.recipient { true } else { rules.isExact && isStillIn }
         if isAwaited, !message.shown.isEmpty, (message.highest ?? .queued) < .delivered, clients[message.sender]?.life ?? 0 == 0 {
             add(.neverConfirmed(name))
         }

@@ -1,7 +1,7 @@
 /// How closely a run was watched, and what it may hold.
 public struct HistoryRules: Hashable, Sendable {
-    /// Everything is noted at the very moment when it happens, as in the simulator: then no receipt may be noted before what it confirms. From
-    /// outside, where lines of several processes are noted as they come in, only what lies further apart is judged.
+    /// Everything is noted at the very moment when it happens, as in the simulator: then no receipt may be noted before what it confirms.
+    /// From outside, where lines of several processes are noted as they come in, only what lies further apart is judged.
     public var isExact: Bool
     /// Messages, changes and tombstones take all the numbers.
     public var isGapless: Bool

@@ -1,5 +1,5 @@
-/// A bug that is planted, to see that the judge finds it. All are in the simulator's shell, which interprets what the cores order and feeds them: the
-/// product has no switch for any of them.
+/// A bug that is planted, to see that the judge finds it. All are in the simulator's shell, which interprets what the cores order and feeds
+/// them: the product has no switch for any of them.
 public enum Plant: String, Sendable, CaseIterable {
     // The node's writer
     /// What waits for the disk is said at once.
@@ -10,6 +10,8 @@ public enum Plant: String, Sendable, CaseIterable {
     /// How far a peer's queue was read is stored in a transaction of its own, before what was read.
     case storesCursorApart
     case goesOnAfterFailedSync
+    /// Rows are read while newer ones wait for their commit.
+    case readsStaleRows
     case acknowledgesOnFullDisk
 
     // The node's store

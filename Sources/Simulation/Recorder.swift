@@ -113,9 +113,8 @@ public struct Recorder {
     }
 
     mutating func heard(_ news: ReceiptNews, at device: Int, _ now: Instant) {
-        guard let number = news.messages.compactMap({ places[$0]?.number }).max(), let state = HistoryEvent.State(name: news.state.name) else {
-            return
-        }
+        guard let number = news.messages.compactMap({ places[$0]?.number }).max(), let state = HistoryEvent.State(name: news.state.name)
+        else { return }
         let place = HistoryEvent.Place(news.conversation.hex, number)
         note(.receipt(place, by: address(news.by.user), state), of: names[device], at: now)
     }

@@ -68,8 +68,12 @@ extension Simulator {
 }
 
 extension SimulatedProfile {
-    /// A text of ours whose fate is open.
+    /// A text of ours whose fate is open. Of a group that we have left we hear no more.
     var isWaiting: Bool {
-        outbox.values.contains { $0.isText && ($0.state < .delivered) && states[$0.message].map { $0 < .delivered } ?? true }
+        outbox.values.contains { item in
+            let conversation = item.conversation.flatMap { conversations[$0] }
+            let isOver = conversation.map { one in one.standing != .accepted || item.number.map { $0 <= one.joined } ?? false } ?? false
+            return item.isText && !isOver && item.state < .delivered
+        }
     }
 }

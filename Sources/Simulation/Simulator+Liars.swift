@@ -23,7 +23,9 @@ extension Simulator {
     /// Those that the node is hub of.
     private func conversations(at node: Int) -> [ConversationID] {
         var found: Set<ConversationID> = []
-        for user in users { for one in world.profile(user).conversations.values where one.key.hub == world.nodeID(node) { found.insert(one.id) } }
+        for user in users {
+            for one in world.profile(user).conversations.values where one.key.hub == world.nodeID(node) { found.insert(one.id) }
+        }
         return found.sorted()
     }
 

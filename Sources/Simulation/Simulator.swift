@@ -17,6 +17,15 @@ public struct SimulationOptions: Sendable {
 
     public init(seed: UInt64) { self.seed = seed }
 
+    /// What runs the same again.
+    public var command: String {
+        let kinds = Fault.Kind.allCases.filter { faults.contains($0) }.map(\.rawValue).joined(separator: ",")
+        return "workbench simulate --seed \(seed) --nodes \(nodes) --clients \(clients)"
+            + " --minutes \(Double(time.milliseconds) / 60_000)"
+            + " --pause \(Double(pause.milliseconds) / 1_000) --faults \(kinds.isEmpty ? "none" : kinds)"
+            + (plant.map { " --plant \($0.rawValue)" } ?? "")
+    }
+
     /// The virtual time within which all must have come to agree. What a home has lost with its disk is handed over again only after an hour.
     var healingTime: Duration { faults.contains(.copies) ? .hours(2) : .minutes(5) }
 }
@@ -75,7 +84,8 @@ public struct Simulator {
         random = SeededGenerator(seed: options.seed ^ 0x5151_5151)
         world = try World(nodes: options.nodes, seed: options.seed)
         world.syncTime = .microseconds(200)...(.milliseconds(3))
-        world.recorder = Recorder(HistoryRules(isExact: true, allowsTombstones: !options.faults.isDisjoint(with: [.clones, .liars, .copies])))
+        world.recorder = Recorder(
+            HistoryRules(isExact: true, allowsTombstones: !options.faults.isDisjoint(with: [.clones, .liars, .copies])))
         world.recorder?.sink = sink
         world.trace = trace
     }

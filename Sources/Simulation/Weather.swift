@@ -1,7 +1,7 @@
 public import Vocabulary
 
-/// What befalls the network. Wires are streams, as TCP's are: what is sent arrives in order, late or not at all, and when a connection is reset what
-/// was on its way is gone. So loss, repetition and reordering come as they do in life: from what both sides do after a reset.
+/// What befalls the network. Wires are streams, as TCP's are: what is sent arrives in order, late or not at all, and when a connection is
+/// reset what was on its way is gone. So loss, repetition and reordering come as they do in life: from what both sides do after a reset.
 public struct Weather: Sendable {
     /// A machine: the nodes first, then the devices.
     public typealias Host = Int

@@ -13,27 +13,67 @@ struct DiskState {
     var isFull = false
     /// The core knows, and takes nothing that needs room.
     var isToldFull = false
-    var isSyncing = false
+    /// Names the commit that is on its way.
+    var onItsWay: UInt64?
+    var commits: UInt64 = 0
     /// Released once the commit that is on its way is on disk.
     var inFlight: [NodeEffect] = []
     /// What waits for the next commit, in order.
     var pending: [NodeEffect] = []
 
     /// The process is gone; the disk stays as it is.
-    mutating func forget() { (isSyncing, isToldFull, inFlight, pending) = (false, false, [], []) }
+    mutating func forget() { (onItsWay, isToldFull, inFlight, pending) = (nil, false, [], []) }
+
+    /// Whether a session is owed something that waits for the disk: what follows waits behind it.
+    func owes(_ session: SessionID) -> Bool {
+        (inFlight + pending).contains { effect in
+            switch effect {
+            case .sendSession(session, _), .closeSession(session, _): true
+            default: false
+            }
+        }
+    }
 }
 
 extension World {
     mutating func commit(_ effects: [NodeEffect], of index: Int) throws {
         let hasWrites = effects.contains { if case .write = $0 { true } else { false } }
-        if !hasWrites, !nodes[index].disk.isSyncing {
+        if !hasWrites, nodes[index].disk.onItsWay == nil {
             for effect in effects { try perform(effect, of: index) }
             return
         }
         let (early, waiting) = spoiled(effects)
-        nodes[index].disk.pending += waiting
-        if !nodes[index].disk.isSyncing { try startSync(node: index) }
-        for effect in early { try perform(effect, of: index) }
+        var now: [NodeEffect] = early
+        for effect in waiting {
+            // As the real writer does: what is on somebody else's disk already need not wait for ours.
+            if case .sendSession(let session, let frame) = effect, isSafe(frame, at: index), !nodes[index].disk.owes(session) {
+                now.append(effect)
+            } else {
+                nodes[index].disk.pending.append(effect)
+            }
+        }
+        let life = nodes[index].life
+        if nodes[index].disk.onItsWay == nil { try startSync(node: index) }
+        guard nodes[index].life == life else { return }
+        for effect in now { try perform(effect, of: index) }
+    }
+
+    private func isSafe(_ frame: NodeFrame, at index: Int) -> Bool {
+        switch frame {
+        case .entry(_, .event(let envelope)): envelope.key.hub != nodes[index].id
+        case .entry(_, .accepted(let acceptance)): acceptance.key.hub != nodes[index].id
+        case .entry(_, .watermark), .pong: true
+        default: false
+        }
+    }
+
+    /// Brings everything to disk while the core waits.
+    mutating func commitNow(node index: Int) throws {
+        if nodes[index].disk.onItsWay != nil { try synced(node: index, goesOn: false) }
+        let hasWrites = nodes[index].disk.pending.contains { if case .write = $0 { true } else { false } }
+        guard hasWrites else { return }
+        try startSync(node: index)
+        if nodes[index].disk.onItsWay != nil { try synced(node: index, goesOn: false) }
     }
 
     private mutating func startSync(node index: Int) throws {
@@ -63,22 +103,23 @@ extension World {
         try nodes[index].store.stage(writes)
         nodes[index].disk.inFlight = nodes[index].disk.pending
         nodes[index].disk.pending = []
-        nodes[index].disk.isSyncing = true
+        nodes[index].disk.commits += 1
+        nodes[index].disk.onItsWay = nodes[index].disk.commits
         if nodes[index].disk.isTearing {
             nodes[index].disk.isTearing = false
             agenda.add(.crashNode(index, life: nodes[index].life), at: now)
         }
         let time = Int64.random(in: syncTime.lowerBound.nanoseconds...syncTime.upperBound.nanoseconds, using: &random)
-        agenda.add(.synced(index, life: nodes[index].life), at: now + .nanoseconds(time) + nodes[index].disk.extra)
+        agenda.add(.synced(index, commit: nodes[index].disk.commits), at: now + .nanoseconds(time) + nodes[index].disk.extra)
     }
 
-    mutating func synced(node index: Int) throws {
+    mutating func synced(node index: Int, goesOn: Bool = true) throws {
         nodes[index].store.sync()
-        nodes[index].disk.isSyncing = false
+        nodes[index].disk.onItsWay = nil
         let effects = nodes[index].disk.inFlight
         nodes[index].disk.inFlight = []
         for effect in effects { try perform(effect, of: index) }
-        if !nodes[index].disk.pending.isEmpty { try startSync(node: index) }
+        if goesOn, nodes[index].disk.onItsWay == nil, !nodes[index].disk.pending.isEmpty { try startSync(node: index) }
     }
 
     private mutating func release(node index: Int) throws {

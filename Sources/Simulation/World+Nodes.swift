@@ -84,11 +84,14 @@ extension World {
 
     /// As the writer does it: step, commit, then release.
     mutating func turn(node index: Int, _ input: NodeInput) throws {
+        guard let needs = nodes[index].core?.rowsNeeded(for: input) else { return }
+        // What is read must be all that was written.
+        if !needs.isEmpty, plant != .readsStaleRows { try commitNow(node: index) }
         guard var core = nodes[index].core else { return }
         nodes[index].core = nil
         let store = nodes[index].store
         var effects = core.step(.clockRead(wall(node: index)), at: now, using: &random)
-        for needed in core.rowsNeeded(for: input) {
+        for needed in needs {
             guard let rows = try store.rows(needed, hub: core.id) else { continue }
             effects += core.step(.loaded(rows), at: now, using: &random)
         }

@@ -20,7 +20,7 @@ public struct World {
         /// `wire`: on which it came; nil: of the world's own.
         case device(Int, life: Int, wire: UInt64?, Device.Input)
         /// A node's commit is on its disk.
-        case synced(Int, life: Int)
+        case synced(Int, commit: UInt64)
         case wakeNode(Int, life: Int)
         case wakeDevice(Int, life: Int)
         case crashNode(Int, life: Int)
@@ -142,9 +142,10 @@ public struct World {
         case .wakeNode(let index, let life): if nodes[index].life == life { try wake(node: index) }
         case .device(let index, let life, let wire, let input):
             if devices[index].life == life, hears(input, index, on: wire) { turn(device: index, [input]) }
-        case .synced(let index, let life): if nodes[index].life == life { try synced(node: index) }
+        case .synced(let index, let commit): if nodes[index].disk.onItsWay == commit { try synced(node: index) }
         case .wakeDevice(let index, let life): if devices[index].life == life { wake(device: index) }
-        case .crashNode(let index, let life): if nodes[index].life == life { kill(node: index, for: .milliseconds(500), isTorn: Bool.random(using: &random)) }
+        case .crashNode(let index, let life):
+            if nodes[index].life == life { kill(node: index, for: .milliseconds(500), isTorn: Bool.random(using: &random)) }
         case .restartNode(let index): try start(node: index)
         case .restartDevice(let index): start(device: index)
         case .fault: misbehave()

@@ -36,7 +36,10 @@ struct SimulateCommand: ParsableCommand {
     @Option(help: "Seconds from one message of a client to its next, on average.")
     var pause = 10.0
 
-    @Option(help: "Kinds of faults: \(Fault.Kind.allCases.map(\.rawValue).joined(separator: ", ")); all, none, or usual (what honest nodes on bad machines suffer).")
+    @Option(
+        help:
+            "Kinds of faults: \(Fault.Kind.allCases.map(\.rawValue).joined(separator: ", ")); all, none, or usual (what honest nodes on bad machines suffer)."
+    )
     var faults = "usual"
 
     @Option(help: "A bug to be found, by name: \(Plant.allCases.map(\.rawValue).joined(separator: ", ")).")
@@ -95,20 +98,26 @@ struct SimulateCommand: ParsableCommand {
         let (seconds, fraction) = (ContinuousClock.now - start).components
         let real = Double(seconds) + Double(fraction) / 1e18
         let virtual = Double(report.time.milliseconds) / 1_000
-        fputs("seed \(seed): \(Int(virtual)) s in \(Double(Int(real * 100)) / 100) s: \(Int(virtual / real)) times real time\n", stderr)
-        let faults = report.faults.sorted { $0.key < $1.key }.map { "\"\($0.key)\":\($0.value)" }.joined(separator: ",")
-        print(
-            "{\"v\":1,\"seed\":\(seed),\"messages\":\(report.messages),\"events\":\(report.events),\"steps\":\(report.steps),\"virtualSeconds\":\(virtual),\"healedAfterSeconds\":\(report.healed.map { "\(Double($0.milliseconds) / 1_000)" } ?? "null"),\"faults\":{\(faults)},\"fingerprint\":\"\(String(report.fingerprint, radix: 16))\",\"violations\":\(report.violations.count)}"
-        )
+        let pace = Array(
+            "seed \(seed): \(Int(virtual)) s in \(Double(Int(real * 100)) / 100) s: \(Int(virtual / real)) times real time\n".utf8)
+        _ = Glibc.write(STDERR_FILENO, pace, pace.count)
+        print(line(report, seed: seed))
         guard !report.violations.isEmpty else { return true }
         for violation in report.violations.prefix(20) { print(violation) }
-        print("replay: \(replay(seed))")
+        print("replay: \(options.command)")
         return false
     }
 
-    private func replay(_ seed: UInt64) -> String {
-        "workbench simulate --seed \(seed) --nodes \(nodes) --clients \(clients) --minutes \(minutes) --pause \(pause) --faults \(faults)"
-            + (plant.map { " --plant \($0)" } ?? "")
+    private func line(_ report: SimulationReport, seed: UInt64) -> String {
+        let faults = report.faults.sorted { $0.key < $1.key }.map { "\"\($0.key)\":\($0.value)" }.joined(separator: ",")
+        let healed = report.healed.map { "\(Double($0.milliseconds) / 1_000)" } ?? "null"
+        let fields = [
+            "\"v\":1", "\"seed\":\(seed)", "\"messages\":\(report.messages)", "\"events\":\(report.events)",
+            "\"steps\":\(report.steps)", "\"virtualSeconds\":\(Double(report.time.milliseconds) / 1_000)",
+            "\"healedAfterSeconds\":\(healed)", "\"faults\":{\(faults)}",
+            "\"fingerprint\":\"\(String(report.fingerprint, radix: 16))\"", "\"violations\":\(report.violations.count)",
+        ]
+        return "{" + fields.joined(separator: ",") + "}"
     }
 }
 
