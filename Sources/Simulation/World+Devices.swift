@@ -220,7 +220,7 @@ extension World {
         if isSpoiled(effects, of: index) { return kill(device: index, for: .seconds(1)) }
         var shown: [ConversationID: SequenceNumber] = [:]
         for effect in effects {
-            guard case .write(let write) = effect, !isForgotten(write) else { continue }
+            guard case .write(let write) = effect, !isForgotten(write, of: index) else { continue }
             let isNew = devices[index].disk.commit(write)
             record(write, isNew: isNew, of: index)
             if case .message(let record) = write, !record.isOutgoing, !record.isRequest, let key = record.conversation,

@@ -145,11 +145,11 @@ extension World {
         return true
     }
 
-    mutating func isForgotten(_ write: ClientWrite) -> Bool {
+    mutating func isForgotten(_ write: ClientWrite, of index: Int) -> Bool {
         switch (plant, write) {
         case (.forgetsOutbox, .outbox(let item)): !item.isNumbered
         case (.forgetsRatchet, .group): isDue(3)
-        case (.forgetsHead, .conversation(let one)): one.head > .zero && isDue(3)
+        case (.forgetsHead, .conversation(let one)): devices[index].disk.conversations[one.id]?.standing == one.standing && isDue(3)
         default: false
         }
     }
