@@ -23,6 +23,7 @@ extension HistoryChecker {
             if !message.shown.isEmpty { violations.append(.failedButAppeared(name)) }
             return
         }
+        if isGone(message.sender) { return }
         let conversation = message.place?.conversation
         func add(_ violation: Violation) {
             if let conversation { note(violation, in: conversation) } else { violations.append(violation) }
@@ -31,7 +32,7 @@ extension HistoryChecker {
         switch message.recipient {
         case .user(let reader):
             let isShown = message.shown[reader] != nil
-            if isPromised, !isShown, !isExcused(message.place, at: reader) {
+            if isPromised, !isShown, !isGone(reader), !isExcused(message.place, at: reader) {
                 add(.lost(name))
                 if let highest = message.highest, highest >= .delivered, !rules.isExact {
                     violations.append(.receiptAhead(name, at: reader))
@@ -42,7 +43,7 @@ extension HistoryChecker {
                 if isPromised { add(.lost(name)) }
                 return
             }
-            let readers = stays.filter { $0.key != message.sender }
+            let readers = stays.filter { $0.key != message.sender && !isGone($0.key) }
             let entitled = readers.filter { ($0.value ?? []).contains { $0.contains(place.number) } }.keys.sorted()
             let lacking = entitled.filter { message.shown[$0] == nil && !isExcused(place, at: $0) }
             if !lacking.isEmpty, lacking.count == entitled.count, entitled.count > 1 || isPromised {
@@ -57,11 +58,16 @@ extension HistoryChecker {
             }
         }
         // A sender that went back to an old copy may have forgotten that it wrote it.
-        let isAwaited = if case .user = message.recipient { true } else { rules.isExact }
+        // Who has left a group is told no more of it.
+        let number = message.place?.number ?? 0
+        let isStillIn = (stays[message.sender] ?? nil)?.contains { $0.contains(number) && $0.upperBound == .max } ?? false
+        let isAwaited = if case .user = message.recipient { true } else { rules.isExact && isStillIn }
         if isAwaited, !message.shown.isEmpty, (message.highest ?? .queued) < .delivered, clients[message.sender]?.life ?? 0 == 0 {
             add(.neverConfirmed(name))
         }
     }
+
+    private func isGone(_ client: String) -> Bool { clients[client]?.isGone == true }
 
     /// Whether somebody who lacks what is at a place has said so, or has lost it with its state.
     private func isExcused(_ place: Place?, at reader: String) -> Bool {
@@ -115,6 +121,7 @@ extension HistoryChecker {
     private mutating func judgeConvergence(_ stays: [String: [String: [ClosedRange<UInt64>]?]]) {
         for (id, conversation) in conversations.sorted(by: { $0.key < $1.key }) {
             let present = conversation.readers.sorted().filter { client in
+                if isGone(client) { return false }
                 guard let known = stays[id]?[client], let stays = known else { return true }
                 return stays.contains { $0.upperBound == UInt64.max }
             }

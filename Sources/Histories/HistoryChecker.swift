@@ -1,7 +1,7 @@
 /// How closely a run was watched, and what it may hold.
 public struct HistoryRules: Hashable, Sendable {
-    /// Everything is noted at the very moment when it happens, as in the simulator: then no receipt may be noted before what it confirms. From
-    /// outside, where lines of several processes are noted as they come in, only what lies further apart is judged.
+    /// Everything is noted at the very moment when it happens, as in the simulator: then no receipt may be noted before what it confirms.
+    /// From outside, where lines of several processes are noted as they come in, only what lies further apart is judged.
     public var isExact: Bool
     /// Messages, changes and tombstones take all the numbers.
     public var isGapless: Bool
@@ -69,6 +69,7 @@ public struct HistoryChecker: Sendable {
         var changes: [UInt64: Set<Move>] = [:]
         var chains: [UInt64: String] = [:]
         var isLiedAbout = false
+        var isGone = false
         var readers: Set<String> = []
 
         struct Move: Hashable, Sendable {
@@ -94,6 +95,7 @@ public struct HistoryChecker: Sendable {
         var presence = 0
         /// Counts restored copies.
         var life = 0
+        var isGone = false
     }
 
     public init(_ rules: HistoryRules = HistoryRules()) { self.rules = rules }
@@ -126,6 +128,8 @@ public struct HistoryChecker: Sendable {
         case .offline: if clients[client, default: .init()].presence % 2 == 0 { clients[client, default: .init()].presence += 1 }
         case .online: if clients[client, default: .init()].presence % 2 == 1 { clients[client, default: .init()].presence += 1 }
         case .restored: restore(client)
+        case .gone(let conversation?): conversations[conversation, default: .init()].isGone = true
+        case .gone(nil): clients[client, default: .init()].isGone = true
         case .plan(let fault): planned.append(fault)
         case .fault(let fault, let conversation):
             fired.insert(fault)
@@ -138,6 +142,7 @@ public struct HistoryChecker: Sendable {
 
     /// A violation that a lie about the conversation would explain is judged at the end: by whether it was noticed.
     mutating func note(_ violation: Violation, in conversation: String) {
+        if conversations[conversation]?.isGone == true { return }
         if conversations[conversation]?.isLiedAbout != true { violations.append(violation) } else { divided.insert(conversation) }
     }
 

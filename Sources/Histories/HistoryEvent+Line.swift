@@ -56,6 +56,9 @@ extension HistoryEvent {
         case .offline: line.add("type", "offline")
         case .online: line.add("type", "online")
         case .restored: line.add("type", "restored")
+        case .gone(let conversation):
+            line.add("type", "gone")
+            line.add("conversation", conversation)
         case .plan(let fault):
             line.add("type", "plan")
             line.add("fault", fault)

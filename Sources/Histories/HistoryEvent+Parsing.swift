@@ -56,6 +56,7 @@ extension HistoryEvent {
         case "offline": what = .offline
         case "online": what = .online
         case "restored": what = .restored
+        case "gone": what = .gone(conversation: fields.conversation)
         case "plan": what = .plan(fault: try need(fields.fault, "fault"))
         case "fault": what = .fault(try need(fields.fault, "fault"), conversation: fields.conversation)
         case "healed": what = .healed

@@ -38,6 +38,8 @@ public struct HistoryEvent: Hashable, Sendable {
         case online
         /// The client goes on from an old copy of its profile: what it shows again, and what it has lost, is not held against anybody.
         case restored
+        /// Nothing is promised any more: to the client, whose home was expelled; or in the conversation, whose hub was.
+        case gone(conversation: String?)
         /// A fault that this run must see.
         case plan(fault: String)
         /// It has happened. `conversation`: a lie about it was told, or its hub has forgotten some of it: alarms there are right, and needed.

@@ -2,13 +2,13 @@ public import Vocabulary
 
 /// A node's disk in memory: what was committed survives a crash of the node, what was not never happened.
 public final class MemoryStore: NodeStore {
-    private struct Event {
+    fileprivate struct Event: Sendable {
         var bytes: [UInt8]
         var references: Int
         var isHeld: Bool
     }
 
-    private struct Contents {
+    fileprivate struct Contents: Sendable {
         var records: [StoreTable: [[UInt8]: [UInt8]]] = [:]
         var events: [EventKey: Event] = [:]
         var queues: [Destination: [QueueEntry]] = [:]
@@ -21,11 +21,25 @@ public final class MemoryStore: NodeStore {
         case forgetsCommits(every: Int)
         /// A commit is on disk only when the next one comes: a crash takes the last.
         case commitsLate
+        /// A queue that is longer loses its oldest entry.
+        case dropsOldest(above: Int)
+        /// What another node has acknowledged leaves the hub's log.
+        case prunesOnAcknowledgement
+        /// A start finds no position ever given.
+        case forgetsPositions
+        /// What is put there is not kept.
+        case ignores(StoreTable)
     }
+
+    /// A copy of all that is on it, as a backup has it.
+    public struct Copy: Sendable { fileprivate let contents: Contents }
 
     private var disk = Contents()
     /// Before the last commit; kept for a disk that commits late.
     private var before: Contents?
+    /// What is on the platter while a commit is on its way there, and that commit.
+    private var platter: Contents?
+    private var unsynced: [StoreWrite] = []
     public var defect: Defect?
     public private(set) var commits = 0
 
@@ -51,49 +65,44 @@ public final class MemoryStore: NodeStore {
         case .commitsLate: before = disk
         default: break
         }
-        for write in writes {
-            switch write {
-            case .put(let table, let key, let value): disk.records[table, default: [:]][key] = value
-            case .remove(let table, let key): disk.records[table]?[key] = nil
-            case .storeEvent(let key, let bytes, let held):
-                var event = disk.events[key] ?? Event(bytes: bytes, references: 0, isHeld: false)
-                event.isHeld = event.isHeld || held
-                disk.events[key] = event
-            case .releaseEvent(let key):
-                disk.events[key]?.isHeld = false
-                forget(key)
-            case .enqueue(let entry):
-                disk.queues[entry.destination, default: []].append(entry)
-                disk.highest = max(disk.highest, entry.position)
-                if let key = entry.event { disk.events[key]?.references += 1 }
-            case .dequeue(let destination, let through):
-                let gone = disk.queues[destination]?.prefix { $0.position <= through } ?? []
-                disk.queues[destination]?.removeFirst(gone.count)
-                for entry in gone { release(entry) }
-            case .withdraw(let destination, let position):
-                guard let index = disk.queues[destination]?.firstIndex(where: { $0.position == position }),
-                    let entry = disk.queues[destination]?.remove(at: index)
-                else { continue }
-                release(entry)
-            }
-        }
+        for write in writes { disk.apply(write, defect) }
+    }
+
+    // MARK: In two steps
+
+    /// A commit sets out for the disk: it is read back from here on, and is lost in a crash before `sync`, or is not.
+    func stage(_ writes: [StoreWrite]) throws(StoreError) {
+        if platter == nil { platter = disk }
+        unsynced = writes
+        try commit(writes)
+    }
+
+    /// It is there.
+    func sync() {
+        // Applied to both rather than copied: a copy of everything a commit would be the simulator's main work.
+        if defect == nil { for write in unsynced { platter?.apply(write, nil) } } else { platter = disk }
+        unsynced = []
     }
 
     /// The node's process dies.
-    public func crash() {
+    /// - Parameter isTorn: the commit that is on its way does not come to the disk.
+    public func crash(isTorn: Bool = true) {
         if let before { disk = before }
         before = nil
+        if let platter, isTorn { disk = platter }
+        (platter, unsynced) = (nil, [])
     }
 
-    private func release(_ entry: QueueEntry) {
-        guard let key = entry.event else { return }
-        disk.events[key]?.references -= 1
-        forget(key)
+    public var copy: Copy { Copy(contents: platter ?? disk) }
+
+    /// An old copy is put in the disk's place, while the node is down.
+    public func restore(_ copy: Copy) {
+        disk = copy.contents
+        (before, platter, unsynced) = (nil, nil, [])
     }
 
-    private func forget(_ key: EventKey) {
-        if let event = disk.events[key], !event.isHeld, event.references <= 0 { disk.events[key] = nil }
-    }
+    /// For bugs that are planted: a table as it was in a copy.
+    func revert(_ table: StoreTable, to copy: Copy) { disk.records[table] = copy.contents.records[table] }
 
     public func value(_ table: StoreTable, key: [UInt8]) throws(StoreError) -> [UInt8]? { disk.records[table]?[key] }
 
@@ -130,5 +139,53 @@ public final class MemoryStore: NodeStore {
         }
     }
 
-    public func highestPosition() throws(StoreError) -> QueuePosition { disk.highest }
+    public func highestPosition() throws(StoreError) -> QueuePosition {
+        if case .forgetsPositions = defect { .zero } else { disk.highest }
+    }
+}
+
+extension MemoryStore.Contents {
+    mutating func apply(_ write: StoreWrite, _ defect: MemoryStore.Defect?) {
+        switch write {
+        case .put(let table, let key, let value):
+            if case .ignores(table) = defect, records[table]?[key] != nil { return }
+            records[table, default: [:]][key] = value
+        case .remove(let table, let key): records[table]?[key] = nil
+        case .storeEvent(let key, let bytes, let held):
+            var event = events[key] ?? MemoryStore.Event(bytes: bytes, references: 0, isHeld: false)
+            event.isHeld = event.isHeld || held
+            events[key] = event
+        case .releaseEvent(let key):
+            events[key]?.isHeld = false
+            forget(key)
+        case .enqueue(let entry):
+            queues[entry.destination, default: []].append(entry)
+            highest = max(highest, entry.position)
+            if let key = entry.event { events[key]?.references += 1 }
+            guard case .dropsOldest(let most) = defect, let queue = queues[entry.destination], queue.count > most else { return }
+            if let oldest = queues[entry.destination]?.removeFirst() { release(oldest) }
+        case .dequeue(let destination, let through):
+            let gone = queues[destination]?.prefix { $0.position <= through } ?? []
+            queues[destination]?.removeFirst(gone.count)
+            for entry in gone {
+                if case .prunesOnAcknowledgement = defect, case .node = destination, let key = entry.event { events[key]?.isHeld = false }
+                release(entry)
+            }
+        case .withdraw(let destination, let position):
+            guard let index = queues[destination]?.firstIndex(where: { $0.position == position }),
+                let entry = queues[destination]?.remove(at: index)
+            else { return }
+            release(entry)
+        }
+    }
+
+    private mutating func release(_ entry: QueueEntry) {
+        guard let key = entry.event else { return }
+        events[key]?.references -= 1
+        forget(key)
+    }
+
+    private mutating func forget(_ key: EventKey) {
+        if let event = events[key], !event.isHeld, event.references <= 0 { events[key] = nil }
+    }
 }

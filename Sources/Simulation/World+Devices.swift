@@ -42,7 +42,9 @@ public struct SimulatedProfile: Sendable {
         return snapshot
     }
 
-    package mutating func commit(_ write: ClientWrite) {
+    /// - Returns: false for a message that is there already.
+    @discardableResult
+    package mutating func commit(_ write: ClientWrite) -> Bool {
         switch write {
         case .account(let account): self.account = account
         case .settings(let settings): self.settings = settings
@@ -50,7 +52,7 @@ public struct SimulatedProfile: Sendable {
         case .conversation(let conversation): conversations[conversation.id] = conversation
         case .message(let record):
             if let index = rows[record.rowKey] {
-                guard record.isOutgoing else { return }
+                guard record.isOutgoing else { return false }
                 history[index] = record
             } else {
                 rows[record.rowKey] = history.count
@@ -68,6 +70,7 @@ public struct SimulatedProfile: Sendable {
         case .order(let order): self.order = order
         case .welcome(let id, let bytes): welcomes[id] = bytes
         }
+        return true
     }
 }
 
@@ -86,6 +89,7 @@ struct SimulatedDevice {
     var life = 0
     var wokenAt: Instant?
     var wire: UInt64?
+    var clockError = Duration.zero
 }
 
 extension World {
@@ -102,6 +106,8 @@ extension World {
             devices.append(
                 SimulatedDevice(
                     disk: SimulatedProfile(account: Account(link: link, handle: try Handle(handle), using: &random)), home: node))
+            let account = devices[devices.count - 1].disk.account
+            recorder?.name(devices.count - 1, account.userID, "\(handle)@node\(node)")
             start(device: devices.count - 1)
             return devices.count - 1
         }
@@ -146,6 +152,7 @@ extension World {
             devices[index].wire = nil
         }
         devices[index].disk = profile
+        recorder?.restored(index, at: now)
         start(device: index)
     }
 
@@ -154,16 +161,20 @@ extension World {
 
     /// - Returns: the message's id; nil when the device is down.
     public mutating func send(_ text: String, from device: Int, to address: Address) -> MessageID? {
-        guard devices[device].core != nil else { return nil }
-        let message = MessageID.random(using: &random)
-        turn(device: device, [.sendRequested(OutgoingText(message: message, address: address, text: text, sent: wall))])
-        return message
+        send(text, from: device, to: .address(address))
     }
 
     public mutating func send(_ text: String, from device: Int, to group: ConversationID) -> MessageID? {
+        send(text, from: device, to: .group(group))
+    }
+
+    private mutating func send(_ text: String, from device: Int, to target: Target) -> MessageID? {
         guard devices[device].core != nil else { return nil }
         let message = MessageID.random(using: &random)
-        turn(device: device, [.sendRequested(OutgoingText(message: message, target: .group(group), text: text, sent: wall))])
+        recorder?.invoked(message, to: target, by: device, at: now)
+        turn(
+            device: device,
+            [.sendRequested(OutgoingText(message: message, target: target, text: text, sent: wall(device: device)))])
         return message
     }
 
@@ -202,14 +213,17 @@ extension World {
         guard var core = devices[index].core else { return }
         record(inputs, at: index)
         devices[index].core = nil
-        var effects = core.step(.wallClockRead(wall), at: now, using: &random)
+        if case .connectionLost? = inputs.first { devices[index].wire = nil }
+        var effects = core.step(.wallClockRead(wall(device: index)), at: now, using: &random)
         for input in inputs { effects += core.step(input, at: now, using: &random) }
         effects += core.step(.batchEnded, at: now, using: &random)
         devices[index].core = core
+        if isSpoiled(effects, of: index) { return kill(device: index, for: .seconds(1)) }
         var shown: [ConversationID: SequenceNumber] = [:]
         for effect in effects {
-            guard case .write(let write) = effect else { continue }
-            devices[index].disk.commit(write)
+            guard case .write(let write) = effect, !isForgotten(write, of: index) else { continue }
+            let isNew = devices[index].disk.commit(write)
+            record(write, isNew: isNew, of: index)
             if case .message(let record) = write, !record.isOutgoing, !record.isRequest, let key = record.conversation,
                 let number = record.status.number
             {
@@ -231,13 +245,18 @@ extension World {
         }.sorted()
     }
 
-    private mutating func perform(_ effect: Device.Effect, of index: Int) {
+    mutating func perform(_ effect: Device.Effect, of index: Int) {
         switch effect {
         case .write, .messagesArrived: break
         case .sendRefused, .contactFound, .contactRefused, .sessionChanged, .note, .groupDone, .groupRefused, .receipt, .presence, .typing,
-            .hole:
-            devices[index].heard.append(effect)
-        case .stateChanged(let message, let status): devices[index].told.append((message, status.state))
+            .hole, .stateChanged:
+            // Long runs would gather all that was ever said.
+            if recorder != nil { return record(effect, of: index) }
+            if case .stateChanged(let message, let status) = effect {
+                devices[index].told.append((message, status.state))
+            } else {
+                devices[index].heard.append(effect)
+            }
         case .connect: connect(device: index)
         case .disconnect:
             guard let wire = devices[index].wire else { return }
@@ -245,7 +264,7 @@ extension World {
             close(wire: wire, except: .device(index))
         case .send(let frame):
             guard let wire = devices[index].wire, case .session(let node, let session)? = wires[wire]?.ends[0] else { return }
-            for frame in plot?(index, frame) ?? [frame] {
+            for frame in spoiled(plot?(index, frame) ?? [frame], of: index) {
                 agenda.add(.node(node, life: nodes[node].life, .sessionFrame(session, frame)), at: arrival(on: wire, at: 0))
             }
         }
@@ -254,7 +273,10 @@ extension World {
     private mutating func connect(device index: Int) {
         let (node, life) = (devices[index].home, devices[index].life)
         guard nodes[node].core != nil else {
-            return agenda.add(.device(index, life: life, .connectionLost("refused")), at: now + .milliseconds(1))
+            return agenda.add(.device(index, life: life, wire: nil, .connectionLost("refused")), at: now + .milliseconds(1))
+        }
+        guard !isBlocked(node, host(device: index)) else {
+            return agenda.add(.device(index, life: life, wire: nil, .connectionLost("time-out")), at: now + .seconds(3))
         }
         let wire = nextWire
         nextWire += 1
@@ -263,6 +285,7 @@ extension World {
         nodes[node].wireOfSession[session] = wire
         devices[index].wire = wire
         agenda.add(.node(node, life: nodes[node].life, .sessionOpened(session)), at: arrival(on: wire, at: 0))
-        agenda.add(.device(index, life: life, .connected(certificateHash: Self.certificateHash)), at: arrival(on: wire, at: 1))
+        agenda.add(
+            .device(index, life: life, wire: wire, .connected(certificateHash: Self.certificateHash)), at: arrival(on: wire, at: 1))
     }
 }

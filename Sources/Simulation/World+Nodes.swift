@@ -11,6 +11,10 @@ struct SimulatedNode {
     var wokenAt: Instant?
     var wireOfLink: [LinkID: UInt64] = [:]
     var wireOfSession: [SessionID: UInt64] = [:]
+    var disk = DiskState()
+    var clockError = Duration.zero
+    /// Gone for good.
+    var isExpelled = false
     var id: NodeID { NodeID(raw: key.publicKey) }
 }
 
@@ -20,27 +24,37 @@ extension World {
     public func nodeID(_ index: Int) -> NodeID { nodes[index].id }
     public func node(_ index: Int) -> Node? { nodes[index].core }
     public func store(_ index: Int) -> MemoryStore { nodes[index].store }
+    public var nodeCount: Int { nodes.count }
 
     mutating func start(node index: Int) throws {
         guard nodes[index].core == nil else { return }
         let store = nodes[index].store
+        spoil(store, of: index)
         let rows = try NodeRows(
             values: { table throws(StoreError) in try store.values(table) }, highestPosition: try store.highestPosition())
         var core = try Node(
-            key: nodes[index].key, software: "simulated", certificateHash: Self.certificateHash, rows: rows, at: now, wall: wall)
+            key: nodes[index].key, software: "simulated", certificateHash: Self.certificateHash, rows: rows, at: now,
+            wall: wall(node: index))
         for destination in core.destinations { core.restore(destination, outline: try store.outline(destination)) }
         nodes[index].core = core
         nodes[index].life += 1
         nodes[index].wokenAt = nil
-        try turn(node: index, .clockRead(wall))
+        try turn(node: index, .clockRead(wall(node: index)))
+        if nodes[index].disk.isFull, nodes[index].core != nil {
+            nodes[index].disk.isToldFull = true
+            try turn(node: index, .spaceChanged(isLow: true))
+        }
         try turn(node: index, .listening(clients: Self.endpoint(index), peers: Self.endpoint(index)))
     }
 
     /// SIGKILL: what was not committed never happened; the kernel closes the connections.
-    public mutating func kill(node index: Int, for down: Duration) {
+    public mutating func kill(node index: Int, for down: Duration) { kill(node: index, for: down, isTorn: true) }
+
+    mutating func kill(node index: Int, for down: Duration, isTorn: Bool) {
         guard nodes[index].core != nil else { return }
         nodes[index].core = nil
-        nodes[index].store.crash()
+        nodes[index].store.crash(isTorn: isTorn)
+        nodes[index].disk.forget()
         nodes[index].life += 1
         nodes[index].wireOfLink = [:]
         nodes[index].wireOfSession = [:]
@@ -70,48 +84,51 @@ extension World {
 
     /// As the writer does it: step, commit, then release.
     mutating func turn(node index: Int, _ input: NodeInput) throws {
+        guard let needs = nodes[index].core?.rowsNeeded(for: input) else { return }
+        // What is read must be all that was written.
+        if !needs.isEmpty, plant != .readsStaleRows { try commitNow(node: index) }
         guard var core = nodes[index].core else { return }
         record(input, at: index)
         nodes[index].core = nil
         let store = nodes[index].store
-        var effects = core.step(.clockRead(wall), at: now, using: &random)
-        for needed in core.rowsNeeded(for: input) {
+        var effects = core.step(.clockRead(wall(node: index)), at: now, using: &random)
+        for needed in needs {
             guard let rows = try store.rows(needed, hub: core.id) else { continue }
             effects += core.step(.loaded(rows), at: now, using: &random)
         }
         effects += core.step(input, at: now, using: &random)
         effects += core.step(.batchEnded, at: now, using: &random)
         nodes[index].core = core
-        let writes = effects.compactMap { if case .write(let write) = $0 { write } else { nil } }
-        if !writes.isEmpty { try store.commit(writes) }
-        for effect in effects { try perform(effect, of: index) }
         switch input {
         case .linkClosed(let link): nodes[index].wireOfLink[link] = nil
         case .sessionClosed(let session): nodes[index].wireOfSession[session] = nil
         default: break
         }
+        try commit(effects, of: index)
         arm(node: index)
     }
 
-    private mutating func perform(_ effect: NodeEffect, of index: Int) throws {
+    mutating func perform(_ effect: NodeEffect, of index: Int) throws {
         switch effect {
         case .write, .note, .expelled, .answer: break
         case .sendSession(let session, let frame):
             guard let wire = nodes[index].wireOfSession[session], case .device(let device)? = wires[wire]?.ends[1] else { return }
-            for frame in lie?(device, frame) ?? [frame] {
-                agenda.add(.device(device, life: devices[device].life, .received(frame)), at: arrival(on: wire, at: 1))
+            for frame in spoiled(lie?(device, frame) ?? [frame], from: index, to: device) {
+                agenda.add(.device(device, life: devices[device].life, wire: wire, .received(frame)), at: arrival(on: wire, at: 1))
             }
         case .closeSession(let session, let refusal):
             guard let wire = nodes[index].wireOfSession[session], case .device(let device)? = wires[wire]?.ends[1] else { return }
             if let refusal {
-                agenda.add(.device(device, life: devices[device].life, .received(.goodbye(refusal))), at: arrival(on: wire, at: 1))
+                agenda.add(
+                    .device(device, life: devices[device].life, wire: wire, .received(.goodbye(refusal))), at: arrival(on: wire, at: 1))
             }
-            close(wire: wire)
-        case .sendLink(let link, let frame): send(.linkFrame(link, frame), from: index, link)
+            close(wire: wire, by: .session(index, session))
+        case .sendLink(let link, let frame):
+            for frame in spoiled(frame, from: index, to: peer(of: index, link)) { send(frame, from: index, link) }
         case .closeLink(let link, let refusal):
             guard let wire = nodes[index].wireOfLink[link] else { return }
-            if let refusal { send(.linkFrame(link, .goodbye(refusal)), from: index, link) }
-            close(wire: wire)
+            if let refusal { send(.goodbye(refusal), from: index, link) }
+            close(wire: wire, by: .node(index, link))
         case .dial(let peer, let endpoints): dial(peer, endpoints, from: index)
         case .load(let needed):
             guard let rows = try nodes[index].store.rows(needed, hub: nodes[index].id) else { return }
@@ -123,19 +140,27 @@ extension World {
         }
     }
 
-    private mutating func send(_ input: NodeInput, from index: Int, _ link: LinkID) {
-        guard case .linkFrame(_, let frame) = input, let wire = nodes[index].wireOfLink[link], let ends = wires[wire]?.ends else { return }
+    /// The far end of a link.
+    private func far(_ index: Int, _ link: LinkID) -> (wire: UInt64, end: Int, node: Int, link: LinkID)? {
+        guard let wire = nodes[index].wireOfLink[link], let ends = wires[wire]?.ends else { return nil }
         let other = ends[0] == .node(index, link) ? 1 : 0
-        guard case .node(let peer, let peerLink) = ends[other] else { return }
-        agenda.add(.node(peer, life: nodes[peer].life, .linkFrame(peerLink, frame)), at: arrival(on: wire, at: other))
+        guard case .node(let peer, let peerLink) = ends[other] else { return nil }
+        return (wire, other, peer, peerLink)
+    }
+
+    private func peer(of index: Int, _ link: LinkID) -> Int? { far(index, link)?.node }
+
+    mutating func send(_ frame: LinkFrame, from index: Int, _ link: LinkID) {
+        guard let far = far(index, link) else { return }
+        agenda.add(.node(far.node, life: nodes[far.node].life, .linkFrame(far.link, frame)), at: arrival(on: far.wire, at: far.end))
     }
 
     private mutating func dial(_ peer: NodeID, _ endpoints: [Endpoint], from index: Int) {
         let life = nodes[index].life
-        let time = now + .milliseconds(1)
         guard let endpoint = endpoints.first, let other = Self.index(of: endpoint), other < nodes.count, nodes[other].core != nil,
             nodes[other].id == peer
-        else { return agenda.add(.node(index, life: life, .dialFailed(peer)), at: time) }
+        else { return agenda.add(.node(index, life: life, .dialFailed(peer)), at: now + .milliseconds(1)) }
+        guard !isBlocked(index, other) else { return agenda.add(.node(index, life: life, .dialFailed(peer)), at: now + .seconds(3)) }
         let wire = nextWire
         nextWire += 1
         let (mine, its) = (LinkID(wire * 2), LinkID(wire * 2 + 1))

@@ -1,6 +1,6 @@
-public import ClientCore
-public import Cryptography
-public import Federation
+internal import ClientCore
+internal import Cryptography
+internal import Federation
 public import Vocabulary
 
 /// Nodes, devices, their disks and the wires between them in one thread and virtual time: the real cores, nothing of the world. Everything
@@ -17,9 +17,13 @@ public struct World {
 
     enum Event {
         case node(Int, life: Int, NodeInput)
-        case device(Int, life: Int, Device.Input)
+        /// `wire`: on which it came; nil: of the world's own.
+        case device(Int, life: Int, wire: UInt64?, Device.Input)
+        /// A node's commit is on its disk.
+        case synced(Int, commit: UInt64)
         case wakeNode(Int, life: Int)
         case wakeDevice(Int, life: Int)
+        case crashNode(Int, life: Int)
         case restartNode(Int)
         case restartDevice(Int)
         case fault
@@ -34,7 +38,6 @@ public struct World {
         }
         let ends: [End]
         var lastArrival: [Instant] = [.start, .start]
-        var isOpen = true
     }
 
     var agenda = Agenda<Event>()
@@ -52,12 +55,25 @@ public struct World {
     public var lie: (@Sendable (_ device: Int, NodeFrame) -> [NodeFrame])?
     /// What a hostile member sends in place of what its honest core would.
     public var plot: (@Sendable (_ device: Int, ClientFrame) -> [ClientFrame])?
+    public var weather = Weather()
+    /// How long a commit of a node takes; none: it is on disk at once, and no crash comes between.
+    public var syncTime: ClosedRange<Duration>?
+    /// A bug to be found.
+    public var plant: Plant?
+    var planted = PlantState()
+    /// Writes down what happens; nil: nobody asks.
+    public var recorder: Recorder?
+    /// Every event as it is taken up.
+    public var trace: (@Sendable (String) -> Void)?
+    public private(set) var steps = 0
 
     /// What came to nodes and devices, while it is recorded.
     public var tape: Tape?
 
     static let wallStart = Timestamp(milliseconds: 1_800_000_000_000)
     var wall: Timestamp { Self.wallStart + .nanoseconds(now.nanoseconds) }
+    func wall(node index: Int) -> Timestamp { wall + nodes[index].clockError }
+    func wall(device index: Int) -> Timestamp { wall + devices[index].clockError }
 
     /// A federation of `count` nodes, founded by the first, each knowing all.
     public init(nodes count: Int, seed: UInt64) throws {
@@ -121,11 +137,18 @@ public struct World {
     private mutating func step() throws {
         guard let (time, event) = agenda.takeFirst() else { return }
         now = max(now, time)
+        steps += 1
+        trace?("\(now.nanoseconds) \(event.summary)")
         switch event {
-        case .node(let index, let life, let input): if nodes[index].life == life { try turn(node: index, input) }
+        case .node(let index, let life, let input):
+            if nodes[index].life == life, hears(input, index) { try turn(node: index, input) }
         case .wakeNode(let index, let life): if nodes[index].life == life { try wake(node: index) }
-        case .device(let index, let life, let input): if devices[index].life == life { turn(device: index, [input]) }
+        case .device(let index, let life, let wire, let input):
+            if devices[index].life == life, hears(input, index, on: wire) { turn(device: index, [input]) }
+        case .synced(let index, let commit): if nodes[index].disk.onItsWay == commit { try synced(node: index) }
         case .wakeDevice(let index, let life): if devices[index].life == life { wake(device: index) }
+        case .crashNode(let index, let life):
+            if nodes[index].life == life { kill(node: index, for: .milliseconds(500), isTorn: Bool.random(using: &random)) }
         case .restartNode(let index): try start(node: index)
         case .restartDevice(let index): start(device: index)
         case .fault: misbehave()
@@ -151,38 +174,8 @@ public struct World {
             let down = Duration.nanoseconds(Int64.random(in: 0...faults.downMax.nanoseconds, using: &random))
             crashes += 1
             if victim < nodes.count { kill(node: victim, for: down) } else { kill(device: victim - nodes.count, for: down) }
-        } else if let wire = wires.filter({ $0.value.isOpen }).keys.sorted().randomElement(using: &random) {
+        } else if let wire = wires.keys.sorted().randomElement(using: &random) {
             close(wire: wire)
         }
-    }
-
-    // MARK: Wires
-
-    /// In order on each wire, after 0.1 to 5 ms.
-    mutating func arrival(on wire: UInt64, at end: Int) -> Instant {
-        let sent = now + .nanoseconds(Int64.random(in: 100_000...5_000_000, using: &random))
-        let arrival = max(sent, (wires[wire]?.lastArrival[end] ?? .start) + .nanoseconds(1))
-        wires[wire]?.lastArrival[end] = arrival
-        return arrival
-    }
-
-    /// Both ends learn that it is closed, each after what was sent to it before.
-    mutating func close(wire id: UInt64, tellingAll: Bool = true, except: Wire.End? = nil) {
-        guard let wire = wires[id], wire.isOpen else { return }
-        wires[id]?.isOpen = false
-        for (index, end) in wire.ends.enumerated() where end != except {
-            let time = arrival(on: id, at: index)
-            switch end {
-            case .node(let node, let link): agenda.add(.node(node, life: nodes[node].life, .linkClosed(link)), at: time)
-            case .session(let node, let session): agenda.add(.node(node, life: nodes[node].life, .sessionClosed(session)), at: time)
-            case .device(let device):
-                agenda.add(.device(device, life: devices[device].life, .connectionLost("closed")), at: time)
-            }
-        }
-        wires[id] = nil
-    }
-
-    mutating func closeWires(where touches: (Wire.End) -> Bool) {
-        for id in wires.filter({ $0.value.ends.contains(where: touches) }).keys.sorted() { close(wire: id) }
     }
 }
