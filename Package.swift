@@ -72,7 +72,7 @@ let package = Package(
             "workbench",
             nio + [
                 "Vocabulary", "Cryptography", "MLS", "MLSVectors", "Federation", "ClientCore", "Simulation", "Storage", "Wire", "Transport",
-                arguments,
+                "RelayNode", arguments,
             ]),
 
         // For tests alone: a node that lies to its devices.

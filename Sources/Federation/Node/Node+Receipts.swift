@@ -13,7 +13,7 @@ extension Node {
         guard (isOwn && hub.coversNoOther(watermark)) || watermark.isSigned else { return count("unsigned_watermarks_dropped") }
         var writes: [StoreWrite] = []
         guard let coverage = hub.receive(watermark, of: user, writes: &writes) else { return }
-        out.append(contentsOf: writes.map(NodeEffect.write))
+        write(writes)
         guard !coverage.covered.isEmpty else { return }
         if coverage.rosterCount >= ReceiptRelays.rosterMin, !traffic.receipts.admit(watermark, senders: coverage.covered, at: now) {
             return
