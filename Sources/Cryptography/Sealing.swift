@@ -20,13 +20,32 @@ public struct SealingKey: Sendable {
 
     /// - Parameter place: authenticated, not stored: what the box belongs to, so that it opens nowhere else.
     public func seal(_ plaintext: [UInt8], place: [UInt8], using random: inout some RandomNumberGenerator) -> [UInt8] {
-        let nonce = random.bytes(24)
-        var sealed = [UInt8](repeating: 0, count: plaintext.count + 16)
-        key.withPointer { key in
-            _ = crypto_aead_xchacha20poly1305_ietf_encrypt(
-                &sealed, nil, plaintext, UInt64(plaintext.count), place, UInt64(place.count), nil, nonce, key)
+        seal(plaintext, place: place, after: [], bytes: plaintext.count + Self.overhead, using: &random)
+    }
+
+    /// The same in one piece of memory, for boxes that stand in something larger.
+    ///
+    /// - Parameters:
+    ///   - header: what stands before the box.
+    ///   - size: of header, box and the zeros after it.
+    public func seal(
+        _ plaintext: [UInt8], place: [UInt8], after header: [UInt8], bytes size: Int, using random: inout some RandomNumberGenerator
+    ) -> [UInt8] {
+        let end = header.count + Self.overhead + plaintext.count
+        precondition(size >= end, "a box that ends at \(end) in \(size) bytes")
+        let nonce = (random.next(), random.next(), random.next())
+        return [UInt8](unsafeUninitializedCapacity: size) { memory, count in
+            guard let base = memory.baseAddress else { return }
+            _ = memory.initialize(from: header)
+            let box = base + header.count
+            withUnsafeBytes(of: nonce) { UnsafeMutableRawBufferPointer(start: box, count: 24).copyMemory(from: $0) }
+            key.withPointer { key in
+                _ = crypto_aead_xchacha20poly1305_ietf_encrypt(
+                    box + 24, nil, plaintext, UInt64(plaintext.count), place, UInt64(place.count), nil, box, key)
+            }
+            (base + end).initialize(repeating: 0, count: size - end)
+            count = size
         }
-        return nonce + sealed
     }
 
     /// - Throws: `authenticationFailed` for a box that is too short, altered, or of another key or place.

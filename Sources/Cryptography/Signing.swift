@@ -66,6 +66,9 @@ extension Signature {
     /// Refuses small-order keys and non-canonical S, as libsodium does.
     public func isValid(overRaw message: [UInt8], by key: Bytes32) -> Bool {
         Sodium.ready
-        return crypto_sign_verify_detached(bytes, message, UInt64(message.count), key.bytes) == 0
+        return key.withMemory { key in
+            guard let key = key.baseAddress?.assumingMemoryBound(to: UInt8.self) else { return false }
+            return crypto_sign_verify_detached(bytes, message, UInt64(message.count), key) == 0
+        }
     }
 }

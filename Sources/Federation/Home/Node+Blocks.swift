@@ -10,7 +10,7 @@ extension Node {
         guard blockChanges.take(device.device, at: now) else { return refuse(Refusal(.rateLimited, "The list changed too often.")) }
         var writes: [StoreWrite] = []
         if let refusal = blocks.set(users, conversations, by: device.user, writes: &writes) { return refuse(refusal) }
-        out.append(contentsOf: writes.map(NodeEffect.write))
+        write(writes)
         out.append(.sendSession(session, .done(request)))
         presence(.blocksChanged(device.user, blocks.users(blockedBy: device.user)))
     }

@@ -88,7 +88,7 @@ extension Conversation {
     }
 
     var headRow: [UInt8] {
-        var writer = ByteWriter()
+        var writer = ByteWriter(reservingCapacity: 40)
         writer.write(head)
         writer.write(chain)
         return writer.bytes

@@ -12,14 +12,14 @@ extension Hub {
     /// Whether a watermark would change anything: for the look before its signature is checked.
     /// - Parameter user: whose device it is, by the session or node it came from.
     package func isNews(_ watermark: Watermark, of user: UserID?) -> Bool {
-        guard let conversation = conversations[watermark.key.conversation], let member = conversation.roster[watermark.device] else {
-            return false
-        }
-        return (user == nil || member.user == user) && conversation.isNews(watermark)
+        conversations[watermark.key.conversation]?.read { conversation in
+            guard let member = conversation.roster[watermark.device] else { return false }
+            return (user == nil || member.user == user) && conversation.isNews(watermark)
+        } ?? false
     }
 
     package func coversNoOther(_ watermark: Watermark) -> Bool {
-        conversations[watermark.key.conversation]?.coversNoOther(watermark) ?? false
+        conversations[watermark.key.conversation]?.value.coversNoOther(watermark) ?? false
     }
 
     /// - Returns: nil for a watermark that is no news, not of the roster, or ahead of the truth.
@@ -42,7 +42,8 @@ extension Hub {
     package func stored(
         _ id: ConversationID, for entry: RosterEntry, from: SequenceNumber, through: SequenceNumber
     ) -> [EventKey] {
-        guard let conversation = conversations[id], conversation.roster.contains(entry), let member = conversation.roster[entry.device],
+        guard let conversation = conversations[id]?.value, conversation.roster.contains(entry),
+            let member = conversation.roster[entry.device],
             from <= through
         else { return [] }
         var keys: [EventKey] = []

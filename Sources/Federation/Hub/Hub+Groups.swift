@@ -7,7 +7,7 @@ extension Hub {
         _ id: ConversationID, _ info: [UInt8], by sender: RosterEntry, host: HubHost, writes: inout [StoreWrite]
     ) -> Outcome {
         let founding = Hash.blake2b(info)
-        if let known = conversations[id] {
+        if let known = conversations[id]?.value {
             return known.creator == sender.user && known.founding == founding
                 ? .founded : .refused(Refusal(.conversationExists, "Another conversation has this id."))
         }
@@ -77,7 +77,7 @@ extension Hub {
 
     /// What a device needs to rejoin: only for one whose user is in the conversation.
     package func parcel(_ id: ConversationID, for entry: RosterEntry) -> [AnswerPart]? {
-        guard let conversation = conversations[id], conversation.roster.containsUser(entry.user),
+        guard let conversation = conversations[id]?.value, conversation.roster.containsUser(entry.user),
             let group = try? conversation.group.ready()
         else { return nil }
         let parcel = GroupParcel(

@@ -26,7 +26,7 @@ package struct Hub: Sendable {
     }
 
     let node: NodeID
-    var conversations: [ConversationID: Conversation] = [:]
+    private(set) var conversations: [ConversationID: Boxed<Conversation>] = [:]
     private var uses: UInt64 = 0
     /// Every conversation, to visit the sleeping ones for what has expired, and to know which are worth a look at the disk; some 50 bytes each.
     private var all: [ConversationID]
@@ -42,7 +42,7 @@ package struct Hub: Sendable {
 
     // MARK: Residence
 
-    package func isResident(_ conversation: ConversationID) -> Bool { conversations[conversation] != nil }
+    package func isResident(_ conversation: ConversationID) -> Bool { conversations.index(forKey: conversation) != nil }
 
     /// On disk and not in memory. Whoever makes names up is answered without the disk.
     package func isAsleep(_ conversation: ConversationID) -> Bool { conversations[conversation] == nil && known.contains(conversation) }
@@ -52,7 +52,7 @@ package struct Hub: Sendable {
         var conversation = try Conversation(key: ConversationKey(hub: node, conversation: id), rows: rows)
         conversation.lastUsed = nextUse()
         weight += conversation.weight
-        conversations[id] = conversation
+        conversations[id] = Boxed(conversation)
     }
 
     /// Lets the least recently used go, a quarter at a time, so that it costs little a conversation.
@@ -60,13 +60,13 @@ package struct Hub: Sendable {
         conversationsMax: Int = Limits.conversationsResidentMax, bytesMax: Int = Limits.conversationBytesResidentMax
     ) {
         guard conversations.count > conversationsMax || weight > bytesMax else { return }
-        let byUse = conversations.values.map { ($0.lastUsed, $0.key.conversation) }.sorted { $0 < $1 }
-        weight = conversations.values.reduce(0) { $0 + $1.weight }
+        let byUse = conversations.values.map { ($0.value.lastUsed, $0.value.key.conversation) }.sorted { $0 < $1 }
+        weight = conversations.values.reduce(0) { $0 + $1.value.weight }
         // The newest stays: it may be ahead of the disk, in the middle of a batch.
         let quarter = conversations.count / 4
         for (index, (_, id)) in byUse.dropLast(quarter + 1).enumerated() {
             guard index < quarter || weight > bytesMax * 3 / 4 else { break }
-            weight -= conversations[id]?.weight ?? 0
+            weight -= conversations[id]?.value.weight ?? 0
             conversations[id] = nil
         }
     }
@@ -76,17 +76,19 @@ package struct Hub: Sendable {
         return uses
     }
 
-    /// Works on a conversation out of the table, so that nothing of it is copied.
+    /// Works on a conversation where it stands, so that nothing of it is copied.
     /// - Returns: nil for one that is not known.
     mutating func with<R>(_ id: ConversationID, _ body: (inout Conversation) -> R) -> R? {
-        guard var conversation = conversations.removeValue(forKey: id) else { return nil }
-        defer { conversations[id] = conversation }
-        conversation.lastUsed = nextUse()
-        return body(&conversation)
+        guard let index = conversations.index(forKey: id) else { return nil }
+        let use = nextUse()
+        return conversations.values[index].change { conversation in
+            conversation.lastUsed = use
+            return body(&conversation)
+        }
     }
 
     mutating func insert(_ conversation: Conversation) {
-        conversations[conversation.key.conversation] = conversation
+        conversations[conversation.key.conversation] = Boxed(conversation)
         weight += conversation.weight
         all.append(conversation.key.conversation)
         known.insert(conversation.key.conversation)
@@ -110,22 +112,30 @@ package struct Hub: Sendable {
 
     // MARK: Roster
 
-    package func roster(of conversation: ConversationID) -> [RosterEntry] { conversations[conversation]?.roster.entries ?? [] }
-    package func rosterCount(of conversation: ConversationID) -> Int { conversations[conversation]?.roster.count ?? 0 }
-    package func userCount(of conversation: ConversationID) -> Int { conversations[conversation]?.roster.userCount ?? 0 }
-    package func epoch(of conversation: ConversationID) -> Epoch? { conversations[conversation]?.group.epoch }
-    package func head(of conversation: ConversationID) -> SequenceNumber? { conversations[conversation]?.head }
+    package func roster(of conversation: ConversationID) -> [RosterEntry] { conversations[conversation]?.value.roster.entries ?? [] }
+    package func rosterCount(of conversation: ConversationID) -> Int { conversations[conversation]?.value.roster.count ?? 0 }
+    package func userCount(of conversation: ConversationID) -> Int { conversations[conversation]?.value.roster.userCount ?? 0 }
+    package func epoch(of conversation: ConversationID) -> Epoch? { conversations[conversation]?.value.group.epoch }
+    package func head(of conversation: ConversationID) -> SequenceNumber? { conversations[conversation]?.value.head }
 
     package func contains(_ entry: RosterEntry, in conversation: ConversationID) -> Bool {
-        conversations[conversation]?.roster.contains(entry) ?? false
+        conversations[conversation]?.value.roster.contains(entry) ?? false
     }
 
     /// Whose device it is, by the roster.
-    package func user(of device: DeviceID, in conversation: ConversationID) -> UserID? { conversations[conversation]?.roster[device]?.user }
+    package func user(of device: DeviceID, in conversation: ConversationID) -> UserID? {
+        conversations[conversation]?.value.roster[device]?.user
+    }
 
     /// Whether the log has this message of this device: some other device may still lack it.
     package func isWaiting(_ message: MessageID, of device: DeviceID, in conversation: ConversationID) -> Bool {
-        conversations[conversation]?.log.line(for: message)?.sender.device == device
+        conversations[conversation]?.value.log.line(for: message)?.sender.device == device
+    }
+
+    /// As worked out before, if nothing has changed since.
+    func knownFanOut(of id: ConversationID, version: UInt64) -> FanOut? {
+        guard let known = conversations[id]?.value.fanOut, known.version == version else { return nil }
+        return known
     }
 
     /// Where the devices of a conversation live.
@@ -133,12 +143,14 @@ package struct Hub: Sendable {
     ///   - version: of directory and membership: what was worked out under another is worked out anew.
     ///   - home: of users who live at members.
     package mutating func fanOut(of id: ConversationID, version: UInt64, home: (UserID) -> NodeID?) -> FanOut? {
-        guard let conversation = conversations[id] else { return nil }
-        if let known = conversation.fanOut, known.version == version { return known }
-        let roster = conversation.roster
-        let fanOut = FanOut(conversation.key, roster.entries, isLarge: roster.userCount > 2, version: version, home: home)
-        conversations[id]?.fanOut = fanOut
-        return fanOut
+        guard let index = conversations.index(forKey: id) else { return nil }
+        return conversations.values[index].change { conversation in
+            if let known = conversation.fanOut, known.version == version { return known }
+            let roster = conversation.roster
+            let fanOut = FanOut(conversation.key, roster.entries, isLarge: roster.userCount > 2, version: version, home: home)
+            conversation.fanOut = fanOut
+            return fanOut
+        }
     }
 
     // MARK: Expiry
@@ -155,14 +167,13 @@ package struct Hub: Sendable {
     /// - Returns: for each such message, whom to tell that it failed.
     package mutating func expire(upTime: UInt64, writes: inout [StoreWrite]) -> [(failure: Failure, sender: RosterEntry)] {
         var failures: [(failure: Failure, sender: RosterEntry)] = []
-        for id in conversations.filter({ ($0.value.log.first?.expires ?? .max) <= upTime }).keys.sorted() {
-            guard var conversation = conversations[id] else { continue }
-            let lines = conversation.expire(upTime: upTime)
-            conversations[id] = conversation
-            release(lines, of: conversation.key, writes: &writes)
-            for line in lines where !conversation.isReached(line) {
+        for id in conversations.filter({ ($0.value.value.log.first?.expires ?? .max) <= upTime }).keys.sorted() {
+            let lines = conversations[id]?.value.expire(upTime: upTime) ?? []
+            let key = ConversationKey(hub: node, conversation: id)
+            release(lines, of: key, writes: &writes)
+            for line in lines where conversations[id]?.value.isReached(line) == false {
                 let refusal = Refusal(.expired, "No device of a recipient took it in time.")
-                failures.append((Failure(key: conversation.key, message: line.message, refusal: refusal), line.sender))
+                failures.append((Failure(key: key, message: line.message, refusal: refusal), line.sender))
             }
         }
         return failures

@@ -13,6 +13,11 @@ package struct HubHost {
     /// Whether the newest record of its user does not name the device any more.
     package let isGone: (RosterEntry) -> Bool
 
+    /// For messages: who is in a conversation is asked of handshakes alone.
+    init(upTime: UInt64, obstacle: Refusal?) {
+        self.init(wall: 0, upTime: upTime, obstacle: obstacle, refusal: { _ in nil }, isGone: { _ in false })
+    }
+
     package init(
         wall: UInt64, upTime: UInt64, obstacle: Refusal?, refusal: @escaping (RosterEntry) -> Refusal?,
         isGone: @escaping (RosterEntry) -> Bool

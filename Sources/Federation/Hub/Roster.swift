@@ -71,7 +71,7 @@ struct Roster: Sendable {
 
     func row(of device: DeviceID) -> [UInt8]? {
         guard let member = members[device] else { return nil }
-        var writer = ByteWriter()
+        var writer = ByteWriter(reservingCapacity: 16)
         writer.write(member.through)
         writer.write(member.since)
         return writer.bytes

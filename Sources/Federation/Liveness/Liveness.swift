@@ -84,10 +84,12 @@ public struct Liveness: Core {
     public subscript(node: NodeID) -> MemberHealth? { members[node].map { MemberHealth(node, $0) } }
 
     public var nextDeadline: Instant? {
-        var deadlines = pings.values.map(\.deadline) + suspects.compactMap(suspicionEnd)
-        if let nextRound { deadlines.append(nextRound) }
-        if let round, round.helpers == nil, !round.isAnswered { deadlines.append(round.askHelpersAt) }
-        return deadlines.min()
+        var next = nextRound
+        func consider(_ due: Instant?) { if let due { next = min(next ?? due, due) } }
+        for ping in pings.values { consider(ping.deadline) }
+        for suspect in suspects { consider(suspicionEnd(suspect)) }
+        if let round, round.helpers == nil, !round.isAnswered { consider(round.askHelpersAt) }
+        return next
     }
 
     public mutating func step(_ input: Input, at now: Instant, using random: inout some RandomNumberGenerator) -> [Effect] {

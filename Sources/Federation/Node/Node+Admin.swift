@@ -41,7 +41,7 @@ extension Node {
             guard let secret = registrar.invite(uses: uses, expires: expires, using: &random, writes: &writes) else {
                 return fail(request, .tooMany("invitations"))
             }
-            out.append(contentsOf: writes.map(NodeEffect.write))
+            write(writes)
             succeed(request, .invitation(InvitationLink(endpoint: listening.clients, secret: secret, node: id).description))
         }
     }

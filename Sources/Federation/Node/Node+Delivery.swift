@@ -8,12 +8,7 @@ extension Node {
     mutating func order(_ submission: Submission, from sender: RosterEntry) -> Refusal? {
         // As it is before a commit: who is removed by it learns of it.
         let fanOut = fanOut(of: submission.conversation)
-        let host = HubHost(
-            wall: wall.seconds, upTime: upTime, obstacle: obstacle(to: submission, from: sender, fanOut),
-            refusal: { [directory, membership] in Self.refusal(of: $0, directory, membership) },
-            isGone: { [directory] entry in
-                directory.record(of: entry.user)?.devices.contains { $0.device == entry.device } == false
-            })
+        let host = hubHost(for: submission, obstacle: obstacle(to: submission, from: sender, fanOut))
         if case .found = submission.kind, directory.home(of: sender.user) != id {
             return Refusal(.notPermitted, "A conversation is founded at its creator's home.")
         }
@@ -22,7 +17,7 @@ extension Node {
         }
         var writes: [StoreWrite] = []
         let outcome = hub.submit(submission, from: sender, host: host, writes: &writes)
-        out.append(contentsOf: writes.map(NodeEffect.write))
+        write(writes)
         switch outcome {
         case .refused(let refusal):
             count("refused_\(refusal.code)")
@@ -36,9 +31,21 @@ extension Node {
         }
     }
 
+    private func hubHost(for submission: Submission, obstacle: Refusal?) -> HubHost {
+        // Captured, directory and membership would be copied for every message.
+        if case .application = submission.kind { return HubHost(upTime: upTime, obstacle: obstacle) }
+        return HubHost(
+            wall: wall.seconds, upTime: upTime, obstacle: obstacle,
+            refusal: { [directory, membership] in Self.refusal(of: $0, directory, membership) },
+            isGone: { [directory] entry in
+                directory.record(of: entry.user)?.devices.contains { $0.device == entry.device } == false
+            })
+    }
+
     /// Where the devices of a conversation of ours live.
     mutating func fanOut(of conversation: ConversationID) -> FanOut? {
-        hub.fanOut(of: conversation, version: traffic.places) { [directory, membership, id] user in
+        if let known = hub.knownFanOut(of: conversation, version: traffic.places) { return known }
+        return hub.fanOut(of: conversation, version: traffic.places) { [directory, membership, id] user in
             directory.home(of: user).flatMap { $0 == id || membership.evaluation.isMember($0) ? $0 : nil }
         }
     }
@@ -131,7 +138,7 @@ extension Node {
         let size = stored.content.count + item.eventBytes
         let (writes, push) = queues.append(
             to: .device(device), content: stored.content, event: stored.event, bytes: size, slot: slot)
-        out.append(contentsOf: writes.map(NodeEffect.write))
+        write(writes)
         if case (.session(let session), let position)? = push { out.append(.sendSession(session, .entry(position, item))) }
     }
 
@@ -144,7 +151,7 @@ extension Node {
         let size = stored.content.count + item.eventBytes
         let (writes, push) = queues.append(
             to: .node(node), content: stored.content, event: stored.event, bytes: size, slot: slot, slotDevices: slotDevices)
-        out.append(contentsOf: writes.map(NodeEffect.write))
+        write(writes)
         if case (.link(let link), let position)? = push { out.append(.sendLink(link, .entry(position, item))) }
         if links.link(to: node) == nil { dial(node) }
     }
@@ -204,7 +211,7 @@ extension Node {
             }
         }
         if let last = entries.last {
-            out.append(contentsOf: queues.acknowledge(destination, through: last.position).map(NodeEffect.write))
+            write(queues.acknowledge(destination, through: last.position))
         }
         goOn(destination)
     }

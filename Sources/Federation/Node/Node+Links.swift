@@ -77,7 +77,7 @@ extension Node {
             queues.detach(.link(loser), from: .node(peer))
         }
         let destination = Destination.node(peer)
-        out.append(contentsOf: queues.acknowledge(destination, through: cursor).map(NodeEffect.write))
+        write(queues.acknowledge(destination, through: cursor))
         queues.attach(.link(link), to: destination)
         out.append(.note(.linkUp(peer)))
         perform(membership.step(.linkUp(peer), at: now, using: &random), using: &random)
@@ -104,7 +104,7 @@ extension Node {
             perform(membership.step(.received(statements, from: peer), at: now, using: &random), using: &random)
         case (.established, .entry(let position, let item)): receive(item, at: position, on: link, from: peer, using: &random)
         case (.established, .acknowledge(let position)):
-            out.append(contentsOf: queues.acknowledge(.node(peer), through: position).map(NodeEffect.write))
+            write(queues.acknowledge(.node(peer), through: position))
             goOn(.node(peer))
         case (.opened, .statementsDigest(let digest)), (.established, .statementsDigest(let digest)):
             guard membership.evaluation.isMember(peer) else { return }

@@ -18,7 +18,7 @@ extension Node {
         }
         var writes: [StoreWrite] = []
         guard let coverage = hub.receive(watermark, of: user, writes: &writes) else { return true }
-        out.append(contentsOf: writes.map(NodeEffect.write))
+        write(writes)
         guard !coverage.covered.isEmpty else { return true }
         if coverage.rosterCount >= ReceiptRelays.rosterMin, !traffic.receipts.admit(watermark, senders: coverage.covered, at: now) {
             return true

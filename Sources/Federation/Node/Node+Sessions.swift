@@ -111,7 +111,7 @@ extension Node {
             ?? registrar.register(
                 secret: secret, user: user, handle: handle, holder: directory.user(handle: handle, issuer: id), wall: wall,
                 upTime: upTime, writes: &writes)
-        out.append(contentsOf: writes.map(NodeEffect.write))
+        write(writes)
         if let refusal { return out.append(.sendSession(session, .refusedRequest(request, refusal))) }
         sessions.setRegistering(user, in: session)
         let body = HandleCertificate.body(federation: membership.federation, handle: handle, user: user)
@@ -157,7 +157,7 @@ extension Node {
         registrar.complete(record.handle, writes: &writes)
         let gone = Set(before).subtracting(record.devices.map(\.device)).sorted()
         for device in gone { writes += [keyPackages.forget(device), orders.forget(device)] }
-        out.append(contentsOf: writes.map(NodeEffect.write))
+        write(writes)
         out.append(.note(.registered))
         out.append(.sendSession(session, .published(request, complete)))
         // Even the one that published it.
@@ -200,7 +200,7 @@ extension Node {
         through position: QueuePosition, _ watermarks: [Watermark], from device: RosterEntry, in session: SessionID
     ) {
         let destination = Destination.device(device.device)
-        out.append(contentsOf: queues.acknowledge(destination, through: position).map(NodeEffect.write))
+        write(queues.acknowledge(destination, through: position))
         for watermark in watermarks where watermark.device == device.device {
             if watermark.key.hub == id {
                 // Each costs a signature check, and none would ever count: no device that means well sends one.

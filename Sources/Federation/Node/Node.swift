@@ -63,11 +63,17 @@ public struct Node: Core {
     static let visitsPerSweep = 16
 
     public var nextDeadline: Instant? {
-        [
-            nextSweep, membership.nextDeadline, liveness.nextDeadline, directory.nextDeadline, claims.nextDeadline, desk.nextDeadline,
-            traffic.nextDeadline,
-            isStopping || listening == nil ? nil : links.nextDial(of: wantedPeers),
-        ].compactMap { $0 }.min()
+        // Asked at every turn: no arrays.
+        var next = nextSweep
+        func consider(_ due: Instant?) { if let due, due < next { next = due } }
+        consider(membership.nextDeadline)
+        consider(liveness.nextDeadline)
+        consider(directory.nextDeadline)
+        consider(claims.nextDeadline)
+        consider(desk.nextDeadline)
+        consider(traffic.nextDeadline)
+        if !isStopping, listening != nil, peers.contains(where: { links.link(to: $0) == nil }) { consider(links.nextDial(of: wantedPeers)) }
+        return next
     }
 
     /// Seconds this node has run in all its life.
@@ -143,7 +149,7 @@ public struct Node: Core {
         var writes: [StoreWrite] = []
         registrar.sweep(wall: wall, upTime: upTime, writes: &writes)
         for (failure, sender) in hub.expire(upTime: upTime, writes: &writes) { notify(sender, of: failure) }
-        out.append(contentsOf: writes.map(NodeEffect.write))
+        write(writes)
         for conversation in hub.sleeping(Self.visitsPerSweep) { out.append(.load(.conversation(conversation))) }
         if upTime >= upTimeSaved + 60 { saveUpTime() }
     }
@@ -156,10 +162,11 @@ public struct Node: Core {
     }
 
     private mutating func endBatch() {
-        out.append(contentsOf: traffic.receipts.takeWrites().map(NodeEffect.write))
+        write(traffic.receipts.takeWrites())
         // Now that nothing in memory is ahead of what this batch writes.
         hub.evict()
-        out.append(contentsOf: (orders.endBatch() + keyPackages.endBatch()).map(NodeEffect.write))
+        write(orders.endBatch())
+        write(keyPackages.endBatch())
         for (peer, link, position) in links.takeAcknowledgements() {
             var row = ByteWriter()
             row.write(position)
@@ -182,6 +189,10 @@ public struct Node: Core {
         let refusal = Refusal(.shuttingDown, "The node stops.")
         for session in sessions.all { out.append(.closeSession(session, refusal)) }
         for link in links.all { out.append(.closeLink(link, refusal)) }
+    }
+
+    mutating func write(_ writes: [StoreWrite]) {
+        for write in writes { out.append(.write(write)) }
     }
 
     mutating func count(_ name: String, _ increment: Int = 1) { counters[name, default: 0] += increment }

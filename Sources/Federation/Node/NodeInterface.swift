@@ -16,7 +16,7 @@ public enum NodeInput: Sendable {
 
     case paged(PageOrder, [StoredEntry])
     /// Rows that `rowsNeeded` or `load` asked for.
-    case loaded(LoadedRows)
+    indirect case loaded(LoadedRows)
     /// The disk is nearly full, or has room again.
     case spaceChanged(isLow: Bool)
 
@@ -41,7 +41,7 @@ public enum NodeEffect: Sendable {
     case page(PageOrder)
     /// Answered by `loaded`, unless there are no rows.
     case load(RowsNeeded)
-    case answer(RequestID, Result<AdminAnswer, AdminError>)
+    indirect case answer(RequestID, Result<AdminAnswer, AdminError>)
     /// The keys that may not connect any more.
     case expelled([NodeID])
     case note(NodeNote)

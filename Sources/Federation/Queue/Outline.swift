@@ -35,11 +35,12 @@ struct Outline: Sendable {
         }
     }
 
-    mutating func remove(position: UInt64) {
+    /// - Returns: the line that was there.
+    mutating func remove(position: UInt64) -> Line? {
         let index = firstIndex(above: position) - 1
-        guard index >= front, lines[index].position == position else { return }
+        guard index >= front, lines[index].position == position else { return nil }
         bytes -= Int(lines[index].bytes)
-        lines.remove(at: index)
+        return lines.remove(at: index)
     }
 
     func contains(position: UInt64) -> Bool {

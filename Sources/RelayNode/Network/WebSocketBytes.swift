@@ -29,11 +29,22 @@ enum WebSocketBytes {
 
     /// The payload without its mask, in one pass (RFC 6455 §5.3).
     static func unmasked(_ data: ByteBuffer, _ mask: WebSocketMaskingKey) -> [UInt8] {
-        let key = Array(mask)
+        let key = UInt64(mask[0]) | UInt64(mask[1]) << 8 | UInt64(mask[2]) << 16 | UInt64(mask[3]) << 24
+        let word = key | key << 32
         let count = data.readableBytes
         return [UInt8](unsafeUninitializedCapacity: count) { out, written in
+            let out = UnsafeMutableRawBufferPointer(out)
             data.withUnsafeReadableBytes { bytes in
-                for index in 0..<count { out[index] = bytes[index] ^ key[index & 3] }
+                var index = 0
+                while index + 8 <= count {
+                    let masked = bytes.loadUnaligned(fromByteOffset: index, as: UInt64.self)
+                    out.storeBytes(of: masked ^ word.littleEndian, toByteOffset: index, as: UInt64.self)
+                    index += 8
+                }
+                while index < count {
+                    out[index] = bytes[index] ^ mask[index & 3]
+                    index += 1
+                }
             }
             written = count
         }

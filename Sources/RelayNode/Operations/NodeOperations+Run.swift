@@ -85,6 +85,10 @@ extension NodeOperations {
         return try ServedCertificate(selfSigned: key)
     }
 
+    /// One for two processors: the first also runs the core, the disk has a thread of its own, and each frame that comes in on another loop
+    /// wakes two threads.
+    private static var eventLoops: Int { max(1, ProcessInfo.processInfo.activeProcessorCount / 2) }
+
     /// A port that the system chose is kept over restarts, since clients and peers know it; if somebody else has it by now, it chooses anew.
     private static func listen(
         _ folder: DataFolder, _ configuration: NodeConfiguration, _ key: SigningKey, _ certificate: ServedCertificate, _ writer: NodeWriter,
@@ -97,7 +101,7 @@ extension NodeOperations {
             clients: sticky(configuration.clients, last?.clients), peers: sticky(configuration.peers, last?.peers), key: key,
             certificate: certificate, nodeName: configuration.name.description,
             adminSocket: try AdminSocket.path(dataFolder: folder.path), adminLoopback: configuration.metrics,
-            eventLoops: ProcessInfo.processInfo.activeProcessorCount)
+            eventLoops: eventLoops)
         while true {
             let network = try Network(settings, delegate: writer)
             do {

@@ -169,17 +169,15 @@ final class Journal {
     private static func frame(
         _ kind: Kind, _ writes: [UInt8], generation: UInt64, number: UInt64, key: SealingKey, using random: inout some RandomNumberGenerator
     ) -> [UInt8] {
-        let box = key.seal(writes, place: place(kind, generation, number), using: &random)
-        let size = frameBytes(writes.count)
-        var frame: [UInt8] = []
-        frame.reserveCapacity(size)
-        withUnsafeBytes(of: kind.rawValue.littleEndian) { frame.append(contentsOf: $0) }
-        withUnsafeBytes(of: UInt32(clamping: box.count).littleEndian) { frame.append(contentsOf: $0) }
-        withUnsafeBytes(of: generation.littleEndian) { frame.append(contentsOf: $0) }
-        withUnsafeBytes(of: number.littleEndian) { frame.append(contentsOf: $0) }
-        frame.append(contentsOf: box)
-        frame.append(contentsOf: repeatElement(0, count: size - frame.count))
-        return frame
+        let box = writes.count + SealingKey.overhead
+        var header: [UInt8] = []
+        header.reserveCapacity(headerBytes)
+        withUnsafeBytes(of: kind.rawValue.littleEndian) { header.append(contentsOf: $0) }
+        withUnsafeBytes(of: UInt32(clamping: box).littleEndian) { header.append(contentsOf: $0) }
+        withUnsafeBytes(of: generation.littleEndian) { header.append(contentsOf: $0) }
+        withUnsafeBytes(of: number.littleEndian) { header.append(contentsOf: $0) }
+        return key.seal(
+            writes, place: place(kind, generation, number), after: header, bytes: frameBytes(writes.count), using: &random)
     }
 
     private static func place(_ kind: Kind, _ generation: UInt64, _ number: UInt64) -> [UInt8] {

@@ -61,7 +61,7 @@ extension JournaledNodeStore {
             let standing = try tables.page(
                 destination, after: start, limit: more.overflow ? limit : more.partialValue, bytesMax: bytesMax
             ).filter { !withdrawn.contains($0.position) }
-            var waiting = queue.entries.filter { $0.entry.position > after }[...]
+            var waiting = queue.entries(after: after)
             // Beyond the last that the tables gave they may have more: what waits here comes after all of theirs.
             if let first = waiting.first?.entry.position, let last = standing.last?.position, first < last {
                 try fold()

@@ -89,7 +89,8 @@ public final class JournaledNodeStore: NodeStore {
                 return nil
             }
             // Of each generation a part is for taking away: it must be possible where nothing else is.
-            let reserve = writes.allSatisfy(\.takesAway) ? 0 : journal.halfBytes / 4
+            var reserve = journal.halfBytes / 4
+            if size > journal.freeBytes - reserve, writes.allSatisfy(\.takesAway) { reserve = 0 }
             if size > journal.freeBytes - reserve { try rotate(for: size) }
             guard size <= journal.freeBytes - reserve else {
                 try fold()

@@ -17,6 +17,7 @@ struct Overlay {
         var isUncertain = false
 
         var isInTables: Bool { bytes == nil }
+        var isNobodys: Bool { bytes != nil && held != true && entries == 0 }
     }
 
     struct Entry {
@@ -35,10 +36,31 @@ struct Overlay {
         fileprivate(set) var withdrawn: [QueuePosition] = []
 
         var entries: ArraySlice<Entry> { lines[front...] }
+        func entries(after position: QueuePosition) -> ArraySlice<Entry> { lines[firstIndex(above: position)...] }
         var isEmpty: Bool { front == lines.count && through == nil && withdrawn.isEmpty }
 
-        fileprivate mutating func removeFirst() {
-            front += 1
+        fileprivate mutating func add(_ line: Entry) {
+            let position = line.entry.position
+            guard let last = lines.last?.entry.position, last > position else { return lines.append(line) }
+            lines.insert(line, at: firstIndex(above: position))
+        }
+
+        private func firstIndex(above position: QueuePosition) -> Int {
+            var (low, high) = (front, lines.count)
+            while low < high {
+                let middle = (low + high) / 2
+                if lines[middle].entry.position <= position { low = middle + 1 } else { high = middle }
+            }
+            return low
+        }
+
+        /// - Returns: the events that what went referred to.
+        fileprivate mutating func dequeue(_ limit: QueuePosition) -> [EventKey] {
+            var gone: [EventKey] = []
+            while front < lines.count, lines[front].entry.position <= limit {
+                if let key = lines[front].entry.event { gone.append(key) }
+                front += 1
+            }
             if front == lines.count {
                 lines.removeAll(keepingCapacity: lines.capacity <= 64)
                 front = 0
@@ -46,6 +68,16 @@ struct Overlay {
                 lines.removeFirst(front)
                 front = 0
             }
+            through = max(through ?? .zero, limit)
+            return gone
+        }
+
+        /// - Returns: the event that it referred to.
+        fileprivate mutating func withdraw(_ position: QueuePosition) -> EventKey? {
+            let index = firstIndex(above: position) - 1
+            if index >= front, lines[index].entry.position == position { return lines.remove(at: index).entry.event }
+            withdrawn.append(position)
+            return nil
         }
     }
 
@@ -75,9 +107,9 @@ struct Overlay {
         case .put(let table, let key, let value): records[Batch.RecordName(table: table, key: key)] = .some(value)
         case .remove(let table, let key): records[Batch.RecordName(table: table, key: key)] = .some(nil)
         case .storeEvent(let key, let bytes, let held):
-            if let known = events[key], try known.isUncertain ? isInTables(key) : true {
-                if held { events[key]?.held = true }
-                events[key]?.isUncertain = false
+            if let place = events.index(forKey: key), try events.values[place].isUncertain ? isInTables(key) : true {
+                if held { events.values[place].held = true }
+                events.values[place].isUncertain = false
             } else if try isInTables(key) {
                 if held { insert(Event(bytes: nil, held: true, page: page), key) }
             } else {
@@ -85,19 +117,22 @@ struct Overlay {
                 if !held { loose.append(key) }
             }
         case .releaseEvent(let key):
-            if events[key] != nil {
-                events[key]?.held = false
+            if let place = events.index(forKey: key) {
+                events.values[place].held = false
                 loose.append(key)
             } else {
                 insert(Event(bytes: nil, held: false, page: page, isUncertain: true), key)
             }
         case .enqueue(let entry):
             if let key = entry.event {
-                if events[key] == nil { insert(Event(bytes: nil, held: nil, page: page), key) }
-                events[key]?.isUncertain = false
-                events[key]?.entries += 1
+                if let place = events.index(forKey: key) {
+                    events.values[place].isUncertain = false
+                    events.values[place].entries += 1
+                } else {
+                    insert(Event(bytes: nil, held: nil, entries: 1, page: page), key)
+                }
             }
-            add(Entry(entry: entry, page: page))
+            queues[entry.destination, default: Queue()].add(Entry(entry: entry, page: page))
             highest = max(highest, entry.position)
         case .dequeue(let destination, let through): dequeue(destination, through)
         case .withdraw(let destination, let position): withdraw(destination, position)
@@ -106,7 +141,12 @@ struct Overlay {
 
     /// To be called after the last write of a batch: an event that nobody holds and nothing refers to is not kept.
     mutating func endBatch() {
-        for key in loose { if let event = events[key], !event.isInTables, event.held != true, event.entries == 0 { remove(key) } }
+        for key in loose {
+            guard let place = events.index(forKey: key), events.values[place].isNobodys else { continue }
+            events.remove(at: place)
+            guard let place = conversations.index(forKey: key.conversation) else { continue }
+            if conversations.values[place] > 1 { conversations.values[place] -= 1 } else { conversations.remove(at: place) }
+        }
         loose.removeAll(keepingCapacity: true)
     }
 
@@ -114,42 +154,16 @@ struct Overlay {
         if events.updateValue(event, forKey: key) == nil { conversations[key.conversation, default: 0] += 1 }
     }
 
-    private mutating func remove(_ key: EventKey) {
-        guard events.removeValue(forKey: key) != nil, let count = conversations[key.conversation] else { return }
-        conversations[key.conversation] = count > 1 ? count - 1 : nil
-    }
-
-    private mutating func add(_ line: Entry) {
-        let position = line.entry.position
-        let destination = line.entry.destination
-        guard let last = queues[destination]?.lines.last?.entry.position, last > position else {
-            queues[destination, default: Queue()].lines.append(line)
-            return
-        }
-        let index = queues[destination]?.entries.firstIndex { $0.entry.position > position }
-        if let index { queues[destination]?.lines.insert(line, at: index) }
-    }
-
     private mutating func dequeue(_ destination: Destination, _ through: QueuePosition) {
-        while let line = queues[destination]?.entries.first, line.entry.position <= through {
-            queues[destination]?.removeFirst()
-            drop(line.entry)
-        }
-        let before = queues[destination]?.through ?? .zero
-        queues[destination, default: Queue()].through = max(before, through)
+        for key in queues[destination, default: Queue()].dequeue(through) { drop(key) }
     }
 
     private mutating func withdraw(_ destination: Destination, _ position: QueuePosition) {
-        if let index = queues[destination]?.entries.firstIndex(where: { $0.entry.position == position }) {
-            if let line = queues[destination]?.lines.remove(at: index) { drop(line.entry) }
-        } else {
-            queues[destination, default: Queue()].withdrawn.append(position)
-        }
+        if let key = queues[destination, default: Queue()].withdraw(position) { drop(key) }
     }
 
-    private mutating func drop(_ entry: QueueEntry) {
-        guard let key = entry.event else { return }
-        events[key]?.entries -= 1
+    private mutating func drop(_ key: EventKey) {
+        if let place = events.index(forKey: key) { events.values[place].entries -= 1 }
         loose.append(key)
     }
 

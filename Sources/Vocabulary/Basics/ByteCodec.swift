@@ -22,11 +22,7 @@ public struct ByteWriter: Sendable {
 
     @inlinable
     public mutating func write<T: FixedWidthInteger & UnsignedInteger>(_ value: T) {
-        var shift = T.bitWidth
-        while shift > 0 {
-            shift -= 8
-            buffer.append(UInt8(truncatingIfNeeded: value >> T(shift)))
-        }
+        withUnsafeBytes(of: value.bigEndian) { buffer.append(contentsOf: $0) }
     }
 
     /// The bytes as they are, without a length.
@@ -41,9 +37,9 @@ public struct ByteWriter: Sendable {
     }
 
     public mutating func write(text: String) { write(opaque: Array(text.utf8)) }
-    public mutating func write(_ id: some Identifier32) { write(fixed: id.raw.bytes) }
-    public mutating func write(_ id: some Identifier16) { write(fixed: id.raw.bytes) }
-    public mutating func write(_ counter: some Counter) { write(counter.value) }
+    @inlinable public mutating func write(_ id: some Identifier32) { id.raw.withMemory { buffer.append(contentsOf: $0) } }
+    @inlinable public mutating func write(_ id: some Identifier16) { id.raw.withMemory { buffer.append(contentsOf: $0) } }
+    @inlinable public mutating func write(_ counter: some Counter) { write(counter.value) }
 
     /// `T items<V>`: the length is that of the encoded items, in bytes.
     @inlinable
@@ -115,16 +111,19 @@ public struct ByteReader: Sendable {
         return text
     }
 
+    @inlinable
     public mutating func id<T: Identifier32>(_: T.Type = T.self) throws(CodecError) -> T {
-        guard let id = T(try fixed(32)) else { throw .truncated }
-        return id
+        guard let raw = Bytes32(try fixed(32)) else { throw .truncated }
+        return T(raw: raw)
     }
 
+    @inlinable
     public mutating func id<T: Identifier16>(_: T.Type = T.self) throws(CodecError) -> T {
-        guard let id = T(try fixed(16)) else { throw .truncated }
-        return id
+        guard let raw = Bytes16(try fixed(16)) else { throw .truncated }
+        return T(raw: raw)
     }
 
+    @inlinable
     public mutating func counter<T: Counter>(_: T.Type = T.self) throws(CodecError) -> T {
         guard let counter = T(try integer(UInt64.self)) else { throw .badValue("a counter above 2^53") }
         return counter

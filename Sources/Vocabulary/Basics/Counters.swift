@@ -9,22 +9,23 @@ public let counterMax: UInt64 = 1 << 53
 
 extension Counter {
     /// - Returns: nil above 2^53.
+    @inlinable
     public init?(_ value: UInt64) {
         guard value <= counterMax else { return nil }
         self.init(unchecked: value)
     }
 
     /// The next one; stays at 2^53, which no honest counter reaches.
-    public var next: Self { Self(unchecked: Swift.min(value + 1, counterMax)) }
+    @inlinable public var next: Self { Self(unchecked: Swift.min(value + 1, counterMax)) }
     public var description: String { String(value) }
-    public static func < (x: Self, y: Self) -> Bool { x.value < y.value }
+    @inlinable public static func < (x: Self, y: Self) -> Bool { x.value < y.value }
 }
 
 /// The place of an event in its conversation: 1, 2, 3 … without gaps. Zero is "before the first".
 public struct SequenceNumber: Counter, ExpressibleByIntegerLiteral {
     public static let zero: SequenceNumber = 0
     public let value: UInt64
-    public init(unchecked value: UInt64) { self.value = value }
+    @inlinable public init(unchecked value: UInt64) { self.value = value }
     public init(integerLiteral value: UInt64) { self.init(unchecked: value) }
 }
 
@@ -32,13 +33,13 @@ public struct SequenceNumber: Counter, ExpressibleByIntegerLiteral {
 public struct QueuePosition: Counter, ExpressibleByIntegerLiteral {
     public static let zero: QueuePosition = 0
     public let value: UInt64
-    public init(unchecked value: UInt64) { self.value = value }
+    @inlinable public init(unchecked value: UInt64) { self.value = value }
     public init(integerLiteral value: UInt64) { self.init(unchecked: value) }
 }
 
 /// An MLS epoch (RFC 9420 §8).
 public struct Epoch: Counter, ExpressibleByIntegerLiteral {
     public let value: UInt64
-    public init(unchecked value: UInt64) { self.value = value }
+    @inlinable public init(unchecked value: UInt64) { self.value = value }
     public init(integerLiteral value: UInt64) { self.init(unchecked: value) }
 }

@@ -2,14 +2,22 @@
 public struct Bytes32: Hashable, Comparable, Sendable {
     public static let zero = Bytes32(0, 0, 0, 0)
 
-    private let a, b, c, d: UInt64
+    // Inlinable throughout, as the ids around it: a generic call into another module costs more than what it does.
+    @usableFromInline let a, b, c, d: UInt64
 
-    private init(_ a: UInt64, _ b: UInt64, _ c: UInt64, _ d: UInt64) {
+    @inlinable
+    init(_ a: UInt64, _ b: UInt64, _ c: UInt64, _ d: UInt64) {
         (self.a, self.b, self.c, self.d) = (a, b, c, d)
     }
 
     /// - Returns: nil unless there are exactly 32 bytes.
+    @inlinable
     public init?(_ bytes: some Collection<UInt8>) {
+        if let made = bytes.withContiguousStorageIfAvailable({ Bytes32(memory: UnsafeRawBufferPointer($0)) }) {
+            guard let made else { return nil }
+            self = made
+            return
+        }
         guard bytes.count == 32 else { return nil }
         var words: (UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0)
         var index = 0
@@ -25,22 +33,17 @@ public struct Bytes32: Hashable, Comparable, Sendable {
         self.init(words.0, words.1, words.2, words.3)
     }
 
-    public var bytes: [UInt8] {
-        [UInt8](unsafeUninitializedCapacity: 32) { buffer, count in
-            for (index, word) in [a, b, c, d].enumerated() {
-                for byte in 0..<8 { buffer[index * 8 + byte] = UInt8(truncatingIfNeeded: word >> (56 - 8 * byte)) }
-            }
-            count = 32
-        }
-    }
+    @inlinable public var bytes: [UInt8] { withMemory { Array($0) } }
 
-    /// As above, from memory, for the paths where the generic one is too slow.
+    /// As above, from memory.
+    @inlinable
     public init?(memory: UnsafeRawBufferPointer) {
         guard memory.count == 32 else { return nil }
         func word(_ index: Int) -> UInt64 { UInt64(bigEndian: memory.loadUnaligned(fromByteOffset: index * 8, as: UInt64.self)) }
         self.init(word(0), word(1), word(2), word(3))
     }
 
+    @inlinable
     public func withMemory<R>(_ body: (UnsafeRawBufferPointer) -> R) -> R {
         withUnsafeBytes(of: (a.bigEndian, b.bigEndian, c.bigEndian, d.bigEndian), body)
     }
@@ -48,17 +51,25 @@ public struct Bytes32: Hashable, Comparable, Sendable {
     /// The bytes as four big-endian words, for arithmetic on them.
     public var words: (UInt64, UInt64, UInt64, UInt64) { (a, b, c, d) }
 
+    @inlinable
     public static func < (x: Bytes32, y: Bytes32) -> Bool { (x.a, x.b, x.c, x.d) < (y.a, y.b, y.c, y.d) }
 }
 
 /// 16 bytes held inline.
 public struct Bytes16: Hashable, Comparable, Sendable {
-    private let a, b: UInt64
+    @usableFromInline let a, b: UInt64
 
+    @inlinable
     public init(_ a: UInt64, _ b: UInt64) { (self.a, self.b) = (a, b) }
 
     /// - Returns: nil unless there are exactly 16 bytes.
+    @inlinable
     public init?(_ bytes: some Collection<UInt8>) {
+        if let made = bytes.withContiguousStorageIfAvailable({ Bytes16(memory: UnsafeRawBufferPointer($0)) }) {
+            guard let made else { return nil }
+            self = made
+            return
+        }
         guard bytes.count == 16 else { return nil }
         var words: (UInt64, UInt64) = (0, 0)
         for (index, byte) in bytes.enumerated() {
@@ -67,20 +78,21 @@ public struct Bytes16: Hashable, Comparable, Sendable {
         self.init(words.0, words.1)
     }
 
-    public var bytes: [UInt8] {
-        (0..<16).map { UInt8(truncatingIfNeeded: ($0 < 8 ? a : b) >> UInt64(56 - 8 * ($0 & 7))) }
-    }
+    @inlinable public var bytes: [UInt8] { withMemory { Array($0) } }
 
+    @inlinable
     public init?(memory: UnsafeRawBufferPointer) {
         guard memory.count == 16 else { return nil }
         func word(_ index: Int) -> UInt64 { UInt64(bigEndian: memory.loadUnaligned(fromByteOffset: index * 8, as: UInt64.self)) }
         self.init(word(0), word(1))
     }
 
+    @inlinable
     public func withMemory<R>(_ body: (UnsafeRawBufferPointer) -> R) -> R {
         withUnsafeBytes(of: (a.bigEndian, b.bigEndian), body)
     }
 
+    @inlinable
     public static func < (x: Bytes16, y: Bytes16) -> Bool { (x.a, x.b) < (y.a, y.b) }
 }
 

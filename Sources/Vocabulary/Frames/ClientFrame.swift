@@ -62,7 +62,7 @@ public enum LookupKey: Hashable, Sendable {
 
 /// What a client sends. The first is `hello`; until `authenticate` succeeded only `register` and `publish` may follow it.
 /// Source: docs/protocol/client-session.md.
-public enum ClientFrame: Hashable, Sendable {
+public indirect enum ClientFrame: Hashable, Sendable {
     case hello(versions: VersionRange, nonce: Bytes32)
     case authenticate(Authentication)
     /// Asks for a handle on the strength of an invitation's secret.
@@ -93,7 +93,7 @@ public enum ClientFrame: Hashable, Sendable {
 }
 
 /// What a node sends to a client.
-public enum NodeFrame: Hashable, Sendable {
+public indirect enum NodeFrame: Hashable, Sendable {
     /// `signature` is the node's over `SessionProof.node`.
     case welcome(version: UInt32, node: NodeID, federation: FederationID, nonce: Bytes32, certificateHash: Bytes32, signature: Signature)
     /// Authenticated. `waiting`: entries in the device's queue now; they follow in order, then `caughtUp`. `order`: the highest that this device's

@@ -1,6 +1,6 @@
 /// What nodes say to each other over a link. The first is `hello`, or `join` from a node that is not a member yet.
 /// Source: docs/protocol/node-link.md.
-public enum LinkFrame: Hashable, Sendable {
+public indirect enum LinkFrame: Hashable, Sendable {
     /// `readThrough`: how far the sender has durably read the receiver's queue for it. `statements`: digest over its statement set.
     case hello(versions: VersionRange, federation: FederationID, readThrough: QueuePosition, statements: Digest)
     /// A queue item, in order of rising positions.

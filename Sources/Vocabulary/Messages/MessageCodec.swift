@@ -158,7 +158,7 @@ extension ByteReader {
 extension DeviceItem {
     /// What is stored in the queue entry, and the event it refers to, whose bytes are stored apart.
     public var stored: (content: [UInt8], event: EventKey?) {
-        var writer = ByteWriter()
+        var writer = ByteWriter(reservingCapacity: storedBytesExpected)
         switch self {
         case .event(let envelope):
             writer.write(UInt8(1))
@@ -182,6 +182,14 @@ extension DeviceItem {
         return (writer.bytes, nil)
     }
 
+    private var storedBytesExpected: Int {
+        switch self {
+        case .event, .welcome: 1
+        case .accepted, .failed: 112
+        case .watermark, .mark: 192
+        }
+    }
+
     /// - Parameter event: the bytes of the event the entry refers to, if it refers to one.
     public init(content: [UInt8], event: [UInt8]?) throws(CodecError) {
         var reader = ByteReader(content)
@@ -201,7 +209,7 @@ extension DeviceItem {
 extension NodeItem {
     /// As for `DeviceItem`.
     public var stored: (content: [UInt8], event: EventKey?) {
-        var writer = ByteWriter()
+        var writer = ByteWriter(reservingCapacity: storedBytesExpected)
         switch self {
         case .submission(let submission, let sender):
             writer.write(UInt8(1))
@@ -240,6 +248,16 @@ extension NodeItem {
             writer.write(vector: devices) { $0.write($1) }
         }
         return (writer.bytes, nil)
+    }
+
+    private var storedBytesExpected: Int {
+        switch self {
+        case .submission(let submission, _): if case .application(_, let payload) = submission.kind { payload.count + 192 } else { 0 }
+        case .event(_, let recipients), .welcome(_, let recipients): recipients.count * 32 + 8
+        case .accepted, .failed: 144
+        case .watermark: 192
+        case .receipt(_, let devices), .mark(_, let devices), .marked(_, let devices): devices.count * 32 + 256
+        }
     }
 
     public init(content: [UInt8], event: [UInt8]?) throws(CodecError) {

@@ -61,6 +61,8 @@ public struct ConversationKey: Hashable, Comparable, Sendable {
 
     public init(hub: NodeID, conversation: ConversationID) { (self.hub, self.conversation) = (hub, conversation) }
     public static func < (x: ConversationKey, y: ConversationKey) -> Bool { (x.hub, x.conversation) < (y.hub, y.conversation) }
+    /// The hub is left out: of one id there are as many as there are members at most.
+    public func hash(into hasher: inout Hasher) { hasher.combine(conversation) }
 }
 
 public struct EventKey: Hashable, Comparable, Sendable {
@@ -74,6 +76,11 @@ public struct EventKey: Hashable, Comparable, Sendable {
     }
 
     public static func < (x: EventKey, y: EventKey) -> Bool { (x.conversation, x.number, x.part) < (y.conversation, y.number, y.part) }
+    /// Parts are few.
+    public func hash(into hasher: inout Hasher) {
+        hasher.combine(conversation)
+        hasher.combine(number.value)
+    }
 }
 
 /// One numbered event on its way, with the routing data around it.

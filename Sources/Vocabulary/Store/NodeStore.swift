@@ -66,7 +66,7 @@ public struct StoredEntry: Hashable, Sendable {
 }
 
 /// One change; those of a batch are one transaction.
-public enum StoreWrite: Hashable, Sendable {
+public indirect enum StoreWrite: Hashable, Sendable {
     case put(StoreTable, key: [UInt8], value: [UInt8])
     case remove(StoreTable, key: [UInt8])
     /// Stores an event's bytes. `held`: the hub's log holds a reference of its own until `releaseEvent`.

@@ -12,8 +12,8 @@ struct LoadCommand: ParsableCommand {
             over TLS and WebSocket. Prints one JSON object a run, or a table on a terminal; progress goes to stderr.
             """,
         subcommands: [
-            LoadOnline.self, LoadOffline.self, LoadIdle.self, LoadStorm.self, LoadGroup.self, LoadCatchUp.self, LoadFloors.self,
-            LoadFlood.self,
+            LoadOnline.self, LoadOffline.self, LoadIdle.self, LoadStorm.self, LoadGroup.self, LoadCatchUp.self, LoadDirectory.self,
+            LoadHop.self, LoadFlood.self, LoadFloors.self, LoadSilentServer.self, LoadTable.self,
         ])
 
     /// What every scenario has.

@@ -38,24 +38,51 @@ final class LoadFederation {
 
     /// Founds the federation with the first name; the others join by a ticket of the first node.
     func start(_ names: [String]) throws {
-        let ports = ["--clients", "127.0.0.1:0", "--peers", "127.0.0.1:0"]
-        for name in names {
-            let data = "\(folder)/\(name)"
-            if let first = nodes.first {
-                let ticket = try say(["federation", "invite", "--for", name, "--data", first.data])
-                _ = try say(["federation", "join", ticket, "--data", data, "--yes"] + ports)
-            } else {
-                _ = try say(["init", "--data", data, "--name", name] + ports)
-            }
-            nodes.append(Node(name: name, data: data, process: try run(name, data)))
-        }
+        for name in names { try add(name) }
         try waitForLinks()
     }
 
+    /// One more node; it may not have its links yet.
+    func add(_ name: String) throws {
+        let ports = ["--clients", "127.0.0.1:0", "--peers", "127.0.0.1:0"]
+        let data = "\(folder)/\(name)"
+        if let first = nodes.first {
+            let ticket = try say(["federation", "invite", "--for", name, "--data", first.data])
+            _ = try say(["federation", "join", ticket, "--data", data, "--yes"] + ports)
+        } else {
+            _ = try say(["init", "--data", data, "--name", name] + ports)
+        }
+        nodes.append(Node(name: name, data: data, process: try run(name, data)))
+    }
+
     func restart(_ index: Int) throws {
+        end(index)
+        try run(index)
+    }
+
+    func end(_ index: Int) {
         nodes[index].process.stop()
         running.remove(nodes[index].process)
-        nodes[index].process = try run(nodes[index].name, nodes[index].data)
+    }
+
+    /// One that was ended.
+    func run(_ index: Int) throws { nodes[index].process = try run(nodes[index].name, nodes[index].data) }
+
+    /// A number of a node's status, by its name there.
+    func number(_ name: String, of index: Int) throws -> Int {
+        let status = try say(["status", "--json", "--data", nodes[index].data])
+        guard let field = status.firstRange(of: "\"\(name)\":"),
+            let number = Int(status[field.upperBound...].drop { $0 == " " }.prefix { $0.isNumber })
+        else { throw LoadFailure("the status has no \(name)") }
+        return number
+    }
+
+    /// What a node's store takes on disk, in bytes; its journal has a fixed size and is not counted.
+    func storeBytes(_ index: Int) -> Int {
+        ["store.db", "store.db-wal"].reduce(0) { sum, name in
+            var status = stat()
+            return stat("\(nodes[index].data)/\(name)", &status) == 0 ? sum + Int(status.st_size) : sum
+        }
     }
 
     func invitation(at index: Int, uses: Int) throws -> InvitationLink {

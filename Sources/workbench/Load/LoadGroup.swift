@@ -19,6 +19,7 @@ struct LoadGroup: ParsableCommand {
     @Option(help: "Messages in all, in each of the two parts.") var messages = 20
     @Option(help: "Members that write, in turn.") var senders = 3
     @Option(help: "Bytes of text.") var bytes = 400
+    @Flag(help: "All but one writer are away: the nodes' work before delivery, alone.") var away = false
     @OptionGroup var common: LoadCommand.Common
 
     func validate() throws {
@@ -52,6 +53,10 @@ struct LoadGroup: ParsableCommand {
             addCosts(&report, "creation", costs, per: 1, unit: 1e3, "ms")
             // The receipts of the creation.
             sleep(2)
+            if away {
+                try sendToNobody(crowd, &report)
+                return report.say(asJSON: common.json)
+            }
 
             let writers = (0..<senders).map { crowd.members[($0 * members / senders + 1) % members] }
             let (links, clients) = (try crowd.linkBytes(), try federation.nodes.indices.map { try crowd.received(from: $0) })
@@ -91,6 +96,22 @@ struct LoadGroup: ParsableCommand {
             report.add("troubles", crowd.troubles.values.reduce(0, +))
             report.say(asJSON: common.json)
         }
+    }
+
+    /// Until all is numbered and on disk, and as far as it goes in the queues.
+    private func sendToNobody(_ crowd: LoadGroupCrowd, _ report: inout LoadReport) throws {
+        for member in crowd.members.dropFirst() { member.loop.execute { member.leaveNetwork() } }
+        sleep(2)
+        let costs = crowd.federation.nodes.map { LoadCost($0.process) }
+        let start = LoadClock.now
+        for _ in 0..<messages { _ = try crowd.send(from: crowd.members[0], bytes: bytes) }
+        try crowd.wait("accepted", until: messages) { $0.accepted }
+        report.add("messages", messages)
+        report.add("accepted_per_s", Double(messages) / LoadGroupCrowd.seconds(LoadClock.now - start))
+        sleep(2)
+        let server = costs.reduce(0) { $0 + $1.server }
+        report.add("server_us_per_message_before_delivery", Double(server) / Double(messages))
+        report.add("server_us_per_member_and_message_before_delivery", Double(server) / Double(messages * (members - 1)))
     }
 
     /// The same number of messages, longer by so much: what a link carries more, in lengths, is how often it carries each.

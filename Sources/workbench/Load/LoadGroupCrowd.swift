@@ -128,10 +128,7 @@ final class LoadGroupCrowd {
     /// For each node: bytes of frames that it has sent to other nodes, as its counter less what its clients have received has it.
     func linkBytes() throws -> [Int] {
         try federation.nodes.indices.map { node in
-            let status = try federation.say(["status", "--json", "--data", federation.nodes[node].data])
-            guard let field = status.firstRange(of: "\"frame_bytes_sent\":") else { throw LoadFailure("the status counts no bytes") }
-            let digits = status[field.upperBound...].drop { $0 == " " }.prefix { $0.isNumber }
-            guard let sent = Int(digits) else { throw LoadFailure("the status counts no bytes") }
+            let sent = try federation.number("frame_bytes_sent", of: node)
             return try sent - received(from: node)
         }
     }
@@ -153,6 +150,7 @@ final class LoadGroupCrowd {
             var arrivals: [MessageID: Int] = [:]
             var arrived = 0
             var last: [MessageID: Instant] = [:]
+            var accepted = 0
             var delivered: [MessageID: Instant] = [:]
             var arrivedAt: [Int]
             var troubles: [String: Int] = [:]
@@ -176,6 +174,7 @@ final class LoadGroupCrowd {
                     state.arrivedAt[member.index] += 1
                     state.last[message] = LoadClock.now
                 case .state(let message, .delivered): state.delivered[message] = LoadClock.now
+                case .state(_, .accepted): state.accepted += 1
                 case .state: break
                 case .groupDone(let waiting):
                     state.groupsDone += 1

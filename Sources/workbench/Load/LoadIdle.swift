@@ -27,7 +27,8 @@ struct LoadIdle: ParsableCommand {
             report.add("sessions", sessions)
             let crowd = try LoadCrowd(
                 count: sessions, links: [federation.invitation(at: 0, uses: sessions)], threads: common.threads, seed: common.seed)
-            defer { crowd.stop() }
+            var isStopped = false
+            defer { if !isStopped { crowd.stop() } }
 
             var cost = LoadCost(federation.nodes[0].process)
             let registered = try crowd.open("registered", pending: common.pending, thenStop: true)
@@ -58,6 +59,11 @@ struct LoadIdle: ParsableCommand {
             sleep(UInt32(watch))
             report.add("idle_server_cpu_percent", Double(cost.server) / 1e4 / cost.seconds)
             report.add("sessions_lost", losses.count.load(ordering: .relaxed))
+            crowd.stop()
+            isStopped = true
+            let floor = try SilentFloor(sessions: sessions).run(threads: common.threads)
+            report.add("tls_floor_pss_kib_per_session", floor)
+            report.add("pss_kib_per_session_above_floor", Double(after.proportional - before.proportional) / Double(sessions) - floor)
             report.say(asJSON: common.json)
         }
     }

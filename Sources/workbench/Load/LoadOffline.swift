@@ -43,16 +43,10 @@ struct LoadOffline: ParsableCommand {
             var report = LoadReport("offline")
             report.add("pairs", pairs)
             report.add("messages", messages)
-            var costs = federation.nodes.map { LoadCost($0.process) }
-            let stored = try traffic.run(messages: messages, pace: .window(window), goal: .accepted)
-            // Until the other node has all of it, and it stands in the tables.
-            sleep(2)
-            report.add("stored_per_s", Double(messages) / stored.seconds)
-            report.add("stored_server_cpu_us", Double(costs.reduce(0) { $0 + $1.server }) / Double(messages))
-            report.add("failed", stored.failed)
+            try store(traffic, federation, &report)
 
             let received = Atomic(0)
-            costs = federation.nodes.map { LoadCost($0.process) }
+            let costs = federation.nodes.map { LoadCost($0.process) }
             let start = LoadClock.now
             for user in away {
                 user.loop.execute {
@@ -77,5 +71,27 @@ struct LoadOffline: ParsableCommand {
             for node in federation.nodes { report.add("\(node.name)_rss_kib", node.process.memory.resident) }
             report.say(asJSON: common.json)
         }
+    }
+
+    /// In parts, to see whether a message costs more the more of them wait.
+    private func store(_ traffic: LoadTraffic, _ federation: LoadFederation, _ report: inout LoadReport) throws {
+        let parts = messages >= pairs * 20 ? 4 : 1
+        var (seconds, server, failed) = (0.0, 0, 0)
+        var perMessage: [Double] = []
+        for part in 0..<parts {
+            let count = messages * (part + 1) / parts - messages * part / parts
+            let costs = federation.nodes.map { LoadCost($0.process) }
+            let stored = try traffic.run(messages: count, pace: .window(window), goal: .accepted)
+            // Until the other node has all of it, and it stands in the tables.
+            sleep(2)
+            let used = costs.reduce(0) { $0 + $1.server }
+            (seconds, server, failed) = (seconds + stored.seconds, server + used, failed + stored.failed)
+            perMessage.append(Double(used) / Double(count))
+        }
+        report.add("stored_per_s", Double(messages) / seconds)
+        report.add("stored_server_cpu_us", Double(server) / Double(messages))
+        report.add("stored_server_cpu_us_first_part", perMessage.first ?? .nan)
+        report.add("stored_server_cpu_us_last_part", perMessage.last ?? .nan)
+        report.add("failed", failed)
     }
 }

@@ -19,11 +19,14 @@ struct LoadReport {
 
     /// - Parameter nanoseconds: in any order; reported in milliseconds.
     mutating func add(_ key: String, milliseconds nanoseconds: [Int64]) {
-        let sorted = nanoseconds.sorted()
         for (name, part) in [("p50", 0.5), ("p99", 0.99), ("max", 1)] {
-            let value = sorted.isEmpty ? .nan : Double(sorted[Int(Double(sorted.count - 1) * part)]) / 1e6
-            add("\(key)_ms_\(name)", value)
+            add("\(key)_ms_\(name)", Self.quantile(part, of: nanoseconds) / 1e6)
         }
+    }
+
+    /// - Parameter values: in any order; of none it is not a number.
+    static func quantile(_ part: Double, of values: [Int64]) -> Double {
+        values.isEmpty ? .nan : Double(values.sorted()[Int(Double(values.count - 1) * part)])
     }
 
     func say(asJSON: Bool) {
