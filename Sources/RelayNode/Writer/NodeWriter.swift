@@ -197,8 +197,10 @@ package final class NodeWriter: NetworkDelegate, @unchecked Sendable {
             if count > 0, Clock.now - now > Self.turnMax { break }
             count += 1
             for needed in rowsNeeded(for: item.input) {
-                // What is read must be all that was written.
+                // What is read must be all that was written. And what the core keeps for a batch's end (cursors of links, KeyPackages that
+                // were handed out) belongs to the commit that releases what it has answered.
                 if !pending.writes.isEmpty {
+                    take(node.step(.batchEnded, at: now, using: &random), &early)
                     perform(&early)
                     try commitNow()
                 }

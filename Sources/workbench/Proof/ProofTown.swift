@@ -33,6 +33,9 @@ final class ProofTown {
         defer { for (what, count) in fleet.remarks.sorted(by: { $0.key < $1.key }) { note("devices remarked, \(count) times: \(what)") } }
         do { try fleet.awaitRegistered(within: limit) } catch {
             part.violate("\(fleet.users.count - fleet.registered) users were never registered: \(error)")
+            for user in fleet.users where try user.loop.submit({ user.name.isEmpty }).wait() {
+                note("not registered: user \(user.index), \(try user.loop.submit { user.stuck }.wait())")
+            }
         }
         if let took = try fleet.converge(within: limit) {
             part.raise("converged_s", Double(took.nanoseconds) / 1e9)

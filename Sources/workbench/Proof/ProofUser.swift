@@ -44,6 +44,7 @@ final class ProofUser: @unchecked Sendable {
     private var targets: [Target] = []
     private var pace = Pace()
     private(set) var isSending = false
+    private var lastFailure: String?
     private var written = 0
     private var open: [MessageID: MessageState] = [:]
     private var unnumbered = 0
@@ -82,7 +83,8 @@ final class ProofUser: @unchecked Sendable {
     /// What has no end yet, for people.
     var stuck: String {
         let items = open.sorted { $0.key < $1.key }.prefix(3).map { "\(Self.name(of: $0.key)) \($0.value)" }
-        return "\(name) live=\(isLive) open=\(open.count) [\(items.joined(separator: ", "))]"
+        let last = lastFailure.map { ", last without a session: \($0)" } ?? ""
+        return "\(name) live=\(isLive) member=\(account.isMember)\(last) open=\(open.count) [\(items.joined(separator: ", "))]"
     }
     var openCount: Int { open.count }
 
@@ -270,6 +272,7 @@ final class ProofUser: @unchecked Sendable {
             progress.registered.add(1, ordering: .relaxed)
         case .sessionChanged(.joinRefused(let refusal)):
             progress.refused.withLock { $0 = "\(refusal.explanation)" }
+        case .sessionChanged(.down(let failure)): lastFailure = failure.explanation.why
         case .sessionChanged(.up):
             progress.live.add(1, ordering: .relaxed)
             for partner in partners where !partners.isEmpty { pending.append(.contactDecided(partner, .accept)) }
