@@ -19,8 +19,6 @@ public final class MemoryStore: NodeStore {
     public enum Defect: Sendable {
         /// One commit in so many never happens.
         case forgetsCommits(every: Int)
-        /// A commit is on disk only when the next one comes: a crash takes the last.
-        case commitsLate
         /// A queue that is longer loses its oldest entry.
         case dropsOldest(above: Int)
         /// What another node has acknowledged leaves the hub's log.
@@ -35,8 +33,6 @@ public final class MemoryStore: NodeStore {
     public struct Copy: Sendable { fileprivate let contents: Contents }
 
     private var disk = Contents()
-    /// Before the last commit; kept for a disk that commits late.
-    private var before: Contents?
     /// What is on the platter while a commit is on its way there, and that commit.
     private var platter: Contents?
     private var unsynced: [StoreWrite] = []
@@ -60,11 +56,7 @@ public final class MemoryStore: NodeStore {
 
     public func commit(_ writes: [StoreWrite]) throws(StoreError) {
         commits += 1
-        switch defect {
-        case .forgetsCommits(let period) where commits % period == 0: return
-        case .commitsLate: before = disk
-        default: break
-        }
+        if case .forgetsCommits(let period) = defect, commits % period == 0 { return }
         for write in writes { disk.apply(write, defect) }
     }
 
@@ -87,8 +79,6 @@ public final class MemoryStore: NodeStore {
     /// The node's process dies.
     /// - Parameter isTorn: the commit that is on its way does not come to the disk.
     public func crash(isTorn: Bool = true) {
-        if let before { disk = before }
-        before = nil
         if let platter, isTorn { disk = platter }
         (platter, unsynced) = (nil, [])
     }
@@ -98,7 +88,7 @@ public final class MemoryStore: NodeStore {
     /// An old copy is put in the disk's place, while the node is down.
     public func restore(_ copy: Copy) {
         disk = copy.contents
-        (before, platter, unsynced) = (nil, nil, [])
+        (platter, unsynced) = (nil, [])
     }
 
     /// For bugs that are planted: a table as it was in a copy.

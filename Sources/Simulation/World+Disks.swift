@@ -52,10 +52,8 @@ extension World {
                 nodes[index].disk.pending.append(effect)
             }
         }
-        let life = nodes[index].life
-        if nodes[index].disk.onItsWay == nil { try startSync(node: index) }
-        guard nodes[index].life == life else { return }
         for effect in now { try perform(effect, of: index) }
+        if nodes[index].disk.onItsWay == nil { try startSync(node: index) }
     }
 
     private func isSafe(_ frame: NodeFrame, at index: Int) -> Bool {

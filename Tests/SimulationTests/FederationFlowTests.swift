@@ -55,35 +55,3 @@ import Vocabulary
         #expect(flow.problems.isEmpty && flow.sent.count == 101)
     }
 }
-
-/// The judge is worth something only if it condemns what is wrong.
-@Suite struct PlantedBugTests {
-    /// What the judge says of a run on bad disks; a store that does not load any more counts, too.
-    private func verdict(_ defect: MemoryStore.Defect?, seed: UInt64) -> [String] {
-        do {
-            var flow = try Flow(nodes: 3, seed: seed)
-            guard try flow.join() else { return ["nobody could join"] }
-            for node in 0..<3 { flow.world.store(node).defect = defect }
-            for round in 0..<40 {
-                flow.send(from: round % 3, to: (round + 1) % 3)
-                try flow.world.run(for: .milliseconds(200), under: .crashes)
-            }
-            try flow.settle(within: .seconds(60))
-            return flow.problems
-        } catch {
-            return ["\(error)"]
-        }
-    }
-
-    @Test func `good disks are acquitted`() {
-        for seed in UInt64(400)..<404 { #expect(verdict(nil, seed: seed).isEmpty, "seed \(seed)") }
-    }
-
-    @Test func `a store that drops a commit is found out`() {
-        #expect((UInt64(400)..<404).contains { !verdict(.forgetsCommits(every: 50), seed: $0).isEmpty })
-    }
-
-    @Test func `a node that speaks before its commit is on disk is found out`() {
-        #expect((UInt64(400)..<404).contains { !verdict(.commitsLate, seed: $0).isEmpty })
-    }
-}
