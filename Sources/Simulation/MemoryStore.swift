@@ -31,6 +31,13 @@ public final class MemoryStore: NodeStore {
 
     public init() {}
 
+    /// What is on the disk now, on another one.
+    public func copy() -> MemoryStore {
+        let copy = MemoryStore()
+        copy.disk = disk
+        return copy
+    }
+
     /// Events and entries that are still there.
     public var leftOvers: (events: Int, entries: Int) { (disk.events.count, disk.queues.values.reduce(0) { $0 + $1.count }) }
 

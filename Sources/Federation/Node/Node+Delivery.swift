@@ -6,14 +6,14 @@ extension Node {
     /// A submission for a conversation that this node is hub of.
     /// - Returns: the refusal, if it was refused; its answer travels to whoever submitted.
     mutating func order(_ submission: Submission, from sender: RosterEntry) -> Refusal? {
+        if case .testimony(let testimony) = submission.kind {
+            receive(testimony, in: submission.conversation, from: sender)
+            return nil
+        }
+        if let refusal = recover(submission.conversation) { return refusal }
         // As it is before a commit: who is removed by it learns of it.
         let fanOut = fanOut(of: submission.conversation)
-        let host = HubHost(
-            wall: wall.seconds, upTime: upTime, obstacle: obstacle(to: submission, from: sender, fanOut),
-            refusal: { [directory, membership] in Self.refusal(of: $0, directory, membership) },
-            isGone: { [directory] entry in
-                directory.record(of: entry.user)?.devices.contains { $0.device == entry.device } == false
-            })
+        let host = hubHost(obstacle: obstacle(to: submission, from: sender, fanOut))
         if case .found = submission.kind, directory.home(of: sender.user) != id {
             return Refusal(.notPermitted, "A conversation is founded at its creator's home.")
         }
@@ -34,6 +34,15 @@ extension Node {
             deliver(accepted, fanOut)
             return nil
         }
+    }
+
+    func hubHost(obstacle: Refusal?) -> HubHost {
+        HubHost(
+            wall: wall.seconds, upTime: upTime, obstacle: obstacle,
+            refusal: { [directory, membership] in Self.refusal(of: $0, directory, membership) },
+            isGone: { [directory] entry in
+                directory.record(of: entry.user)?.devices.contains { $0.device == entry.device } == false
+            })
     }
 
     /// Where the devices of a conversation of ours live.
@@ -101,12 +110,12 @@ extension Node {
     }
 
     /// Unless its queue is full.
-    private mutating func enqueueForMember(_ item: DeviceItem, for device: DeviceID, of fanOut: FanOut) {
+    mutating func enqueueForMember(_ item: DeviceItem, for device: DeviceID, of fanOut: FanOut) {
         if fanOut.isLarge, queues.refusal(for: .device(device)) != nil { return count("entries_passed_over") }
         enqueue(item, for: device)
     }
 
-    private mutating func enqueueForMember(_ item: NodeItem, for node: NodeID, of fanOut: FanOut) {
+    mutating func enqueueForMember(_ item: NodeItem, for node: NodeID, of fanOut: FanOut) {
         if fanOut.isLarge, queues.refusal(for: .node(node)) != nil { return count("entries_passed_over") }
         enqueue(item, for: node)
     }
