@@ -42,7 +42,7 @@ public final class MemoryStore: NodeStore {
     public init() {}
 
     /// Another disk with the same on it.
-    package func copy() -> MemoryStore {
+    public func copy() -> MemoryStore {
         let copy = MemoryStore()
         copy.disk = disk
         return copy

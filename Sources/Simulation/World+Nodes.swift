@@ -4,7 +4,7 @@ public import Vocabulary
 
 struct SimulatedNode {
     let key: SigningKey
-    let store: MemoryStore
+    var store: MemoryStore
     var core: Node?
     /// Counts starts: what was meant for an earlier life is not delivered to this one.
     var life = 0
@@ -65,6 +65,16 @@ extension World {
             }
         }
         agenda.add(.restartNode(index), at: now + down)
+    }
+
+    /// Puts an old copy of a node's store in place of the one on disk.
+    ///
+    /// - Parameter isMarked: as `posthouse backup restore` does it; else as somebody who copies files, or lies.
+    public mutating func restore(_ copy: MemoryStore, node index: Int, isMarked: Bool = true) throws {
+        kill(node: index, for: .milliseconds(10))
+        let store = copy.copy()
+        if isMarked { try store.markRestored(at: wall) }
+        nodes[index].store = store
     }
 
     mutating func wake(node index: Int) throws {

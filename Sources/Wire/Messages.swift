@@ -32,6 +32,7 @@ extension ProtoSubmission {
             proposal.epoch = epoch.value
             proposal.message = Data(message)
             kind = .proposal(proposal)
+        case .testimony(let testimony): kind = .testimony(Data(testimony.encoded()))
         }
     }
 
@@ -50,6 +51,11 @@ extension ProtoSubmission {
             kind = .proposal(
                 epoch: try proposal.epoch.counter("submission.proposal.epoch"),
                 message: try proposal.message.content("submission.proposal.message", max: Limits.handshakeBytesMax))
+        case .testimony(let bytes):
+            let content = try bytes.content("submission.testimony", max: Limits.testimonyBytesMax)
+            do throws(CodecError) { kind = .testimony(try Testimony(decoding: content)) } catch {
+                throw .badValue("submission.testimony")
+            }
         case nil: throw .missing("submission.kind")
         }
         return Submission(

@@ -22,10 +22,11 @@ extension NodeFrame {
             welcome.certificateHash = Data(certificateHash)
             welcome.signature = Data(signature)
             frame.welcome = welcome
-        case .ready(let waiting, let order):
+        case .ready(let waiting, let order, let restored):
             var ready = ProtoReady()
             ready.waiting = waiting
             ready.order = order
+            ready.restored = restored
             frame.ready = ready
         case .granted(let request, let federation, let issuer, let issuerName, let certificate):
             var granted = ProtoGranted()
@@ -106,7 +107,9 @@ extension NodeFrame {
         switch try ProtoNodeFrame.read(bytes).frame {
         case .welcome(let welcome): self = try welcome.value()
         case .ready(let ready):
-            self = .ready(waiting: try ready.waiting.bounded("ready.waiting"), order: try ready.order.bounded("ready.order"))
+            self = .ready(
+                waiting: try ready.waiting.bounded("ready.waiting"), order: try ready.order.bounded("ready.order"),
+                restored: try ready.restored.bounded("ready.restored"))
         case .granted(let granted): self = try granted.value()
         case .published(let published):
             self = .published(

@@ -37,9 +37,16 @@ enum Lines {
         case "rejoined": "\(all) came back in with another state"
         case "renamed": "\(author) renamed the group to \(Printable.line(change.name ?? "?"))"
         case "joined": "\(author) added you"
+        case "restored": restored(missing: change.missing ?? 0)
         case "roles": "\(author) made " + zip(who, change.roles).map { "\($0) \($1)" }.joined(separator: ", ")
         default: "\(author): \(change.change) \(all)"
         }
+    }
+
+    private static func restored(missing: UInt64) -> String {
+        let what = "the conversation's hub was restored from a backup"
+        guard missing > 0 else { return what }
+        return "\(what): \(missing) of the last messages or changes did not come here; what their senders still have comes again"
     }
 
     // MARK: JSON
@@ -100,7 +107,7 @@ enum Lines {
             ("group", .optional(line.group)), ("groupName", .optional(line.groupName)), ("change", .string(change.change)),
             ("who", .array(change.who.map { .string($0) })), ("by", .string(line.peer)), ("number", .optional(line.number)),
             ("sent", .string(Format.time(line.sent))), ("name", .optional(change.name)),
-            ("roles", .array(change.roles.map { .string($0) })),
+            ("roles", .array(change.roles.map { .string($0) })), ("missing", .optional(change.missing)),
         ]
     }
 }

@@ -61,6 +61,12 @@ enum Failure {
             case 503: ExitStatus.unavailable
             default: ExitStatus.data
             }
+        case BackupError.exists, BackupError.keyUnusable: ExitStatus.configuration
+        case BackupError.notABackup, BackupError.wrongKind, BackupError.wrongKey: ExitStatus.data
+        case is BackupError: ExitStatus.io
+        case OperationError.folderNotEmpty: ExitStatus.configuration
+        case OperationError.otherNode, OperationError.keysNeeded: ExitStatus.data
+        case OperationError.storeDamaged: ExitStatus.io
         case let error as OperationError: error.isUnavailable ? ExitStatus.unavailable : ExitStatus.permission
         case StoreError.unusable, StoreError.inUse: ExitStatus.configuration
         case is StoreError: ExitStatus.io

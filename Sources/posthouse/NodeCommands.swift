@@ -73,6 +73,13 @@ struct Status: ParsableCommand {
             say("store       \(status.storeBytes) bytes; commit p50 \(p50), p99 \(p99)")
             let free = status.freeBytes.map { "\($0 / 1_048_576) MiB free" } ?? "-"
             say("disk        \(free)\(status.refusingForSpace ? "; FULL: new messages are refused" : "")")
+            if status.recovering > 0 || status.takingUp {
+                say("recovering  \(status.recovering) conversations\(status.takingUp ? " and more" : "") after a restoration from a backup")
+            }
+            if status.backupUnderWay { say("backup      one is being made") }
+            for (table, count) in status.damagedRows.sorted(by: { $0.key < $1.key }) {
+                say("DAMAGED     \(count) rows of \(table): run posthouse store check, and restore a backup")
+            }
             say("ran         \(status.upTimeSeconds) s in all its life; version \(status.software)")
         }
     }

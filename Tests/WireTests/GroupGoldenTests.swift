@@ -1,3 +1,4 @@
+import Foundation
 import Testing
 import Vocabulary
 import Wire
@@ -27,6 +28,18 @@ struct GroupGoldenTests {
             ClientFrame.submit(Fixture.submission(.proposal(epoch: 4, message: [0x61, 8, 9]))), "2a51" + routing + "520708041203610809")
     }
 
+    @Test func `what a device has, for a restored hub`() throws {
+        let routing = "0a10" + run("e3", 16) + "1210" + run("c1", 16) + "1a20" + run("a1", 32) + "203c"
+        let content = "0001" + "0000000000000007" + "00" + "0000000000000000" + run("00", 32) + "00"
+        try isWritten(ClientFrame.submit(Fixture.submission(.testimony(Fixture.testimony))), "2a7e" + routing + "5a34" + content)
+        for cut in ["5a33" + content.dropLast(2), "5a35" + content + "00", "5a34" + "0002" + content.dropFirst(4)] {
+            let length = String(format: "%02x", (routing.count + cut.count) / 2)
+            #expect(throws: WireError.badValue("submission.testimony")) {
+                try ClientFrame(serialized: #require(Hex.decode("2a" + length + routing + cut)))
+            }
+        }
+    }
+
     @Test func `what a device asks about groups`() throws {
         let supply = KeyPackageSupply(replaces: true, packages: [[0x61, 1], [0x61, 2]], lastResort: [0x61, 3])
         try isWritten(ClientFrame.publishKeyPackages(RequestID(9), supply), "4a10080910011a0261011a02610222026103")
@@ -52,7 +65,8 @@ struct GroupGoldenTests {
     }
 
     @Test func `what a node sends of groups`() throws {
-        try isWritten(NodeFrame.ready(waiting: 2, order: 300), "1205080210ac02")
+        try isWritten(NodeFrame.ready(waiting: 2, order: 300, restored: 0), "1205080210ac02")
+        try isWritten(NodeFrame.ready(waiting: 2, order: 300, restored: 5), "1207080210ac021805")
         try isWritten(NodeFrame.entry(18, .welcome(part)), "32420812323e" + key + "18092001280232020102")
         try isWritten(NodeFrame.entry(19, .mark(mark)), "326008133a5c" + key + "1a20" + run("d1", 32) + "20032a020102")
         try isWritten(

@@ -96,13 +96,15 @@ public struct MessageLine: Codable, Sendable, Equatable {
 }
 
 public struct MembershipLine: Codable, Sendable, Equatable {
-    /// added, removed, left, rejoined, renamed, roles or joined.
+    /// added, removed, left, rejoined, renamed, roles, joined or restored.
     public let change: String
     public let who: [String]
     /// With `roles`: what each of `who` is now.
     public let roles: [String]
     /// With `renamed`.
     public let name: String?
+    /// With `restored`: events from before the hub's restoration that others had and this device has not seen.
+    public let missing: UInt64?
 }
 
 public struct OutboxLine: Codable, Sendable, Equatable {

@@ -71,8 +71,10 @@ extension Owner {
     }
 
     private func line(_ change: MembershipChange) -> MembershipLine {
-        func line(_ name: String, _ users: [UserID] = [], roles: [String] = [], renamed: String? = nil) -> MembershipLine {
-            MembershipLine(change: name, who: users.map { display($0) }, roles: roles, name: renamed)
+        func line(_ name: String, _ users: [UserID] = [], roles: [String] = [], renamed: String? = nil, missing: UInt64? = nil)
+            -> MembershipLine
+        {
+            MembershipLine(change: name, who: users.map { display($0) }, roles: roles, name: renamed, missing: missing)
         }
         switch change {
         case .added(let users): return line("added", users)
@@ -84,6 +86,7 @@ extension Owner {
             let sorted = roles.sorted { $0.key < $1.key }
             return line("roles", sorted.map(\.key), roles: sorted.map(\.value.name))
         case .joined: return line("joined", [device.account.userID])
+        case .restored(let missing): return line("restored", missing: missing)
         }
     }
 
@@ -132,7 +135,7 @@ extension MessageRecord {
         return switch change {
         case .added(let users), .removed(let users), .left(let users), .rejoined(let users): users
         case .roles(let roles): roles.keys.sorted()
-        case .renamed, .joined: []
+        case .renamed, .joined, .restored: []
         }
     }
 }

@@ -188,6 +188,7 @@ final class Owner: @unchecked Sendable {
         case .keyChanged(let address): log.warning("the identity key of \(address) has changed: see courier contact show \(address)")
         case .recordEquivocated: log.warning("the directory shows two records of one version of a user: the known one stays in use")
         case .restored: log.warning("this profile is an old copy of itself: its conversations are entered anew before anything is sent")
+        case .homeRestored: log.notice("the node was restored from a backup: what it may have lost is fetched from the other nodes")
         case .undecryptable, .badRecord, .recordRolledBack, .unexpectedFrame, .badHandshake: log.info("\(note)")
         }
     }

@@ -40,6 +40,8 @@ public struct Conversation: Sendable {
     public internal(set) var intents: [Intent]
     /// Our commit on its way: nothing else is committed or sealed meanwhile.
     public internal(set) var committing: MessageID?
+    /// Through a restoration of the hub, the last there was.
+    var passage: Passage?
     /// Keys of the last few epochs for read receipts, the newest last.
     var markKeys: [MarkKey]
 
@@ -124,6 +126,14 @@ public struct Conversation: Sendable {
         if recent.count > ClientLimits.recentHeads * 2 { recent.removeFirst(ClientLimits.recentHeads) }
     }
 
+    /// Over numbers that a restored hub will not give any more; what is known of before stays known.
+    mutating func skip(to number: SequenceNumber, chain digest: Digest) {
+        (head, chain) = (number, digest)
+        recent.append((number, digest))
+        held = held.filter { $0.key > number }
+        (refetch, awaitsCommit) = (nil, nil)
+    }
+
     /// After a rejoin: what came before is not ours to compare.
     mutating func jump(to number: SequenceNumber, chain digest: Digest) {
         (head, chain) = (number, digest)
@@ -149,7 +159,7 @@ public struct Conversation: Sendable {
 extension Conversation {
     public func encoded() -> [UInt8] {
         var writer = ByteWriter()
-        writer.write(UInt16(2))
+        writer.write(UInt16(3))
         writer.write(key)
         writer.write(standing.rawValue)
         switch origin {
@@ -172,12 +182,14 @@ extension Conversation {
             writer.write(fixed: bytes)
             wipe(&bytes)
         }
+        writer.write(optional: passage) { writer, passage in passage.write(to: &writer) }
         return writer.bytes
     }
 
     public init(decoding bytes: [UInt8]) throws(CodecError) {
         var reader = ByteReader(bytes)
-        guard try reader.integer(UInt16.self) == 2 else { throw .badValue("the format of a conversation") }
+        let format = try reader.integer(UInt16.self)
+        guard format == 2 || format == 3 else { throw .badValue("the format of a conversation") }
         key = try reader.conversationKey()
         guard let standing = Standing(rawValue: try reader.integer()) else { throw .badValue("a conversation's standing") }
         self.standing = standing
@@ -197,6 +209,7 @@ extension Conversation {
         markKeys = try reader.vector(max: 64) { reader throws(CodecError) in
             MarkKey(epoch: try reader.counter(), secret: Secret(try reader.fixed(32)))
         }
+        if format == 3 { passage = try reader.optional { reader throws(CodecError) in try Passage(from: &reader) } }
         try reader.finish()
     }
 }

@@ -6,7 +6,8 @@ extension Device {
         case .welcome(let version, let node, _, let nonce, let hash, let signature):
             welcomed(
                 version: version, node: node, nodeNonce: nonce, certificateHash: hash, signature: signature, at: now, using: &random)
-        case .ready(let waiting, let order): authenticated(waiting: waiting, order: order, at: now, using: &random)
+        case .ready(let waiting, let order, let restored):
+            authenticated(waiting: waiting, order: order, restored: restored, at: now, using: &random)
         case .granted(let request, let federation, let issuer, let issuerName, let certificate):
             guard answered(request) == .registration else { return emit(.note(.unexpectedFrame)) }
             granted(Grant(federation: federation, issuer: issuer, issuerName: issuerName, certificate: certificate), at: now)
@@ -35,6 +36,8 @@ extension Device {
         case .caughtUp:
             guard case .live(_, let pingAt, let pongUntil) = phase else { return emit(.note(.unexpectedFrame)) }
             phase = .live(caughtUp: true, pingAt: pingAt, pongUntil: pongUntil)
+            fetchForgotten()
+            testifyAgain(using: &random)
             for one in conversations.all where hasWork(in: one) {
                 if one.intents.contains(where: { $0.change == .refresh }) { awaitRefresh(one.id, at: now, using: &random) }
                 touched.insert(one.id)

@@ -139,7 +139,7 @@ extension Device {
             let profile = GroupProfile(info.context.extensions)
         else { throw .wrongGroup }
         // An older group than ours is no way forward: a hub that hands it out holds something back.
-        if let mine = groups[one.id], mine.isActive, info.context.epoch < mine.epoch {
+        if let mine = groups[one.id], mine.isActive, info.context.epoch < mine.epoch, one.passage?.mayReturn != true {
             throw .wrongEpoch(sent: info.context.epoch, current: mine.epoch)
         }
         let outline = try PublicGroup(parcel.groupInfo, tree: parcel.tree, host: host)
@@ -197,6 +197,7 @@ extension Device {
         change(id) {
             $0.isStale = false
             $0.awaitsCommit = nil
+            $0.passage?.mayReturn = false
             if $0.joined == .zero { $0.joined = acceptance.number }
         }
         advanced.insert(id)

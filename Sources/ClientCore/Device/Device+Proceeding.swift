@@ -15,7 +15,7 @@ extension Device {
 
     mutating func proceed(with id: ConversationID, at now: Instant, using random: inout some RandomNumberGenerator) {
         guard let one = conversations[id], one.standing == .accepted || one.standing == .leaving || one.standing == .request, one.isFounded,
-            one.committing == nil
+            one.committing == nil, one.passage?.isSettled != false
         else { return }
         if let until = one.awaitsCommit {
             guard until <= now else {

@@ -97,7 +97,7 @@ extension Device {
             if message.state < .delivered, message.number <= delivered {
                 awaiting[index].state = .delivered
                 if var item = outbox[message.message] {
-                    item.state = .delivered
+                    (item.state, item.body) = (.delivered, .numbered)
                     outbox.keep(item)
                     write(.outbox(item))
                 }

@@ -32,10 +32,14 @@ extension Device {
     /// An event, or the hub's word that stands for one of our own.
     mutating func take(_ item: Conversation.Held, at now: Instant, using random: inout some RandomNumberGenerator) {
         let id = item.key.conversation
-        guard let conversation = conversations[id] else { return emit(.note(.badHandshake("an event of an unknown conversation"))) }
+        guard let conversation = conversations[id] else {
+            if case .event(let envelope) = item, envelope.kind == .restoration { return pass(envelope, at: now, using: &random) }
+            return emit(.note(.badHandshake("an event of an unknown conversation")))
+        }
         guard conversation.key == item.key else { return raise(.otherHub, item.key, item.number) }
         guard conversation.standing.isFollowed else { return }
         guard item.number > conversation.head else { return seen(item, in: conversation) }
+        if case .event(let envelope) = item, envelope.kind == .restoration { return pass(envelope, at: now, using: &random) }
         guard item.number == conversation.head.next else { return hold(item, at: now) }
         switch item {
         case .event(let envelope): follow(envelope, at: now, using: &random)
@@ -67,7 +71,7 @@ extension Device {
         else { return }
         outbox.answered(acceptance.message)
         own.stage = .numbered(id, acceptance.number, acceptance.chain)
-        (own.body, own.state, own.refusal) = (.numbered, .accepted, nil)
+        (own.state, own.refusal) = (.accepted, nil)
         outbox.keep(own)
         write(.outbox(own))
         report(acceptance.message, MessageStatus(.accepted, number: acceptance.number))
@@ -77,6 +81,7 @@ extension Device {
 
     private mutating func follow(_ envelope: Envelope, at now: Instant, using random: inout some RandomNumberGenerator) {
         let id = envelope.key.conversation
+        if envelope.kind == .restoration { return pass(envelope, at: now, using: &random) }
         guard let conversation = conversations[id] else { return }
         let step = conversation.step(
             envelope.number, chain: envelope.chain, sender: envelope.sender, message: envelope.message, kind: envelope.kind,
@@ -92,6 +97,7 @@ extension Device {
             case .application: open(envelope, at: now, using: &random)
             case .commit: apply(envelope, at: now, using: &random)
             case .proposal: consider(envelope, at: now, using: &random)
+            case .restoration: break
             }
             change(id) { _ in }
             release(aheadIn: id)
@@ -204,7 +210,7 @@ extension Device {
         case .application(let at, let bytes): (kind, epoch, payload) = (.application, at, bytes)
         case .commit(let bundle): (kind, epoch, payload) = (.commit, bundle.epoch, bundle.commit)
         case .proposal(let at, let bytes): (kind, epoch, payload) = (.proposal, at, bytes)
-        case .found: return
+        case .found, .testimony: return
         }
         if kind == .commit, groups.isRejoin(id) { return rejoined(acceptance, submission, at: now, using: &random) }
         let step = conversation.step(
@@ -226,7 +232,8 @@ extension Device {
                 if item.state == .queued, isText { report(acceptance.message, MessageStatus(.sent)) }
                 if isText {
                     item.stage = .numbered(id, acceptance.number, digest)
-                    (item.body, item.state, item.refusal) = (.numbered, .accepted, nil)
+                    // With its text, until everybody has it: a hub that is restored from a backup may need it once more.
+                    (item.state, item.refusal) = (.accepted, nil)
                     outbox.keep(item)
                     write(.outbox(item))
                     report(acceptance.message, MessageStatus(.accepted, number: acceptance.number))

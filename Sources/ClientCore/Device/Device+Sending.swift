@@ -191,6 +191,14 @@ extension Device {
     /// The hub, or a home on the way, gave it up.
     mutating func failed(_ failure: Failure, at now: Instant, using random: inout some RandomNumberGenerator) {
         guard let item = outbox[failure.message], item.conversation == failure.key.conversation else { return }
+        if failure.refusal.code == .recovering {
+            // The hub's word that it was restored has come before: texts wait to be sealed anew already. What else is asked again.
+            if case .handshake = item.body, let id = item.conversation {
+                over(item, in: id)
+                restingUntil[id] = now + ClientLimits.refetchAfter
+            }
+            return
+        }
         settle(item, failure.refusal, at: now, using: &random)
     }
 

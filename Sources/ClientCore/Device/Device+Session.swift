@@ -91,11 +91,14 @@ extension Device {
         join(at: now)
     }
 
-    mutating func authenticated(waiting: UInt64, order seen: UInt64, at now: Instant, using random: inout some RandomNumberGenerator) {
+    mutating func authenticated(
+        waiting: UInt64, order seen: UInt64, restored restoration: UInt64, at now: Instant, using random: inout some RandomNumberGenerator
+    ) {
         guard case .authenticating = phase else { return emit(.note(.unexpectedFrame)) }
         phase = .live(caughtUp: false, pingAt: now + ClientLimits.pingEvery, pongUntil: nil)
         failures = 0
         if seen > order { restored(seen: seen) }
+        homeRestored(restoration)
         emit(.sessionChanged(.up(waiting: waiting)))
         outbox.sessionOpened(at: wall)
         unlisted = []

@@ -59,6 +59,8 @@ public struct Device: Core {
     var touched: Set<ConversationID> = []
     /// Conversations of which the user has seen more than we have said.
     var unmarked: Set<ConversationID> = []
+    /// Conversations of which a restored home may have lost something.
+    var refill: Set<ConversationID> = []
     var lookupRetryAt: Instant?
     /// When to look at a conversation again; and until when nothing of our own is tried in it, after a refusal.
     var due: [ConversationID: Instant] = [:]

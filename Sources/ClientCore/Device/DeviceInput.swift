@@ -68,6 +68,8 @@ public struct Settings: Hashable, Sendable {
     public internal(set) var presenceToken: Bytes32
     /// Somebody was blocked or declined once: the home is told the list, however short, at the start of each session.
     public internal(set) var hasBlocked = false
+    /// The last restoration of our home from a backup that we have heard of; 0: none.
+    public internal(set) var homeRestoration: UInt64 = 0
 
     public init(sendsReadReceipts: Bool = true, sharesLastSeen: Bool = true, presenceToken: Bytes32) {
         (self.sendsReadReceipts, self.sharesLastSeen, self.presenceToken) = (sendsReadReceipts, sharesLastSeen, presenceToken)
@@ -80,6 +82,7 @@ public struct Settings: Hashable, Sendable {
         writer.write(UInt8(sharesLastSeen ? 1 : 0))
         writer.write(fixed: presenceToken.bytes)
         writer.write(UInt8(hasBlocked ? 1 : 0))
+        writer.write(homeRestoration)
         return writer.bytes
     }
 
@@ -89,6 +92,7 @@ public struct Settings: Hashable, Sendable {
         (sendsReadReceipts, sharesLastSeen) = (try reader.integer(UInt8.self) == 1, try reader.integer(UInt8.self) == 1)
         presenceToken = try reader.bytes32()
         hasBlocked = try reader.integer(UInt8.self) == 1
+        if !reader.isEmpty { homeRestoration = try reader.integer() }
         try reader.finish()
     }
 }
@@ -215,4 +219,6 @@ public enum DeviceNote: Equatable, Sendable {
     case badHandshake(String)
     /// This profile is an old copy of itself: it rejoins its conversations before it sends.
     case restored
+    /// Our home was restored from a backup.
+    case homeRestored
 }

@@ -41,6 +41,8 @@ public enum MembershipChange: Hashable, Sendable {
     case roles([UserID: Role])
     /// This device came in.
     case joined
+    /// The hub was restored from a backup; so many events from before, that others had, this device has not seen.
+    case restored(missing: UInt64)
 }
 
 /// One message of the history.
@@ -55,7 +57,8 @@ public struct MessageRecord: Hashable, Sendable {
 
     public let message: MessageID
     public let peer: Peer
-    /// Who wrote it, or made the change; nil for what we wrote before there was a conversation.
+    /// Who wrote it, or made the change; nil for what we wrote before there was a conversation, and
+    /// for what the hub says.
     public let author: UserID?
     /// Of a stranger whom the user had not accepted when it came.
     public let isRequest: Bool

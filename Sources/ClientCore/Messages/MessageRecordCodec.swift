@@ -127,6 +127,9 @@ extension ByteWriter {
                 writer.write(item.value.rawValue)
             }
         case .joined: write(UInt8(7))
+        case .restored(let missing):
+            write(UInt8(8))
+            write(missing)
         }
     }
 
@@ -152,6 +155,7 @@ extension ByteReader {
             }
             return .roles(Dictionary(list, uniquingKeysWith: { first, _ in first }))
         case 7: return .joined
+        case 8: return .restored(missing: try integer())
         default: throw .badValue("a change of members")
         }
     }

@@ -48,7 +48,7 @@ public struct Outbox: Sendable {
     }
 
     mutating func keep(_ item: OutboxItem) {
-        if let old = items[item.message], !old.isNumbered, item.isNumbered { count -= 1 }
+        if let old = items[item.message], old.isNumbered != item.isNumbered { count += item.isNumbered ? -1 : 1 }
         items[item.message] = item
     }
 
@@ -90,9 +90,17 @@ public struct Outbox: Sendable {
         ready = all.filter { item in
             guard item.submission != nil else { return false }
             // What the home has said to hold is left to it, unless its fate is overdue (it may have been restored from a backup).
-            guard item.state != .queued, let submitted = item.submitted else { return true }
+            guard item.state == .sent, let submitted = item.submitted else { return true }
             return submitted + ClientLimits.overdueAfter < wall
         }.map(\.message)
+    }
+
+    /// The home was restored from a backup: what it has said to hold it may not have any more.
+    mutating func homeForgot() {
+        for var item in items.values where item.submission != nil {
+            item.submitted = nil
+            items[item.message] = item
+        }
     }
 
     mutating func sessionClosed() {

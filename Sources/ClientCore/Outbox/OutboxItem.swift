@@ -49,6 +49,7 @@ public struct OutboxItem: Hashable, Sendable {
     public var isNumbered: Bool { if case .numbered = stage { true } else { false } }
     public var number: SequenceNumber? { if case .numbered(_, let number, _) = stage { number } else { nil } }
     public var isFounding: Bool { body == .founding }
+    var isToken: Bool { if case .token = body { true } else { false } }
 
     /// A message that somebody wrote, rather than what the protocol needs.
     public var isText: Bool {

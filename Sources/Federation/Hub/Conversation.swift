@@ -23,6 +23,14 @@ struct Conversation: Sendable {
     /// For the eviction of the least recently used.
     var lastUsed: UInt64 = 0
 
+    /// The last restoration of this node that the conversation has been through, and the event that it began with.
+    var restored: UInt64 = 0
+    var began: SequenceNumber = 0
+    /// While the hub, restored from a backup, finds out where the conversation stands.
+    var recovery: Recovery?
+    /// Whose word the group is, until that is told.
+    var adopted: DeviceID?
+
     init(key: ConversationKey, creator: UserID, roster: Roster, group: GroupFollower, founding: Digest) {
         (self.key, self.creator, self.roster, self.group, self.founding) = (key, creator, roster, group, founding)
         groupID = key.groupID
@@ -46,10 +54,14 @@ struct Conversation: Sendable {
         let expires = max(asked, log.last?.expires ?? 0)
         _ = log.append(
             EventLog.Line(
-                number: number, message: event.message, sender: event.sender, payload: payload, chain: chain, expires: expires))
+                number: number, message: event.message, sender: event.sender, payload: payload, chain: chain, expires: expires),
+            afterJump: event.kind == .restoration)
         if log.count == 1 { behind = nil }
         return (envelope, expires)
     }
+
+    /// Past every number that may have been given to what is not known here any more.
+    mutating func jump(to number: SequenceNumber) { head = max(head, number) }
 
     /// The last event came with a Welcome of so many parts.
     mutating func attach(parts: Int) { log.attach(parts: UInt16(clamping: parts)) }
@@ -146,6 +158,7 @@ extension Conversation {
         let line = EventLog.Line(
             number: envelope.number, message: envelope.message, sender: envelope.sender, payload: Hash.blake2b(envelope.payload),
             chain: envelope.chain, expires: stored.expires, parts: welcomes[envelope.number] ?? 0)
-        guard log.append(line) else { throw .badValue("a hole in a conversation's log") }
+        // Over what a restored hub has jumped, and over an event that did not open: who lacks it asks for it in vain, and says so.
+        guard log.append(line, afterJump: true) else { throw .badValue("the order of a conversation's log") }
     }
 }

@@ -46,26 +46,38 @@ struct FoundedConversation {
     let founding: Digest
     /// How many parts the Welcomes have that the log holds.
     var welcomes: [(number: SequenceNumber, parts: UInt16)] = []
+    /// See `Conversation`.
+    var restored: UInt64 = 0
+    var began: SequenceNumber = 0
+    var recovery: Recovery?
 
     init(creator: UserID, founding: Digest) { (self.creator, self.founding) = (creator, founding) }
 
     init(row: [UInt8]) throws(CodecError) {
         var reader = ByteReader(row)
-        guard try reader.integer(UInt16.self) == 2 else { throw .badValue("the format of a conversation") }
+        let format = try reader.integer(UInt16.self)
+        guard format == 2 || format == 3 else { throw .badValue("the format of a conversation") }
         (creator, founding) = (try reader.id(), try reader.id())
         welcomes = try reader.vector { reader throws(CodecError) in (try reader.counter(), try reader.integer()) }
+        if format == 3 {
+            (restored, began) = (try reader.counter(SequenceNumber.self).value, try reader.counter())
+            recovery = try reader.optional { reader throws(CodecError) in try Recovery(from: &reader) }
+        }
         try reader.finish()
     }
 
     var row: [UInt8] {
         var writer = ByteWriter()
-        writer.write(UInt16(2))
+        writer.write(UInt16(3))
         writer.write(creator)
         writer.write(founding)
         writer.write(vector: welcomes) { writer, item in
             writer.write(item.number)
             writer.write(item.parts)
         }
+        writer.write(restored)
+        writer.write(began)
+        writer.write(optional: recovery) { writer, recovery in recovery.write(to: &writer) }
         return writer.bytes
     }
 }
@@ -79,11 +91,13 @@ extension Conversation {
         if let row = rows.head { try restoreHead(row: row) }
         for (device, row) in rows.watermarks { try restoreWatermark(device, row: row) }
         for bytes in rows.events { try restoreLine(bytes, welcomes: welcomes) }
+        (restored, began, recovery) = (founded.restored, founded.began, founded.recovery)
     }
 
     var roomRow: [UInt8] {
         var founded = FoundedConversation(creator: creator, founding: founding)
         founded.welcomes = log.lines.filter { $0.parts > 0 }.map { ($0.number, $0.parts) }
+        (founded.restored, founded.began, founded.recovery) = (restored, began, recovery)
         return founded.row
     }
 

@@ -1,6 +1,7 @@
 internal import Vocabulary
 
-/// What a conversation's log remembers of the events that some device still lacks; their bytes are on disk. Numbers without gaps.
+/// What a conversation's log remembers of the events that some device still lacks; their bytes are on disk. Numbers without gaps, but for
+/// those that a restored hub jumps over.
 struct EventLog: Sendable {
     struct Line: Sendable {
         let number: SequenceNumber
@@ -35,8 +36,8 @@ struct EventLog: Sendable {
     }
 
     /// - Returns: false for one that does not follow the last.
-    mutating func append(_ line: Line) -> Bool {
-        if let last = lines.last, last.number.next != line.number { return false }
+    mutating func append(_ line: Line, afterJump: Bool = false) -> Bool {
+        if let last = lines.last, afterJump ? last.number >= line.number : last.number.next != line.number { return false }
         lines.append(line)
         numbers[line.message] = line.number
         return true
@@ -65,15 +66,27 @@ struct EventLog: Sendable {
     }
 
     private func index(of number: SequenceNumber) -> Int? {
-        guard let first = lines.first, number >= first.number, number.value - first.number.value < UInt64(lines.count) else { return nil }
-        return lines.startIndex + Int(number.value - first.number.value)
+        let index = position(of: number)
+        return index < lines.endIndex && lines[index].number == number ? index : nil
+    }
+
+    /// Of the first line at or above a number; `endIndex` when there is none.
+    private func position(of number: SequenceNumber) -> Int {
+        guard let first = lines.first, let last = lines.last, number > first.number else { return lines.startIndex }
+        guard number <= last.number else { return lines.endIndex }
+        let offset = number.value - first.number.value
+        if offset < UInt64(lines.count), lines[lines.startIndex + Int(offset)].number == number { return lines.startIndex + Int(offset) }
+        var (low, high) = (lines.startIndex, lines.endIndex)
+        while low < high {
+            let middle = (low + high) / 2
+            if lines[middle].number >= number { high = middle } else { low = middle + 1 }
+        }
+        return low
     }
 
     private func range(above from: SequenceNumber, through: SequenceNumber) -> Range<Int>? {
-        guard let first = lines.first, let last = lines.last, from < through else { return nil }
-        guard let start = index(of: max(from.next, first.number)), let end = index(of: min(through, last.number)), start <= end else {
-            return nil
-        }
-        return start..<(end + 1)
+        guard from < through else { return nil }
+        let (start, end) = (position(of: from.next), position(of: through.next))
+        return start < end ? start..<end : nil
     }
 }

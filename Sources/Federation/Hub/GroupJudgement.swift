@@ -176,6 +176,32 @@ enum GroupJudgement {
         }
     }
 
+    // MARK: Adoption
+
+    /// The group of a later epoch than the hub's own, from a member, for a hub that was restored from a backup. It shows by itself that it is
+    /// signed by a member of it, not how it came to be.
+    static func adoption(
+        of parcel: GroupParcel, epoch: Epoch, by sender: RosterEntry, instead follower: GroupFollower, key: ConversationKey, host: HubHost
+    ) throws(Refusal) -> GroupStep {
+        guard parcel.groupInfo.count <= Limits.groupInfoBytesMax else { throw Refusal(.tooLarge, "The GroupInfo is too long.") }
+        let (before, after) = try checking { () throws in
+            let group = try PublicGroup(parcel.groupInfo, tree: parcel.tree, host: mlsHost(host))
+            try group.accepts(parcel.groupInfo, host: mlsHost(host))
+            return (try follower.ready(), group)
+        }
+        let (old, new) = (Set(before.roster), Set(after.roster))
+        guard after.id == key.groupID, after.epoch == epoch.value, epoch > follower.epoch, new.contains(sender),
+            new.count == after.memberCount, new.count <= Limits.rosterDevicesMax,
+            let profile = GroupProfile(after.context.extensions), profile.groupContext == after.context.extensions,
+            let known = GroupProfile(before.context.extensions), profile.isDirect == known.isDirect,
+            !known.isDirect || profile.kind == known.kind
+        else { throw Refusal(.handshakeInvalid, "The group is not what this conversation can have become.") }
+        try check(leavesOf: after, at: after.members.map(\.index))
+        var step = GroupStep(follower: GroupFollower(after, info: parcel.groupInfo))
+        (step.removed, step.added) = (old.subtracting(new).sorted(), new.subtracting(old).sorted())
+        return step
+    }
+
     // MARK: Proposals
 
     /// A device that leaves: the only proposal that stands alone.

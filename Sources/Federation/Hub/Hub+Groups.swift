@@ -19,6 +19,7 @@ extension Hub {
         }
         var conversation = Conversation(key: key, creator: sender.user, roster: Roster([sender]), group: follower, founding: founding)
         conversation.lastUsed = nextUse()
+        conversation.restored = restoration
         writes.append(.put(.conversation, key: ConversationRows.key(key), value: conversation.roomRow))
         writes.append(.put(.group, key: ConversationRows.key(key), value: follower.row))
         insert(conversation)
@@ -58,6 +59,7 @@ extension Hub {
             let group = conversation.group
             let isIn = conversation.roster.contains(event.sender) || mayBeNew && conversation.roster.containsUser(event.sender.user)
             if let outcome = conversation.early(event, isOnRoster: isIn) { return outcome }
+            if conversation.isOutdated(event.payload) { return .refused(.outdated) }
             if let refusal = group.staleness(of: event.epoch) { return .refused(refusal) }
             // Room of their own: a full log must not keep those in who fill it.
             guard conversation.log.count < Limits.logEventsPerConversationMax + Limits.logHandshakesReserve else {

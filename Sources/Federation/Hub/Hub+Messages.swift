@@ -11,6 +11,7 @@ extension Hub {
             message: submission.message, sender: sender, kind: .application, epoch: epoch, payload: payload)
         return with(submission.conversation) { conversation in
             if let outcome = conversation.early(event, isOnRoster: conversation.roster.contains(sender)) { return outcome }
+            if conversation.isOutdated(payload) { return .refused(.outdated) }
             guard let outline = MessageOutline(privateMessage: payload), outline.kind == .application,
                 outline.group.elementsEqual(conversation.groupID), outline.epoch == epoch.value
             else { return .refused(Refusal(.handshakeInvalid, "The payload is no message of this conversation and epoch.")) }
@@ -53,5 +54,7 @@ extension GroupFollower {
 
 extension Refusal {
     static let unknownConversation = Refusal(.unknownConversation, "This hub does not know the conversation.")
+    static let recovering = Refusal(.recovering, "The hub was restored from a backup and asks the members where they are.")
+    static let outdated = Refusal(.recovering, "It was sealed before the hub was restored: seal it anew.")
     static let logFull = Refusal(.conversationFull, "Too many messages of this conversation wait for a device.")
 }

@@ -26,18 +26,22 @@ package struct Hub: Sendable {
     }
 
     let node: NodeID
+    /// Names the node's last restoration from a backup; 0 for none.
+    package let restoration: UInt64
     private(set) var conversations: [ConversationID: Boxed<Conversation>] = [:]
     private var uses: UInt64 = 0
     /// Every conversation, to visit the sleeping ones for what has expired, and to know which are worth a look at the disk; some 50 bytes each.
     private var all: [ConversationID]
     private var known: Set<ConversationID>
     private var visited = 0
+    /// How many were visited since the start: a restored hub is in a hurry with the first round.
+    private var takenUp = 0
     /// Bytes of the resident ones, as they were when they were loaded or changed last.
     private var weight = 0
 
     /// - Parameter conversations: all that are on disk.
-    package init(node: NodeID, conversations: [ConversationID] = []) {
-        (self.node, all, known) = (node, conversations, Set(conversations))
+    package init(node: NodeID, restoration: UInt64 = 0, conversations: [ConversationID] = []) {
+        (self.node, self.restoration, all, known) = (node, restoration, conversations, Set(conversations))
     }
 
     // MARK: Residence
@@ -106,6 +110,8 @@ package struct Hub: Sendable {
         case .found(let info): found(submission.conversation, info, by: sender, host: host, writes: &writes)
         case .application(let epoch, let payload): application(submission, epoch, payload, from: sender, host: host, writes: &writes)
         case .commit(let bundle): commit(submission, bundle, from: sender, host: host, writes: &writes)
+        // What becomes of it is no matter of the one who sent it.
+        case .testimony: .repeated
         case .proposal(let epoch, let message): proposal(submission, epoch, message, from: sender, host: host, writes: &writes)
         }
     }
@@ -155,9 +161,13 @@ package struct Hub: Sendable {
 
     // MARK: Expiry
 
+    /// Restored, and not every conversation was looked at since the start.
+    package var isTakingUp: Bool { restoration > 0 && takenUp < all.count }
+
     /// The next few conversations that are not in memory, round and round.
     package mutating func sleeping(_ count: Int) -> [ConversationID] {
         guard !all.isEmpty else { return [] }
+        takenUp = min(takenUp + count, all.count)
         let next = (0..<min(count, all.count)).map { all[(visited + $0) % all.count] }
         visited = (visited + next.count) % all.count
         return next.filter { !isResident($0) }

@@ -18,6 +18,7 @@ extension Node {
         switch question {
         case .members: succeed(request, .members(memberReports))
         case .status: succeed(request, .status(status))
+        case .backup(let begins): succeed(request, .backup(begins: begins))
         case .users: succeed(request, .users(directory.records().compactMap(report)))
         case .user(let address):
             guard let issuer = membership.evaluation.member(named: address.issuer)?.id,
@@ -104,7 +105,9 @@ extension Node {
             usersHere: Set(directory.localDevices.values).count,
             usersKnown: directory.userCount, sessions: sessions.authenticatedCount, queuedMessages: queues.entries,
             queuedBytes: queues.bytes, peersUp: links.established.count, members: membership.evaluation.active.count,
-            upTimeSeconds: upTime, refusingForSpace: isSpaceLow, clients: listening?.clients, peersAddress: listening?.peers,
+            upTimeSeconds: upTime, refusingForSpace: isSpaceLow,
+            recovering: hub.recovering.count, isTakingUp: hub.isTakingUp, restored: hub.restoration, clients: listening?.clients,
+            peersAddress: listening?.peers,
             oldestSeconds: queues.oldest.map { Double(max(0, wall.milliseconds - $0.milliseconds)) / 1000 }, counters: counters)
     }
 }

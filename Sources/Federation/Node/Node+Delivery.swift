@@ -6,6 +6,11 @@ extension Node {
     /// A submission for a conversation that this node is hub of.
     /// - Returns: the refusal, if it was refused; its answer travels to whoever submitted.
     mutating func order(_ submission: Submission, from sender: RosterEntry) -> Refusal? {
+        if case .testimony(let testimony) = submission.kind {
+            receive(testimony, in: submission.conversation, from: sender)
+            return nil
+        }
+        if let refusal = recover(submission.conversation) { return refusal }
         // As it is before a commit: who is removed by it learns of it.
         let fanOut = fanOut(of: submission.conversation)
         let host = hubHost(for: submission, obstacle: obstacle(to: submission, from: sender, fanOut))
@@ -31,7 +36,7 @@ extension Node {
         }
     }
 
-    private func hubHost(for submission: Submission, obstacle: Refusal?) -> HubHost {
+    func hubHost(for submission: Submission, obstacle: Refusal?) -> HubHost {
         // Captured, directory and membership would be copied for every message.
         if case .application = submission.kind { return HubHost(upTime: upTime, obstacle: obstacle) }
         return HubHost(
@@ -108,12 +113,12 @@ extension Node {
     }
 
     /// Unless its queue is full.
-    private mutating func enqueueForMember(_ item: DeviceItem, for device: DeviceID, of fanOut: FanOut) {
+    mutating func enqueueForMember(_ item: DeviceItem, for device: DeviceID, of fanOut: FanOut) {
         if fanOut.isLarge, queues.refusal(for: .device(device)) != nil { return count("entries_passed_over") }
         enqueue(item, for: device)
     }
 
-    private mutating func enqueueForMember(_ item: NodeItem, for node: NodeID, of fanOut: FanOut) {
+    mutating func enqueueForMember(_ item: NodeItem, for node: NodeID, of fanOut: FanOut) {
         if fanOut.isLarge, queues.refusal(for: .node(node)) != nil { return count("entries_passed_over") }
         enqueue(item, for: node)
     }

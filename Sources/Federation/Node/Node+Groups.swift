@@ -84,6 +84,7 @@ extension Node {
 
     private mutating func parcel(_ key: ConversationKey, for device: RosterEntry) -> Result<[AnswerPart], Refusal> {
         guard traffic.fetches.take(device.device, at: now) else { return .failure(Refusal(.rateLimited, "The device asks too often.")) }
+        if let refusal = recover(key.conversation) { return .failure(refusal) }
         return hub.parcel(key.conversation, for: device).map { .success($0) } ?? .failure(.unknownConversation)
     }
 
@@ -168,7 +169,7 @@ extension SubmissionKind {
     var isHandshake: Bool {
         switch self {
         case .found, .commit, .proposal: true
-        case .application: false
+        case .application, .testimony: false
         }
     }
 }
@@ -179,6 +180,7 @@ extension Node {
     package func hubEpoch(_ conversation: ConversationID) -> Epoch? { hub.epoch(of: conversation) }
     package func hubRoster(_ conversation: ConversationID) -> [RosterEntry] { hub.roster(of: conversation) }
     package func hubHead(_ conversation: ConversationID) -> SequenceNumber? { hub.head(of: conversation) }
+    package var hubRecovering: Int { hub.recovering.count }
     package var orderer: Hub { hub }
     package func device(of session: SessionID) -> RosterEntry? { sessions.device(of: session) }
     package var entriesPassedOver: Int { counters["entries_passed_over"] ?? 0 }

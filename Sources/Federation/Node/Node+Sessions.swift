@@ -86,7 +86,11 @@ extension Node {
                 out.append(.closeSession(replaced, Refusal(.replacedByNewerSession, "The device signed in again.")))
             }
             queues.attach(.session(session), to: destination)
-            out.append(.sendSession(session, .ready(waiting: UInt64(queues.count(of: destination)), order: orders[entry.device])))
+            out.append(
+                .sendSession(
+                    session,
+                    .ready(
+                        waiting: UInt64(queues.count(of: destination)), order: orders[entry.device], restored: hub.restoration)))
             tellKeyPackagesLeft(of: entry.device)
             goOn(destination)
         }

@@ -72,6 +72,7 @@ public struct Node: Core {
         consider(claims.nextDeadline)
         consider(desk.nextDeadline)
         consider(traffic.nextDeadline)
+        consider(hub.nextRecovery)
         if !isStopping, listening != nil, peers.contains(where: { links.link(to: $0) == nil }) { consider(links.nextDial(of: wantedPeers)) }
         return next
     }
@@ -121,7 +122,10 @@ public struct Node: Core {
         case .conversation(let conversation, let rows):
             // Rows that were asked for a moment ago may be older than what is in memory by now.
             guard !hub.isResident(conversation) else { return }
-            do { try hub.load(conversation, rows: rows) } catch { out.append(.note(.corruptRow(.conversation))) }
+            do {
+                try hub.load(conversation, rows: rows)
+                recover(conversation)
+            } catch { out.append(.note(.corruptRow(.conversation))) }
         case .events(let events, let device): refetched(events, for: device)
         case .keyPackages(let device, let row):
             if !keyPackages.load(device, row, seconds: wall.seconds) { out.append(.note(.corruptRow(.keyPackages))) }
@@ -138,6 +142,7 @@ public struct Node: Core {
         presence(.deadlineReached)
         relayHeldReceipts()
         giveUpGroupRequests()
+        recoverOverdue()
         if nextSweep <= now { sweep() }
         dialWanted()
     }
@@ -150,7 +155,8 @@ public struct Node: Core {
         registrar.sweep(wall: wall, upTime: upTime, writes: &writes)
         for (failure, sender) in hub.expire(upTime: upTime, writes: &writes) { notify(sender, of: failure) }
         write(writes)
-        for conversation in hub.sleeping(Self.visitsPerSweep) { out.append(.load(.conversation(conversation))) }
+        let visits = hub.isTakingUp ? Limits.recoveriesPerSweep : Self.visitsPerSweep
+        for conversation in hub.sleeping(visits) { out.append(.load(.conversation(conversation))) }
         if upTime >= upTimeSaved + 60 { saveUpTime() }
     }
 

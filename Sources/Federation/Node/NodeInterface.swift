@@ -91,6 +91,8 @@ public enum AdminRequest: Hashable, Sendable {
     case users
     case user(Address)
     case status
+    /// For the shell, in its turn: the store's file is to hold still from now on, or may go on.
+    case backup(begins: Bool)
 }
 
 public enum AdminAnswer: Sendable {
@@ -100,6 +102,7 @@ public enum AdminAnswer: Sendable {
     case invitation(String)
     case users([UserReport])
     case status(NodeStatus)
+    case backup(begins: Bool)
 }
 
 public struct MemberReport: Hashable, Sendable {
@@ -141,6 +144,11 @@ public struct NodeStatus: Hashable, Sendable {
     public var members: Int
     public var upTimeSeconds: UInt64
     public var refusingForSpace: Bool
+    /// Conversations whose members a restored hub is asking where they stand, and whether there are more to come.
+    public var recovering: Int
+    public var isTakingUp: Bool
+    /// The last restoration from a backup, in milliseconds since 1970; 0: none.
+    public var restored: UInt64
     public var clients: Endpoint?
     public var peersAddress: Endpoint?
     /// Of the entry that has waited longest in any queue.

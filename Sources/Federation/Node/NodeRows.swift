@@ -43,6 +43,7 @@ extension Node {
     static let upTimeKey = Array("up-time".utf8)
     static let listeningKey = Array("listening".utf8)
     static let incarnationKey = Array("incarnation".utf8)
+    static let restoredKey = Array("restored".utf8)
 
     /// - Parameters:
     ///   - certificateHash: SHA-256 of the TLS certificate (DER) that clients are shown.
@@ -58,7 +59,6 @@ extension Node {
         self.software = software
         directory = try Directory(
             node: id, federation: membership.federation, records: rows.records, equivocations: rows.equivocations)
-        hub = Hub(node: id, conversations: rows.conversations.compactMap { ConversationID($0) })
         queues = Queues(highest: rows.highestPosition)
         queues.clockRead(wall)
         sessions = Sessions(key: key, federation: membership.federation, certificateHash: certificateHash)
@@ -77,6 +77,8 @@ extension Node {
             var reader = ByteReader(row.value)
             return (try? reader.counter(SequenceNumber.self).value) ?? 0
         }
+        hub = Hub(
+            node: id, restoration: meta(Self.restoredKey), conversations: rows.conversations.compactMap { ConversationID($0) })
         incarnation = min(meta(Self.incarnationKey) + 1, counterMax)
         liveness = Liveness(node: id, incarnation: incarnation)
         upTimeBefore = meta(Self.upTimeKey)

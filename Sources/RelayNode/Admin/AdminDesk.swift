@@ -25,6 +25,10 @@ final class AdminDesk: Sendable {
         waiting.reply(AdminRoutes.response(to: waiting.question, answer, context))
     }
 
+    func answer(_ request: RequestID, with response: AdminHTTPResponse) {
+        state.withLock { $0.waiting.removeValue(forKey: request) }?.reply(response)
+    }
+
     func failAll(_ response: AdminHTTPResponse) {
         let all = state.withLock { state in
             defer { state.waiting = [:] }

@@ -65,11 +65,23 @@ package struct StatusAnswer: Codable, Sendable {
     package let commitMillisecondsP99: Double?
     package let upTimeSeconds: UInt64
     package let refusingForSpace: Bool
+    /// Conversations that are being taken up after a restoration from a backup; `takingUp`: there may be more.
+    package let recovering: Int
+    package let takingUp: Bool
+    /// The last restoration, in milliseconds since 1970.
+    package let restored: UInt64?
+    package let backupUnderWay: Bool
+    /// Rows of the store that did not open since the start, by table.
+    package let damagedRows: [String: Int]
     package let counters: [String: Int]
 }
 
 package struct ErrorAnswer: Codable, Sendable {
     package let what, why, remedy: String
+}
+
+package struct BackupAnswer: Codable, Sendable {
+    package let bytes: Int
 }
 
 // What it is asked, where a path alone does not say it.

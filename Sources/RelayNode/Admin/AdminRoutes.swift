@@ -23,12 +23,16 @@ package enum AdminRoutes {
         let freeBytes: Int?
         let commits: CommitTimes
         let network: NetworkCounts?
+        let isBackupUnderWay: Bool
+        let damagedRows: [String: Int]
 
         init(_ writer: NodeWriter, _ network: Network?) {
             self.network = network?.counts
             storeBytes = writer.store.fileBytes
             freeBytes = try? writer.store.freeBytes
             commits = writer.commits
+            isBackupUnderWay = writer.store.isBackupUnderWay
+            damagedRows = writer.store.damagedRows
         }
     }
 
@@ -53,6 +57,8 @@ package enum AdminRoutes {
             else { return .reply(bad("{name, expiresSeconds, admin} is wanted.")) }
             let expires = Clock.wall + .seconds(body.expiresSeconds)
             return .ask(Question(request: .inviteNode(name: name, expires: expires, isAdmin: body.admin), form: .json))
+        case ("POST", "/v1/backup/begin"): return .ask(Question(request: .backup(begins: true), form: .json))
+        case ("POST", "/v1/backup/end"): return .ask(Question(request: .backup(begins: false), form: .json))
         case ("POST", "/v1/expel"):
             guard let body = decode(ExpelQuestion.self, request.body), let name = try? NodeName(body.name),
                 (1...Limits.reasonBytesMax).contains(body.reason.utf8.count)
@@ -82,6 +88,8 @@ package enum AdminRoutes {
         case .success(.members(let members)): return ok(MembersAnswer(members: members.map(report)))
         case .success(.ticket(let text)), .success(.invitation(let text)): return ok(TextAnswer(text: text))
         case .success(.done): return ok(TextAnswer(text: "done"))
+        // Answered where the store is.
+        case .success(.backup): return unavailable
         case .success(.users(let users)): return ok(UsersAnswer(users: users.map(report)))
         case .success(.status(let status)):
             switch question.form {
@@ -119,7 +127,9 @@ package enum AdminRoutes {
             oldestSeconds: status.oldestSeconds, peers: status.peersUp, members: status.members, storeBytes: context.storeBytes,
             freeBytes: context.freeBytes, commits: context.commits.count, commitMillisecondsP50: context.commits.percentile(0.5),
             commitMillisecondsP99: context.commits.percentile(0.99), upTimeSeconds: status.upTimeSeconds,
-            refusingForSpace: status.refusingForSpace, counters: counters(status, context))
+            refusingForSpace: status.refusingForSpace, recovering: status.recovering, takingUp: status.isTakingUp,
+            restored: status.restored == 0 ? nil : status.restored, backupUnderWay: context.isBackupUnderWay,
+            damagedRows: context.damagedRows, counters: counters(status, context))
     }
 
     /// The core's and the network's together.
@@ -132,6 +142,17 @@ package enum AdminRoutes {
             "frame_bytes_received": network.bytesReceived, "frame_bytes_sent": network.bytesSent,
         ]
         return status.counters.merging(sockets) { core, _ in core }
+    }
+
+    /// What came of holding the store's file still.
+    static func response(toBackup outcome: Result<Int, StoreError>) -> AdminHTTPResponse {
+        switch outcome {
+        case .success(let bytes): return ok(BackupAnswer(bytes: bytes))
+        case .failure(let error):
+            let explanation = error.explanation
+            return AdminHTTPResponse(
+                status: 409, body: encode(ErrorAnswer(what: explanation.what, why: explanation.why, remedy: explanation.remedy)))
+        }
     }
 
     private static func bad(_ why: String) -> AdminHTTPResponse {

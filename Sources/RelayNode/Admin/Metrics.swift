@@ -22,6 +22,8 @@ enum Metrics {
         gauge("commit_seconds_p99", "99th percentile of the last commits.", status.commitMillisecondsP99.map { $0 / 1000 })
         gauge("up_seconds", "Time the node has run in all its life.", Double(status.upTimeSeconds))
         gauge("refusing_for_space", "1 while new messages are refused since the disk is full.", status.refusingForSpace ? 1 : 0)
+        gauge("recovering", "Conversations that are being taken up after a restoration from a backup.", Double(status.recovering))
+        gauge("store_damaged_rows", "Rows of the store that did not open since the start.", Double(status.damagedRows.values.reduce(0, +)))
         lines.append("# HELP posthouse_events_total What happened, by kind.")
         lines.append("# TYPE posthouse_events_total counter")
         for (name, count) in status.counters.sorted(by: { $0.key < $1.key }) {

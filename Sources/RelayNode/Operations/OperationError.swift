@@ -6,13 +6,19 @@ package enum OperationError: Explained, Equatable {
     case refusedByInviter(Refusal)
     case inviterSilent
     case badAdmission
+    case backupRefused(String)
+    case folderNotEmpty(String)
+    case otherNode(String)
+    case keysNeeded(passphrase: Bool)
+    case storeDamaged(String)
 
     /// Worth trying again later.
     package var isUnavailable: Bool {
         switch self {
         case .inviterUnreachable, .inviterSilent: true
         case .refusedByInviter(let refusal): refusal.code.isTransient
-        case .badAdmission: false
+        case .badAdmission, .folderNotEmpty, .otherNode, .keysNeeded, .storeDamaged: false
+        case .backupRefused: true
         }
     }
 
@@ -30,6 +36,28 @@ package enum OperationError: Explained, Equatable {
             Explanation(
                 what: "The inviting node did not answer in time.", why: "The connection stands, but no admission came.",
                 remedy: "Run the same command again: the ticket still serves this folder's key.")
+        case .backupRefused(let why):
+            Explanation(
+                what: "The running node could not be backed up.", why: Printable.line(why),
+                remedy: "Free space if it lacks, then try again.")
+        case .folderNotEmpty(let path):
+            Explanation(
+                what: "Will not touch \(path).", why: "It is not empty.",
+                remedy: "Name another folder with --data, or, if it is this node's own, add --replace: it is moved aside.")
+        case .otherNode(let path):
+            Explanation(
+                what: "The backup is of another node.", why: "The keys in \(path) are not those of the node it was made of.",
+                remedy: "Name the right backup, folder or keys.")
+        case .keysNeeded(let passphrase):
+            passphrase
+                ? Explanation(
+                    what: "The backup is sealed with a passphrase.", why: "It was made with --passphrase-file.",
+                    remedy: "Name the file that holds it: --passphrase-file F")
+                : Explanation(
+                    what: "The node's keys are missing.", why: "The backup does not hold them.",
+                    remedy: "Name the folder that does: --keys DIR")
+        case .storeDamaged(let what):
+            Explanation(what: "The store in the backup is damaged.", why: Printable.line(what), remedy: "Use another backup.")
         case .badAdmission:
             Explanation(
                 what: "The inviting node's answer does not hold.", why: "Its statements do not make this node a member.",

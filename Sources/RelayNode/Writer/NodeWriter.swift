@@ -233,6 +233,23 @@ package final class NodeWriter: NetworkDelegate, @unchecked Sendable {
             if wipes { wipeAtLatest = nil }
         }
         if inFlight == nil { try store.maintain(idle: wipes) }
+        if let backupEnds, backupEnds <= now {
+            self.backupEnds = nil
+            store.endBackup()
+        }
+        noteDamage()
+    }
+
+    /// What did not open is told once each: by table and count, since nobody knows what it was.
+    private func noteDamage() {
+        let damaged = store.damagedRows
+        let count = damaged.values.reduce(0, +)
+        guard count > damageNoted else { return }
+        damageNoted = count
+        let tables = damaged.sorted { $0.key < $1.key }.map { "\($0.key): \($0.value)" }.joined(separator: ", ")
+        log.error(
+            "the store is damaged: what is gone is fetched again where others have it; run `posthouse store check`",
+            metadata: ["rows": "\(tables)"])
     }
 
     private func perform(_ orders: inout NetworkBatch) {
@@ -327,6 +344,10 @@ package final class NodeWriter: NetworkDelegate, @unchecked Sendable {
     }
 
     var addresses: NetworkAddresses?
+    /// While the store's file is held still for somebody: until then.
+    var backupEnds: Instant?
+    static let backupMax = Duration.hours(1)
+    private var damageNoted = 0
 
     private func readClocks(_ now: Instant, _ early: inout NetworkBatch) throws(StoreError) {
         if let lastClock, now - lastClock < Self.clockInterval { return }

@@ -64,6 +64,25 @@ public final class Database {
         }
     }
 
+    /// For reading alone, a file that holds still meanwhile: no lock is taken, and no write-ahead log is looked at.
+    init(reading path: String) throws(StoreError) {
+        guard access(path, R_OK) == 0 else { throw .io("opening \(path): \(systemText(errno))") }
+        let plain = Set("/-_.~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ".utf8)
+        let name = path.utf8.map { plain.contains($0) ? String(UnicodeScalar($0)) : "%" + Hex.encode([$0]) }.joined()
+        var opened: OpaquePointer?
+        let flags = SQLITE_OPEN_READONLY | SQLITE_OPEN_URI | SQLITE_OPEN_FULLMUTEX | SQLITE_OPEN_EXRESCODE
+        let code = sqlite3_open_v2("file:\(name)?immutable=1", &opened, flags, nil)
+        guard code == SQLITE_OK, let opened else {
+            let error = StoreError(code: code, connection: opened, doing: "opening \(path)")
+            sqlite3_close_v2(opened)
+            throw error
+        }
+        (self.path, connection) = (path, opened)
+        walFrames = .allocate(capacity: 1)
+        walFrames.initialize(to: 0)
+        sqlite3_limit(connection, SQLITE_LIMIT_LENGTH, 256 << 20)
+    }
+
     deinit {
         close()
         walFrames.deallocate()

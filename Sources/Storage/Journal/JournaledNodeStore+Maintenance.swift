@@ -31,6 +31,9 @@ extension JournaledNodeStore {
     /// Bytes free on the file system, the ballast not among them.
     public var freeBytes: Int { get throws(StoreError) { try tables.freeBytes } }
 
+    /// Rows that did not open since the start, by table.
+    public var damagedRows: [String: Int] { tables.damagedRows }
+
     /// Bytes that the database, its log and the journal's frames take; the ballast is not counted.
     public var fileBytes: Int { tables.fileBytes + (journal?.usedBytes ?? 0) }
 }

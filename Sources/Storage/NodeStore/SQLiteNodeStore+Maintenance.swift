@@ -26,6 +26,16 @@ extension SQLiteNodeStore {
     /// Bytes that the database and its log take; the ballast is not counted.
     public var fileBytes: Int { Storage.fileBytes(database.path) + logFileBytes }
 
+    /// Empties the log into the file, and leaves the file alone from then on. The log grows meanwhile; where it grows too far, or the disk
+    /// becomes full, that is over.
+    func hold() throws(StoreError) {
+        try database.checkpoint(truncate: true)
+        isHeld = true
+    }
+
+    /// Bytes of the log while the file is left alone: the traffic of hours, seldom.
+    private static let heldLogBytesMax = 1 << 30
+
     // MARK: Within
 
     func refreshSpace() throws(StoreError) {
@@ -45,11 +55,14 @@ extension SQLiteNodeStore {
     /// Makes what room there is: the log's, and for those who take away the ballast's.
     func recoverFromFull(giveBallast: Bool) throws(StoreError) {
         space.foundFull()
+        isHeld = false
         if giveBallast { _ = space.releaseBallast() }
         try checkpoint(truncate: true)
     }
 
     private func checkpoint(truncate: Bool) throws(StoreError) {
+        if isHeld, !space.isLow, database.walBytes < Self.heldLogBytesMax { return }
+        isHeld = false
         do {
             try database.checkpoint(truncate: truncate)
         } catch {

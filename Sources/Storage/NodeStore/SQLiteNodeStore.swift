@@ -14,6 +14,9 @@ public final class SQLiteNodeStore: NodeStore {
     var floor = QueuePosition.zero
     /// Of each conversation lately asked for: no event that the tables have has a higher number.
     var highestNumbers: [ConversationKey: Int64] = [:]
+    /// The file is to stay as it is: a backup reads it.
+    var isHeld = false
+    var damage = StoreDamage()
     /// The last `full` was our own word, with room left on the disk.
     var refusedGrowth = false
 
@@ -54,7 +57,9 @@ public final class SQLiteNodeStore: NodeStore {
             row throws(StoreError) in try row.blob(0)
         }
         guard let sealed else { return nil }
-        let record = try openRecord(sealed, kind: kind, name: name)
+        guard let record = try opened(table, name, { () throws(StoreError) in try openRecord(sealed, kind: kind, name: name) }) else {
+            return nil
+        }
         guard record.key == key else { throw .corrupt("two keys of table \(kind) have one hash") }
         return record.value
     }
@@ -64,7 +69,9 @@ public final class SQLiteNodeStore: NodeStore {
         var found: [(key: [UInt8], value: [UInt8])] = []
         let kind = Int64(table.rawValue)
         try database.rows("SELECT name, sealed FROM record WHERE kind=?", .integer(kind)) { row throws(StoreError) in
-            found.append(try openRecord(row.blob(1), kind: kind, name: row.blob(0)))
+            let (name, sealed) = (try row.blob(0), try row.blob(1))
+            let record = try opened(table, name) { () throws(StoreError) in try openRecord(sealed, kind: kind, name: name) }
+            if let record { found.append(record) }
         }
         return found.sorted { $0.key.lexicographicallyPrecedes($1.key) }
     }
@@ -75,7 +82,7 @@ public final class SQLiteNodeStore: NodeStore {
             "SELECT sealed FROM event WHERE conversation=? AND number=?", .blob(conversation), .integer(number)
         ) { row throws(StoreError) in try row.blob(0) }
         guard let sealed else { return nil }
-        return try seal.open(sealed, at: .event(conversation: conversation, number: number))
+        return openEvent(sealed, conversation, number)
     }
 
     public func heldEvents(_ conversation: ConversationKey) throws(StoreError) -> [(number: SequenceNumber, bytes: [UInt8])] {
@@ -87,7 +94,7 @@ public final class SQLiteNodeStore: NodeStore {
         ) { row throws(StoreError) in
             let number = try row.integer(0)
             guard let counter = SequenceNumber(UInt64(bitPattern: number)) else { throw .corrupt("an event's number is above 2^53") }
-            found.append((counter, try seal.open(row.blob(1), at: .event(conversation: name, number: number))))
+            if let bytes = openEvent(try row.blob(1), name, number) { found.append((counter, bytes)) }
         }
         return found
     }
@@ -105,7 +112,13 @@ public final class SQLiteNodeStore: NodeStore {
             """
         let values: [SQLValue] = [.blob(queue), .integer(Int64(clamping: after.value)), .integer(Int64(limit))]
         try database.run(sql, values) { row throws(StoreError) in
-            let entry = try openEntry(row, queue: queue)
+            let entry: StoredEntry
+            do throws(StoreError) { entry = try openEntry(row, queue: queue) } catch {
+                guard case .corrupt = error else { throw error }
+                // The rest of the queue goes on; whom it was for sees the gap, and fetches it from the hub's log.
+                damage.note("entry", "\(try row.integer(0))")
+                return true
+            }
             total += entry.content.count + (entry.event?.count ?? 0)
             guard found.isEmpty || total <= bytesMax else { return false }
             found.append(entry)
@@ -127,6 +140,27 @@ public final class SQLiteNodeStore: NodeStore {
     }
 
     public func highestPosition() throws(StoreError) -> QueuePosition { highest }
+
+    // MARK: Damage
+
+    /// Rows that did not open since the start, by table.
+    public var damagedRows: [String: Int] { damage.counts }
+
+    /// Nil for a damaged row of a table that a node can be without. The others are its memory: without them it must not go on.
+    private func opened<T>(_ table: StoreTable, _ name: [UInt8], _ open: () throws(StoreError) -> T) throws(StoreError) -> T? {
+        do throws(StoreError) { return try open() } catch {
+            guard case .corrupt = error, table.isDispensable else { throw error }
+            damage.note("\(table)", Hex.encode(name))
+            return nil
+        }
+    }
+
+    private func openEvent(_ sealed: [UInt8], _ conversation: [UInt8], _ number: Int64) -> [UInt8]? {
+        do throws(StoreError) { return try seal.open(sealed, at: .event(conversation: conversation, number: number)) } catch {
+            damage.note("event", "\(Hex.encode(conversation)) \(number)")
+            return nil
+        }
+    }
 
     // MARK: Within
 

@@ -98,7 +98,8 @@ public indirect enum NodeFrame: Hashable, Sendable {
     case welcome(version: UInt32, node: NodeID, federation: FederationID, nonce: Bytes32, certificateHash: Bytes32, signature: Signature)
     /// Authenticated. `waiting`: entries in the device's queue now; they follow in order, then `caughtUp`. `order`: the highest that this device's
     /// submissions had: a device that knows of less is an old copy of itself, and must not send before it has rejoined its conversations.
-    case ready(waiting: UInt64, order: UInt64)
+    /// `restored`: names the last restoration of the node from a backup; 0 for none. A device that has not seen this one fetches what it lacks.
+    case ready(waiting: UInt64, order: UInt64, restored: UInt64)
     case granted(RequestID, federation: FederationID, issuer: NodeID, issuerName: NodeName, certificate: Signature)
     case published(RequestID, SignedUserRecord)
     /// The submission is on this node's disk; its fate comes as an entry.

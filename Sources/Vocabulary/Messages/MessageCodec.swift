@@ -85,6 +85,9 @@ extension ByteWriter {
             write(UInt8(5))
             write(epoch)
             write(opaque: message)
+        case .testimony(let testimony):
+            write(UInt8(6))
+            write(opaque: testimony.encoded())
         }
     }
 }
@@ -149,6 +152,7 @@ extension ByteReader {
                     welcome: try optional { reader throws(CodecError) in Array(try reader.opaque(max: Limits.handshakeBytesMax)) },
                     groupInfo: Array(try opaque(max: Limits.groupInfoBytesMax))))
         case 5: kind = .proposal(epoch: try counter(), message: Array(try opaque(max: Limits.handshakeBytesMax)))
+        case 6: kind = .testimony(try Testimony(decoding: Array(try opaque(max: Limits.testimonyBytesMax))))
         default: throw .badValue("the kind of a submission")
         }
         return Submission(message: message, conversation: conversation, hub: hub, kind: kind, timeToLive: timeToLive, order: order)
@@ -337,6 +341,7 @@ extension EventKind {
         switch self {
         case .application: Limits.payloadBytesMax
         case .commit, .proposal: Limits.handshakeBytesMax
+        case .restoration: Limits.restorationBytesMax
         }
     }
 }

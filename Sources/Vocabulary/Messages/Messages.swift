@@ -5,6 +5,8 @@ public enum EventKind: UInt8, Hashable, Sendable {
     case commit = 2
     /// Waits for the next commit (RFC 9420 §12.1): above all, a member that leaves.
     case proposal = 3
+    /// The hub was restored from a backup: `Restoration`.
+    case restoration = 4
 }
 
 /// One roster line: a device and whose it is.
@@ -27,6 +29,8 @@ public enum SubmissionKind: Hashable, Sendable {
     case proposal(epoch: Epoch, message: [UInt8])
     /// A sealed message, given the next number.
     case application(epoch: Epoch, payload: [UInt8])
+    /// An answer to a hub that was restored. Not an event.
+    case testimony(Testimony)
 }
 
 /// What a device hands to its home, for a hub. A repeat carries the same bytes.

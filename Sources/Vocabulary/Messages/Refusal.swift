@@ -45,6 +45,8 @@ public struct Refusal: Explained, Hashable {
         /// The conversation's pending proposals are not in the commit.
         case proposalsMissing = 45
         case keyPackageInvalid = 46
+        /// The hub was restored from a backup and finds out where the conversation stands; or what was sealed before is too old for it.
+        case recovering = 47
 
         case ticketInvalid = 50
         case ticketUsed = 51
@@ -57,7 +59,9 @@ public struct Refusal: Explained, Hashable {
         /// Worth trying again later with the same bytes; everything else is definite.
         public var isTransient: Bool {
             switch self {
-            case .rateLimited, .busy, .shuttingDown, .queueFull, .diskFull, .conversationFull, .replacedByNewerSession: true
+            case .rateLimited, .busy, .shuttingDown, .queueFull, .diskFull, .conversationFull, .replacedByNewerSession,
+                .recovering:
+                true
             default: false
             }
         }
@@ -84,7 +88,7 @@ public struct Refusal: Explained, Hashable {
 
     private var remedy: String {
         switch code {
-        case .rateLimited, .busy, .shuttingDown, .conversationFull, .queueFull, .diskFull:
+        case .rateLimited, .busy, .shuttingDown, .conversationFull, .queueFull, .diskFull, .recovering:
             "It is tried again by itself; if it lasts, tell the operator."
         case .invitationInvalid, .invitationUsed, .invitationExpired: "Ask the operator for a new invitation."
         case .handleTaken, .handleInvalid: "Choose another handle."

@@ -713,6 +713,9 @@ nonisolated struct ProtoReady: Sendable {
   /// the highest that this device's submissions had; a device that knows of less is an old copy of itself
   var order: UInt64 = 0
 
+  /// names the node's last restoration from a backup, 0 for none; whoever has not seen this one fetches what it lacks
+  var restored: UInt64 = 0
+
   var unknownFields = SwiftProtobuf.UnknownStorage()
 
   init() {}
@@ -2325,7 +2328,7 @@ nonisolated extension ProtoWelcome: SwiftProtobuf.Message, SwiftProtobuf._Messag
 
 nonisolated extension ProtoReady: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   static let protoMessageName: String = _protobuf_package + ".Ready"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}waiting\0\u{1}order\0")
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}waiting\0\u{1}order\0\u{1}restored\0")
 
   mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -2335,6 +2338,7 @@ nonisolated extension ProtoReady: SwiftProtobuf.Message, SwiftProtobuf._MessageI
       switch fieldNumber {
       case 1: try { try decoder.decodeSingularUInt64Field(value: &self.waiting) }()
       case 2: try { try decoder.decodeSingularUInt64Field(value: &self.order) }()
+      case 3: try { try decoder.decodeSingularUInt64Field(value: &self.restored) }()
       default: break
       }
     }
@@ -2347,12 +2351,16 @@ nonisolated extension ProtoReady: SwiftProtobuf.Message, SwiftProtobuf._MessageI
     if self.order != 0 {
       try visitor.visitSingularUInt64Field(value: self.order, fieldNumber: 2)
     }
+    if self.restored != 0 {
+      try visitor.visitSingularUInt64Field(value: self.restored, fieldNumber: 3)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
   static func ==(lhs: ProtoReady, rhs: ProtoReady) -> Bool {
     if lhs.waiting != rhs.waiting {return false}
     if lhs.order != rhs.order {return false}
+    if lhs.restored != rhs.restored {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -68,6 +68,9 @@ nonisolated enum ProtoRefusalCode: SwiftProtobuf.Enum, Swift.CaseIterable {
   case notPermitted // = 44
   case proposalsMissing // = 45
   case keyPackageInvalid // = 46
+
+  /// the hub was restored from a backup; worth trying again
+  case recovering // = 47
   case ticketInvalid // = 50
   case ticketUsed // = 51
   case ticketExpired // = 52
@@ -118,6 +121,7 @@ nonisolated enum ProtoRefusalCode: SwiftProtobuf.Enum, Swift.CaseIterable {
     case 44: self = .notPermitted
     case 45: self = .proposalsMissing
     case 46: self = .keyPackageInvalid
+    case 47: self = .recovering
     case 50: self = .ticketInvalid
     case 51: self = .ticketUsed
     case 52: self = .ticketExpired
@@ -166,6 +170,7 @@ nonisolated enum ProtoRefusalCode: SwiftProtobuf.Enum, Swift.CaseIterable {
     case .notPermitted: return 44
     case .proposalsMissing: return 45
     case .keyPackageInvalid: return 46
+    case .recovering: return 47
     case .ticketInvalid: return 50
     case .ticketUsed: return 51
     case .ticketExpired: return 52
@@ -214,6 +219,7 @@ nonisolated enum ProtoRefusalCode: SwiftProtobuf.Enum, Swift.CaseIterable {
     .notPermitted,
     .proposalsMissing,
     .keyPackageInvalid,
+    .recovering,
     .ticketInvalid,
     .ticketUsed,
     .ticketExpired,
@@ -231,6 +237,9 @@ nonisolated enum ProtoEventKind: SwiftProtobuf.Enum, Swift.CaseIterable {
   case application // = 1
   case commit // = 2
   case proposal // = 3
+
+  /// the hub was restored from a backup
+  case restoration // = 4
   case UNRECOGNIZED(Int)
 
   init() {
@@ -243,6 +252,7 @@ nonisolated enum ProtoEventKind: SwiftProtobuf.Enum, Swift.CaseIterable {
     case 1: self = .application
     case 2: self = .commit
     case 3: self = .proposal
+    case 4: self = .restoration
     default: self = .UNRECOGNIZED(rawValue)
     }
   }
@@ -253,6 +263,7 @@ nonisolated enum ProtoEventKind: SwiftProtobuf.Enum, Swift.CaseIterable {
     case .application: return 1
     case .commit: return 2
     case .proposal: return 3
+    case .restoration: return 4
     case .UNRECOGNIZED(let i): return i
     }
   }
@@ -263,6 +274,7 @@ nonisolated enum ProtoEventKind: SwiftProtobuf.Enum, Swift.CaseIterable {
     .application,
     .commit,
     .proposal,
+    .restoration,
   ]
 
 }
@@ -421,6 +433,15 @@ nonisolated struct ProtoSubmission: Sendable {
     set {kind = .proposal(newValue)}
   }
 
+  /// what a device has of the conversation, for a restored hub; at most 81 KiB, needed
+  var testimony: Data {
+    get {
+      if case .testimony(let v)? = kind {return v}
+      return Data()
+    }
+    set {kind = .testimony(newValue)}
+  }
+
   /// Rising with each submission that the device has made, never twice. The home remembers the highest and names it in `ready`; on the
   /// way to the hub it is 0.
   var order: UInt64 = 0
@@ -432,6 +453,8 @@ nonisolated struct ProtoSubmission: Sendable {
     case found(ProtoSubmission.FoundGroup)
     case commit(ProtoSubmission.Commit)
     case proposal(ProtoSubmission.Proposal)
+    /// what a device has of the conversation, for a restored hub; at most 81 KiB, needed
+    case testimony(Data)
 
   }
 
@@ -837,11 +860,11 @@ nonisolated struct ProtoPresenceNews: Sendable {
 fileprivate nonisolated let _protobuf_package = "posthouse.v1"
 
 nonisolated extension ProtoRefusalCode: SwiftProtobuf._ProtoNameProviding {
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0REFUSAL_CODE_UNKNOWN\0\u{1}REFUSAL_CODE_VERSION_UNSUPPORTED\0\u{1}REFUSAL_CODE_BAD_FRAME\0\u{1}REFUSAL_CODE_TOO_LARGE\0\u{1}REFUSAL_CODE_RATE_LIMITED\0\u{1}REFUSAL_CODE_BUSY\0\u{1}REFUSAL_CODE_SHUTTING_DOWN\0\u{2}\u{4}REFUSAL_CODE_AUTHENTICATION_FAILED\0\u{1}REFUSAL_CODE_NOT_HOME\0\u{1}REFUSAL_CODE_REPLACED_BY_NEWER_SESSION\0\u{2}\u{8}REFUSAL_CODE_INVITATION_INVALID\0\u{1}REFUSAL_CODE_INVITATION_USED\0\u{1}REFUSAL_CODE_INVITATION_EXPIRED\0\u{1}REFUSAL_CODE_HANDLE_TAKEN\0\u{1}REFUSAL_CODE_HANDLE_INVALID\0\u{1}REFUSAL_CODE_RECORD_INVALID\0\u{1}REFUSAL_CODE_RECORD_STALE\0\u{1}REFUSAL_CODE_UNKNOWN_USER\0\u{2}\u{3}REFUSAL_CODE_UNKNOWN_CONVERSATION\0\u{1}REFUSAL_CODE_CONVERSATION_EXISTS\0\u{1}REFUSAL_CODE_NOT_ON_ROSTER\0\u{1}REFUSAL_CODE_ROSTER_INVALID\0\u{1}REFUSAL_CODE_CONVERSATION_FULL\0\u{1}REFUSAL_CODE_QUEUE_FULL\0\u{1}REFUSAL_CODE_DISK_FULL\0\u{1}REFUSAL_CODE_EXPIRED\0\u{1}REFUSAL_CODE_UNKNOWN_HUB\0\u{1}REFUSAL_CODE_MESSAGE_ID_REUSED\0\u{1}REFUSAL_CODE_NODE_EXPELLED\0\u{1}REFUSAL_CODE_BLOCKED\0\u{1}REFUSAL_CODE_STALE_EPOCH\0\u{1}REFUSAL_CODE_HANDSHAKE_INVALID\0\u{1}REFUSAL_CODE_NOT_PERMITTED\0\u{1}REFUSAL_CODE_PROPOSALS_MISSING\0\u{1}REFUSAL_CODE_KEY_PACKAGE_INVALID\0\u{2}\u{4}REFUSAL_CODE_TICKET_INVALID\0\u{1}REFUSAL_CODE_TICKET_USED\0\u{1}REFUSAL_CODE_TICKET_EXPIRED\0\u{1}REFUSAL_CODE_TICKET_NAME_MISMATCH\0\u{1}REFUSAL_CODE_OTHER_FEDERATION\0\u{1}REFUSAL_CODE_NOT_MEMBER\0\u{1}REFUSAL_CODE_NAME_TAKEN\0")
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0REFUSAL_CODE_UNKNOWN\0\u{1}REFUSAL_CODE_VERSION_UNSUPPORTED\0\u{1}REFUSAL_CODE_BAD_FRAME\0\u{1}REFUSAL_CODE_TOO_LARGE\0\u{1}REFUSAL_CODE_RATE_LIMITED\0\u{1}REFUSAL_CODE_BUSY\0\u{1}REFUSAL_CODE_SHUTTING_DOWN\0\u{2}\u{4}REFUSAL_CODE_AUTHENTICATION_FAILED\0\u{1}REFUSAL_CODE_NOT_HOME\0\u{1}REFUSAL_CODE_REPLACED_BY_NEWER_SESSION\0\u{2}\u{8}REFUSAL_CODE_INVITATION_INVALID\0\u{1}REFUSAL_CODE_INVITATION_USED\0\u{1}REFUSAL_CODE_INVITATION_EXPIRED\0\u{1}REFUSAL_CODE_HANDLE_TAKEN\0\u{1}REFUSAL_CODE_HANDLE_INVALID\0\u{1}REFUSAL_CODE_RECORD_INVALID\0\u{1}REFUSAL_CODE_RECORD_STALE\0\u{1}REFUSAL_CODE_UNKNOWN_USER\0\u{2}\u{3}REFUSAL_CODE_UNKNOWN_CONVERSATION\0\u{1}REFUSAL_CODE_CONVERSATION_EXISTS\0\u{1}REFUSAL_CODE_NOT_ON_ROSTER\0\u{1}REFUSAL_CODE_ROSTER_INVALID\0\u{1}REFUSAL_CODE_CONVERSATION_FULL\0\u{1}REFUSAL_CODE_QUEUE_FULL\0\u{1}REFUSAL_CODE_DISK_FULL\0\u{1}REFUSAL_CODE_EXPIRED\0\u{1}REFUSAL_CODE_UNKNOWN_HUB\0\u{1}REFUSAL_CODE_MESSAGE_ID_REUSED\0\u{1}REFUSAL_CODE_NODE_EXPELLED\0\u{1}REFUSAL_CODE_BLOCKED\0\u{1}REFUSAL_CODE_STALE_EPOCH\0\u{1}REFUSAL_CODE_HANDSHAKE_INVALID\0\u{1}REFUSAL_CODE_NOT_PERMITTED\0\u{1}REFUSAL_CODE_PROPOSALS_MISSING\0\u{1}REFUSAL_CODE_KEY_PACKAGE_INVALID\0\u{1}REFUSAL_CODE_RECOVERING\0\u{2}\u{3}REFUSAL_CODE_TICKET_INVALID\0\u{1}REFUSAL_CODE_TICKET_USED\0\u{1}REFUSAL_CODE_TICKET_EXPIRED\0\u{1}REFUSAL_CODE_TICKET_NAME_MISMATCH\0\u{1}REFUSAL_CODE_OTHER_FEDERATION\0\u{1}REFUSAL_CODE_NOT_MEMBER\0\u{1}REFUSAL_CODE_NAME_TAKEN\0")
 }
 
 nonisolated extension ProtoEventKind: SwiftProtobuf._ProtoNameProviding {
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0EVENT_KIND_UNSPECIFIED\0\u{1}EVENT_KIND_APPLICATION\0\u{1}EVENT_KIND_COMMIT\0\u{1}EVENT_KIND_PROPOSAL\0")
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0EVENT_KIND_UNSPECIFIED\0\u{1}EVENT_KIND_APPLICATION\0\u{1}EVENT_KIND_COMMIT\0\u{1}EVENT_KIND_PROPOSAL\0\u{1}EVENT_KIND_RESTORATION\0")
 }
 
 nonisolated extension ProtoVersionRange: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -1022,7 +1045,7 @@ nonisolated extension ProtoLookupKey: SwiftProtobuf.Message, SwiftProtobuf._Mess
 
 nonisolated extension ProtoSubmission: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   static let protoMessageName: String = _protobuf_package + ".Submission"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}message\0\u{1}conversation\0\u{1}hub\0\u{3}time_to_live\0\u{2}\u{2}application\0\u{1}order\0\u{1}found\0\u{1}commit\0\u{1}proposal\0\u{b}create\0\u{c}\u{5}\u{1}")
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}message\0\u{1}conversation\0\u{1}hub\0\u{3}time_to_live\0\u{2}\u{2}application\0\u{1}order\0\u{1}found\0\u{1}commit\0\u{1}proposal\0\u{1}testimony\0\u{b}create\0\u{c}\u{5}\u{1}")
 
   mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1087,6 +1110,14 @@ nonisolated extension ProtoSubmission: SwiftProtobuf.Message, SwiftProtobuf._Mes
           self.kind = .proposal(v)
         }
       }()
+      case 11: try {
+        var v: Data?
+        try decoder.decodeSingularBytesField(value: &v)
+        if let v = v {
+          if self.kind != nil {try decoder.handleConflictingOneOf()}
+          self.kind = .testimony(v)
+        }
+      }()
       default: break
       }
     }
@@ -1127,6 +1158,10 @@ nonisolated extension ProtoSubmission: SwiftProtobuf.Message, SwiftProtobuf._Mes
     case .proposal?: try {
       guard case .proposal(let v)? = self.kind else { preconditionFailure() }
       try visitor.visitSingularMessageField(value: v, fieldNumber: 10)
+    }()
+    case .testimony?: try {
+      guard case .testimony(let v)? = self.kind else { preconditionFailure() }
+      try visitor.visitSingularBytesField(value: v, fieldNumber: 11)
     }()
     default: break
     }

@@ -174,9 +174,10 @@ private struct Office {
             #expect(throws: Never.self) { try complete.verified(in: Coast.fixture.federation) }
         }
         let proof = person.proof(node: relay.id, nodeNonce: nonce)
-        try #expect(relay.step(.sessionFrame(SessionID(1), .authenticate(proof))).frames(to: 1).first == .ready(waiting: 0, order: 0))
+        try #expect(
+            relay.step(.sessionFrame(SessionID(1), .authenticate(proof))).frames(to: 1).first == .ready(waiting: 0, order: 0, restored: 0))
         try relay.restart()
-        try #expect(relay.signIn(person, as: 2).frames(to: 2).contains(.ready(waiting: 0, order: 0)))
+        try #expect(relay.signIn(person, as: 2).frames(to: 2).contains(.ready(waiting: 0, order: 0, restored: 0)))
     }
 
     /// A client keeps what it was granted and not the secret: it cannot register anew.

@@ -43,7 +43,7 @@ private struct Door {
     @Test func `a device that proves itself is told what waits, then that it has caught up`() throws {
         var door = try Door()
         let frames = try door.relay.signIn(door.alice, as: 1).frames(to: 1)
-        #expect(frames == [.ready(waiting: 0, order: 0), .keyPackagesLeft(0), .caughtUp])
+        #expect(frames == [.ready(waiting: 0, order: 0, restored: 0), .keyPackagesLeft(0), .caughtUp])
         try #expect(door.say(.ping(77), 1).frames(to: 1) == [.pong(77)])
     }
 

@@ -26,7 +26,7 @@ private struct Counter {
     }
 
     mutating func order(session: UInt64) throws -> UInt64? {
-        for case .ready(_, let order) in try relay.signIn(alice, as: session).frames(to: session) { return order }
+        for case .ready(_, let order, _) in try relay.signIn(alice, as: session).frames(to: session) { return order }
         return nil
     }
 }

@@ -164,7 +164,7 @@ import Vocabulary
         #expect(node.network.counts.connectionsRefused == 1)
         // `ready` means authenticated: its place is free.
         let id = try #require(await node.delegate.record.until { $0.opened.count == 2 }.opened.first)
-        node.send([.ready(waiting: 0, order: 0)], to: id)
+        node.send([.ready(waiting: 0, order: 0, restored: 0)], to: id)
         await first.framesUntil { !$0.isEmpty }
         _ = try await session(node)
         // The one that goes frees its place as well.

@@ -103,6 +103,30 @@ import Vocabulary
         }
     }
 
+    /// Of the last write nobody can tell damage from a crash in its middle.
+    @Test(arguments: ["journal", "store.db-wal"]) func `a flipped bit beside the tables is refused, or costs the last write`(file: String)
+        throws
+    {
+        let folder = try Folder()
+        let store = try openStore(folder, journalBytes: 32 << 10)
+        for number in UInt64(1)...40 { try store.commit(StoreCrashTests.writes(number)) }
+        let copy = try folder.copied()
+        let original = copy.bytes(file)
+        #expect(original.count > 8_192)
+        var refused = 0
+        for part in 0..<80 {
+            let damaged = try copy.copied()
+            var bytes = original
+            bytes[part * original.count / 80 + part] ^= 1 << UInt8(part % 8)
+            try damaged.write(bytes, to: file)
+            do {
+                let commits = try StoreCrashTests().commits(openStore(damaged))
+                #expect(commits >= 39, "byte \(part * original.count / 80 + part)")
+            } catch is StoreError { refused += 1 }
+        }
+        #expect(refused > 0)
+    }
+
     /// It becomes one that cannot be written.
     private func breakDescriptor(of path: String) throws {
         let files = FileManager.default

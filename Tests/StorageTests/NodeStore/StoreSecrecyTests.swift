@@ -105,7 +105,7 @@ import Vocabulary
         "UPDATE record SET sealed = (SELECT sealed FROM record AS other WHERE other.id = 3 - record.id)",
         "UPDATE record SET kind = 9",
     ])
-    func `a row that was moved or exchanged is corrupt`(change: String) throws {
+    func `a row that was moved or exchanged is never taken for another, and is told of`(change: String) throws {
         let store = try openStore(folder)
         try store.commit([
             .store(.event(1), "one", held: true), .store(.event(2), "two", held: true), .enqueue(1, to: .phone, "a", event: .event(1)),
@@ -116,11 +116,14 @@ import Vocabulary
         try rows.run(change)
         rows.close()
         let changed = try openStore(folder)
-        let error = #expect(throws: StoreError.self) {
+        var isRefused = false
+        do {
             for destination in Destination.all { _ = try changed.waiting(destination) }
             for table in StoreTable.allCases { _ = try changed.values(table) }
             _ = try changed.heldEvents(.number(1))
+        } catch StoreError.corrupt {
+            isRefused = true
         }
-        guard case .corrupt = error else { return #expect(Bool(false), "\(String(describing: error))") }
+        #expect(isRefused || !changed.damagedRows.isEmpty)
     }
 }

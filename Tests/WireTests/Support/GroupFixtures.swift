@@ -9,10 +9,13 @@ extension Fixture {
         Submission(message: id16(0xe3), conversation: id16(0xc1), hub: id32(0xa1), kind: kind, timeToLive: 60, order: order)
     }
 
+    static let testimony = Testimony(restoration: 7, watermark: nil, epoch: 0, group: .zero)
+
     static let submissions = [
         submission(.found(groupInfo: [0x61, 7]), order: 1), submission(.commit(bundle), order: counterMax),
         submission(.commit(CommitBundle(epoch: 0, commit: [0x61], welcome: nil, groupInfo: [0x62]))),
-        submission(.proposal(epoch: 4, message: [0x61, 8, 9])),
+        submission(.proposal(epoch: 4, message: [0x61, 8, 9])), submission(.testimony(testimony)),
+        submission(.testimony(Testimony(restoration: counterMax, watermark: watermark, epoch: 5, group: id32(0xf2), part: answer))),
     ]
 
     static func event(_ kind: EventKind, payload: [UInt8]) -> Envelope {
@@ -56,6 +59,7 @@ extension Fixture {
     static var groupsOfNode: [NodeFrame] {
         [
             .entry(16, .event(event(.commit, payload: payload))), .entry(17, .event(event(.proposal, payload: payload))),
+            .entry(20, .event(event(.restoration, payload: payload))),
             .entry(18, .welcome(part)), .entry(19, .mark(mark)), .done(RequestID(.max)), .keyPackages(RequestID(10), claimed),
             .keyPackages(RequestID(11), []), .keyPackagesLeft(0), .keyPackagesLeft(.max), .group(RequestID(12), answer),
             .signal(signal), .presence(news), .presence([]), .refusedMessage(id16(0xe3), stale),

@@ -1,0 +1,276 @@
+package import Cryptography
+internal import Federation
+internal import Foundation
+package import Storage
+package import Vocabulary
+
+/// What a backup says of itself, before what it holds.
+package struct BackupManifest: Codable, Sendable {
+    package let v: Int
+    package let name: String
+    /// The node's id: 64 hex digits.
+    package let node: String
+    /// Milliseconds since 1970.
+    package let created: Int64
+    package let withKeys: Bool
+    package let software: String
+}
+
+/// What came of making, looking at or restoring one.
+package struct BackupResult: Codable, Sendable {
+    package let v: Int
+    package let file: String
+    package let node: String
+    package let name: String
+    package let created: Int64
+    package let withKeys: Bool
+    package let bytes: Int
+    package let storeBytes: Int
+    package var rows: Int?
+    package var data: String?
+    /// The folder that was there before.
+    package var moved: String?
+}
+
+package enum BackupPart {
+    static let manifest = "manifest.json"
+    static let store = "store.db"
+    static let nodeKey = "keys/node.key"
+    static let storageKey = "keys/storage.key"
+    static let smallBytesMax = 1 << 20
+}
+
+extension NodeOperations {
+    /// One point in time of the whole store, of a node that runs (by its admin socket; everything else goes on) or that does not.
+    ///
+    /// - Parameter passphrase: nil: sealed under a key from `storage.key`.
+    package static func backUp(
+        _ folder: DataFolder, to file: String, passphrase: Secret?, withKeys: Bool
+    ) throws -> BackupResult {
+        let configuration = try folder.configuration()
+        try folder.checkModes()
+        let secret: BackupSecret = try passphrase.map { .passphrase($0) } ?? .storageKey(folder.storageKey())
+        let manifest = BackupManifest(
+            v: 1, name: configuration.name.description, node: NodeID(raw: try folder.nodeKey().publicKey).hex,
+            created: Clock.wall.milliseconds, withKeys: withKeys, software: Software.version)
+        let writer = try BackupWriter(path: file, secret: secret)
+        try writer.write(part: BackupPart.manifest, Array(try JSONEncoder().encode(manifest)))
+        try writer.write(part: NodeConfiguration.fileName, try read(folder.configurationFile))
+        if withKeys {
+            try writer.write(part: BackupPart.nodeKey, try read(folder.nodeKeyFile))
+            try writer.write(part: BackupPart.storageKey, try read(folder.storageKeyFile))
+        }
+        let storeBytes = try holdingStill(folder) { try copy(folder.storeFile, into: writer) }
+        try writer.finish()
+        return BackupResult(
+            v: 1, file: file, node: manifest.node, name: manifest.name, created: manifest.created, withKeys: withKeys,
+            bytes: writer.bytesWritten, storeBytes: storeBytes)
+    }
+
+    /// Runs `work` while the store's file is whole and does not change.
+    static func holdingStill<T>(_ folder: DataFolder, _ work: () throws -> T) throws -> T {
+        do {
+            let open = try OpenStore(folder)
+            defer { open.lock.release() }
+            // Brings everything into the file.
+            try open.store.close()
+            return try work()
+        } catch StoreError.inUse {
+            let admin = try AdminClient(dataFolder: folder.path)
+            try ask(admin, "begin")
+            do {
+                let result = try work()
+                try ask(admin, "end")
+                return result
+            } catch {
+                _ = try? ask(admin, "end")
+                throw error
+            }
+        }
+    }
+
+    private static func ask(_ admin: AdminClient, _ step: String) throws {
+        let (status, body) = try admin.request("POST", "/v1/backup/\(step)", timeout: .seconds(120))
+        guard status == 200 else {
+            let answer = try? JSONDecoder().decode(ErrorAnswer.self, from: Data(body))
+            throw OperationError.backupRefused(answer?.why ?? "It answered \(status).")
+        }
+    }
+
+    private static func copy(_ path: String, into writer: BackupWriter) throws -> Int {
+        guard let file = FileHandle(forReadingAtPath: path) else { throw BackupError.io("\(path) cannot be opened") }
+        defer { try? file.close() }
+        let size = try file.seekToEnd()
+        try file.seek(toOffset: 0)
+        try writer.begin(BackupPart.store, size: size)
+        var left = size
+        while left > 0 {
+            let some = try file.read(upToCount: Int(min(left, 1 << 20))) ?? Data()
+            guard !some.isEmpty else { throw BackupError.io("\(path) became shorter") }
+            try writer.write(Array(some))
+            left -= UInt64(some.count)
+        }
+        return Int(size)
+    }
+
+    private static func read(_ path: String) throws -> [UInt8] {
+        guard let data = FileManager.default.contents(atPath: path) else { throw BackupError.io("\(path) cannot be read") }
+        return Array(data)
+    }
+
+    // MARK: Looking at one
+
+    /// Opens every chunk, and the store inside.
+    ///
+    /// - Parameter keys: the folder with the node's keys, if they are not in the backup.
+    package static func verifyBackup(_ file: String, passphrase: Secret?, keys: String?) throws -> BackupResult {
+        let place = NSTemporaryDirectory() + "/posthouse-verify-\(UUID().uuidString)"
+        defer { try? FileManager.default.removeItem(atPath: place) }
+        let (manifest, sizes) = try extract(file, to: place, passphrase: passphrase, keys: keys)
+        let folder = DataFolder(place)
+        let report = try StoreCheck.run(path: folder.storeFile, key: SealingKey(folder.storageKey()))
+        guard report.isWhole else { throw OperationError.storeDamaged(report.summary) }
+        try checkSame(manifest, folder)
+        return BackupResult(
+            v: 1, file: file, node: manifest.node, name: manifest.name, created: manifest.created, withKeys: manifest.withKeys,
+            bytes: sizes.file, storeBytes: sizes.store, rows: report.rows.values.reduce(0, +))
+    }
+
+    /// Makes a node's folder of a backup, marked as restored. All of it is on disk before the folder has its name.
+    ///
+    /// - Parameter replaces: a folder of this very node may be there: it is moved aside.
+    package static func restoreBackup(
+        _ file: String, to folder: DataFolder, passphrase: Secret?, keys: String?, replaces: Bool
+    ) throws -> BackupResult {
+        let files = FileManager.default
+        let isThere = files.fileExists(atPath: folder.path)
+        var isEmpty = true
+        var lock: DataFolderLock?
+        if isThere {
+            // What a lock leaves behind is no content.
+            isEmpty = try files.contentsOfDirectory(atPath: folder.path).allSatisfy { $0 == "lock" }
+            guard isEmpty || replaces else { throw OperationError.folderNotEmpty(folder.path) }
+            lock = try DataFolderLock(folder: folder.path)
+        }
+        defer { lock?.release() }
+        let place = "\(folder.path).restoring-\(getpid())"
+        defer { try? files.removeItem(atPath: place) }
+        let oldKeys = !isEmpty && files.fileExists(atPath: folder.storageKeyFile) ? folder.keysFolder : nil
+        let (manifest, sizes) = try extract(file, to: place, passphrase: passphrase, keys: keys ?? oldKeys)
+        let new = DataFolder(place)
+        try checkSame(manifest, new)
+        if !isEmpty {
+            guard let old = try? folder.nodeKey(), NodeID(raw: old.publicKey).hex == manifest.node else {
+                throw OperationError.otherNode(folder.path)
+            }
+        }
+        let report = try StoreCheck.run(path: new.storeFile, key: SealingKey(new.storageKey()))
+        guard report.isWhole else { throw OperationError.storeDamaged(report.summary) }
+        let open = try OpenStore(new)
+        try open.store.markRestored(at: Clock.wall)
+        try open.store.close()
+        open.lock.release()
+        unlink(place + "/lock")
+        try sync(place + "/keys")
+        try sync(place)
+        var moved: String?
+        if isThere {
+            let aside = "\(folder.path).before-\(Clock.wall.seconds)"
+            guard rename(folder.path, aside) == 0 else {
+                throw BackupError.io("moving \(folder.path): \(String(cString: strerror(errno)))")
+            }
+            if isEmpty { try? files.removeItem(atPath: aside) } else { moved = aside }
+        }
+        guard rename(place, folder.path) == 0 else { throw BackupError.io("naming \(folder.path): \(String(cString: strerror(errno)))") }
+        try sync((folder.path as NSString).deletingLastPathComponent)
+        return BackupResult(
+            v: 1, file: file, node: manifest.node, name: manifest.name, created: manifest.created, withKeys: manifest.withKeys,
+            bytes: sizes.file, storeBytes: sizes.store, rows: report.rows.values.reduce(0, +), data: folder.path, moved: moved)
+    }
+
+    private static func checkSame(_ manifest: BackupManifest, _ folder: DataFolder) throws {
+        guard NodeID(raw: try folder.nodeKey().publicKey).hex == manifest.node else { throw OperationError.otherNode(folder.keysFolder) }
+    }
+
+    /// Brings what the backup holds into a new folder, and the keys to it if it does not hold them.
+    private static func extract(
+        _ file: String, to place: String, passphrase: Secret?, keys: String?
+    ) throws -> (BackupManifest, sizes: (file: Int, store: Int)) {
+        let files = FileManager.default
+        let secret: BackupSecret
+        if let passphrase {
+            secret = .passphrase(passphrase)
+        } else if let keys {
+            secret = .storageKey(try KeyFile.read(.storage, at: keys + "/storage.key"))
+        } else {
+            throw OperationError.keysNeeded(passphrase: BackupReader.needsPassphrase(path: file) == true)
+        }
+        let reader = try BackupReader(path: file, secret: secret)
+        try files.createDirectory(atPath: place + "/keys", withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+        chmod(place, 0o700)
+        var manifest: BackupManifest?
+        var storeBytes: Int?
+        while let (name, size) = try reader.next() {
+            switch name {
+            case BackupPart.manifest:
+                manifest = try? JSONDecoder().decode(BackupManifest.self, from: Data(reader.readAll(max: BackupPart.smallBytesMax)))
+            case NodeConfiguration.fileName, BackupPart.nodeKey, BackupPart.storageKey:
+                let bytes = try reader.readAll(max: BackupPart.smallBytesMax)
+                try write(to: place + "/" + name) { try $0.write(contentsOf: Data(bytes)) }
+            case BackupPart.store:
+                try write(to: place + "/" + name) { output in
+                    while true {
+                        let bytes = try reader.read()
+                        if bytes.isEmpty { break }
+                        try output.write(contentsOf: Data(bytes))
+                    }
+                }
+                storeBytes = Int(clamping: size)
+            // Of a newer version, and not needed by this one.
+            default: break
+            }
+        }
+        guard let manifest, manifest.v == 1, let storeBytes else { throw BackupError.malformed("it has no manifest or no store") }
+        for name in ["node.key", "storage.key"] where !files.fileExists(atPath: place + "/keys/" + name) {
+            guard let keys else { throw OperationError.keysNeeded(passphrase: false) }
+            let bytes = try read(keys + "/" + name)
+            try write(to: place + "/keys/" + name) { try $0.write(contentsOf: Data(bytes)) }
+        }
+        let size = (try? files.attributesOfItem(atPath: file)[.size] as? Int) ?? 0
+        return (manifest, (size, storeBytes))
+    }
+
+    /// A new file, mode 0600, on disk when it returns.
+    private static func write(to path: String, _ work: (FileHandle) throws -> Void) throws {
+        let descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
+        guard descriptor >= 0 else { throw BackupError.io("making \(path): \(String(cString: strerror(errno)))") }
+        let output = FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
+        do { try work(output) } catch let error as BackupError { throw error } catch { throw BackupError.io("writing \(path): \(error)") }
+        guard fsync(descriptor) == 0 else { throw BackupError.io("syncing \(path): \(String(cString: strerror(errno)))") }
+    }
+
+    private static func sync(_ folder: String) throws {
+        let descriptor = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        defer { if descriptor >= 0 { close(descriptor) } }
+        guard descriptor >= 0, fsync(descriptor) == 0 else {
+            throw BackupError.io("syncing \(folder): \(String(cString: strerror(errno)))")
+        }
+    }
+
+    // MARK: Looking at a store
+
+    /// Reads every row of a node's store, running or not.
+    package static func checkStore(_ folder: DataFolder) throws -> StoreCheck.Report {
+        guard folder.exists else { throw DataFolderError.missing(path: folder.path) }
+        let key = try SealingKey(folder.storageKey())
+        return try holdingStill(folder) { try StoreCheck.run(path: folder.storeFile, key: key) }
+    }
+}
+
+extension StoreCheck.Report {
+    /// In one line.
+    package var summary: String {
+        let tables = damaged.sorted { $0.key < $1.key }.map { "\($0.value) of \(rows[$0.key] ?? 0) rows of \($0.key)" }
+        return (tables + faults).joined(separator: "; ")
+    }
+}

@@ -1,0 +1,132 @@
+import ClientCore
+import Groups
+import Simulation
+import Testing
+import Vocabulary
+
+/// Nodes that were restored from a backup (docs/protocol/hub.md, "Restoration"). The first node is the hub.
+@Suite struct RestorationTests {
+    private let everybody = [0, 1, 2, 3, 4, 5]
+
+    private func restored(_ flow: GroupFlow, at index: Int) -> [UInt64] {
+        flow.world.history(flow.users[index]).compactMap {
+            if case .membership(.restored(let missing)) = $0.body { missing } else { nil }
+        }
+    }
+
+    @Test(arguments: UInt64(800)..<806)
+    func `a restored hub gives no number twice, and its conversation goes on without an alarm or a loss`(seed: UInt64) throws {
+        var flow = try GroupFlow(users: 6, nodes: 3, seed: seed)
+        for index in everybody { flow.send(by: index) }
+        #expect(try flow.settle(staying: everybody, within: .seconds(30)), "seed \(seed)")
+        let copy = flow.world.store(0).copy()
+        let before = flow.head(at: 0)
+        for round in 0..<10 {
+            for index in everybody { flow.send(by: index) }
+            // Some are away while the hub goes on.
+            if round == 5 { flow.world.kill(device: flow.users[Int(seed) % 6], for: .seconds(seed % 2 == 0 ? 3 : 40)) }
+            try flow.world.run(for: .milliseconds(300))
+        }
+        #expect(flow.head(at: 0) > before)
+        let lost = flow.head(at: 0)
+        try flow.world.restore(copy, node: 0)
+        try flow.world.run(for: .milliseconds(Int64(seed % 3) * 700))
+        for index in everybody { flow.send(by: index) }
+        try flow.world.run(for: .seconds(50))
+        for index in everybody { flow.send(by: index) }
+        #expect(try flow.settle(staying: everybody, within: .seconds(120)), "seed \(seed)")
+        #expect(flow.problems(complete: everybody).isEmpty, "seed \(seed): \(flow.problems(complete: everybody))")
+        for index in everybody {
+            #expect(flow.head(at: index).value > lost.value + 1_000_000_000, "seed \(seed)")
+            #expect(restored(flow, at: index).count == 1, "seed \(seed): user \(index)")
+        }
+        #expect(flow.world.node(0)?.hubRecovering == 0)
+    }
+
+    @Test(arguments: UInt64(810)..<814)
+    func `a restored hub goes on with the group of those who are ahead of its copy`(seed: UInt64) throws {
+        var flow = try GroupFlow(users: 6, nodes: 3, seed: seed, outside: 1)
+        let copy = flow.world.store(0).copy()
+        if let gone = flow.address(1) { flow.wish(.remove(flow.id, [gone]), by: 0) }
+        try flow.world.run(for: .seconds(5))
+        if let late = flow.address(5) { flow.wish(.add(flow.id, [late]), by: 0) }
+        try flow.world.run(for: .seconds(8))
+        let staying = [0, 2, 3, 4, 5]
+        for index in staying { flow.send(by: index) }
+        #expect(try flow.settle(staying: staying, within: .seconds(30)), "seed \(seed)")
+        let epoch = flow.world.group(flow.id, at: flow.users[0])?.epoch ?? 0
+        try flow.world.restore(copy, node: 0)
+        try flow.world.run(for: .seconds(40))
+        for index in staying { flow.send(by: index) }
+        #expect(try flow.settle(staying: staying, within: .seconds(120)), "seed \(seed)")
+        #expect(flow.problems(complete: [0, 2, 3, 4]).isEmpty, "seed \(seed): \(flow.problems(complete: [0, 2, 3, 4]))")
+        for index in staying {
+            #expect(flow.members(at: index).count == staying.count, "seed \(seed): user \(index)")
+            #expect(flow.world.group(flow.id, at: flow.users[index])?.epoch ?? 0 >= epoch, "seed \(seed)")
+        }
+        #expect(flow.world.profile(flow.users[1]).conversations[flow.id]?.standing == .removed)
+    }
+
+    @Test(arguments: UInt64(820)..<824)
+    func `a restored follower is refilled from the hub's log`(seed: UInt64) throws {
+        var flow = try GroupFlow(users: 6, nodes: 3, seed: seed)
+        for index in everybody { flow.send(by: index) }
+        #expect(try flow.settle(staying: everybody, within: .seconds(30)), "seed \(seed)")
+        let copy = flow.world.store(1).copy()
+        // Those of the second node are away: what comes waits at their home, and is lost with it.
+        for index in [1, 4] { flow.world.kill(device: flow.users[index], for: .seconds(30)) }
+        for _ in 0..<5 {
+            for index in [0, 2, 3, 5] { flow.send(by: index) }
+            try flow.world.run(for: .milliseconds(500))
+        }
+        try flow.world.restore(copy, node: 1)
+        #expect(try flow.settle(staying: everybody, within: .seconds(120)), "seed \(seed)")
+        #expect(flow.problems(complete: everybody).isEmpty, "seed \(seed): \(flow.problems(complete: everybody))")
+        #expect(everybody.allSatisfy { restored(flow, at: $0).isEmpty }, "seed \(seed)")
+    }
+
+    @Test func `an old copy of a hub that is not marked as restored is found out`() throws {
+        var flow = try GroupFlow(users: 6, nodes: 3, seed: 830)
+        for index in everybody { flow.send(by: index) }
+        #expect(try flow.settle(staying: everybody, within: .seconds(30)))
+        let copy = flow.world.store(0).copy()
+        for index in everybody { flow.send(by: index) }
+        #expect(try flow.settle(staying: everybody, within: .seconds(30)))
+        try flow.world.restore(copy, node: 0, isMarked: false)
+        for _ in 0..<3 {
+            for index in everybody { flow.send(by: index) }
+            try flow.world.run(for: .seconds(5))
+        }
+        #expect(everybody.contains { !flow.alarms(at: $0).isEmpty })
+    }
+
+    @Test(arguments: UInt64(840)..<844)
+    func `a hub that is restored twice, and killed while it recovers, comes through`(seed: UInt64) throws {
+        var flow = try GroupFlow(users: 6, nodes: 3, seed: seed)
+        let copy = flow.world.store(0).copy()
+        for _ in 0..<2 {
+            for index in everybody { flow.send(by: index) }
+            #expect(try flow.settle(staying: everybody, within: .seconds(60)), "seed \(seed)")
+            try flow.world.restore(copy, node: 0)
+            try flow.world.run(for: .milliseconds(Int64(seed % 4) * 20 + 15))
+            flow.world.kill(node: 0, for: .seconds(1))
+            try flow.world.run(for: .seconds(30))
+        }
+        for index in everybody { flow.send(by: index) }
+        #expect(try flow.settle(staying: everybody, within: .seconds(120)), "seed \(seed)")
+        #expect(flow.problems(complete: everybody).isEmpty, "seed \(seed): \(flow.problems(complete: everybody))")
+    }
+
+    @Test func `a restored node hands out no KeyPackage that it has handed out before`() throws {
+        var world = try World(nodes: 2, seed: 850)
+        let users = try (0..<2).map { try world.addUser("user\($0)", at: $0) }
+        _ = try world.run(until: { world in users.allSatisfy { world.isMember($0) } }, within: .seconds(60))
+        let copy = world.store(1).copy()
+        let handed = Set((copy.values[.keyPackages] ?? [:]).values.map { $0 })
+        try world.restore(copy, node: 1)
+        #expect(world.store(1).values[.keyPackages]?.isEmpty != false)
+        try world.run(for: .seconds(10))
+        let stocks = (world.store(1).values[.keyPackages] ?? [:]).values
+        #expect(!stocks.isEmpty && stocks.allSatisfy { !handed.contains($0) })
+    }
+}
