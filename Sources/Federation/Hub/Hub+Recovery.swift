@@ -8,20 +8,20 @@ package import Vocabulary
 extension Hub {
     /// Whether a conversation has still to be taken up.
     package func mustRecover(_ id: ConversationID) -> Bool {
-        guard restoration > 0, let one = conversations[id], one.restored < restoration else { return false }
+        guard restoration > 0, let one = conversations[id]?.value, one.restored < restoration else { return false }
         return one.recovery?.deadline == nil || one.recovery?.id != restoration
     }
 
     package func isRecovering(_ id: ConversationID) -> Bool {
-        guard restoration > 0, let one = conversations[id] else { return false }
+        guard restoration > 0, let one = conversations[id]?.value else { return false }
         return one.restored < restoration
     }
 
     /// Of those in memory.
-    package var recovering: [ConversationID] { conversations.filter { $0.value.recovery != nil }.keys.sorted() }
+    package var recovering: [ConversationID] { conversations.filter { $0.value.value.recovery != nil }.keys.sorted() }
 
     package var nextRecovery: Instant? {
-        restoration == 0 ? nil : conversations.values.compactMap { $0.recovery?.deadline }.min()
+        restoration == 0 ? nil : conversations.values.compactMap { $0.value.recovery?.deadline }.min()
     }
 
     /// Jumps beyond every number that may have been given, and asks who is in the conversation.
@@ -70,7 +70,7 @@ extension Hub {
     package mutating func recoveriesDue(host: HubHost, at now: Instant, writes: inout [StoreWrite]) -> [Envelope] {
         guard let next = nextRecovery, next <= now, host.obstacle == nil else { return [] }
         var said: [Envelope] = []
-        for id in recovering where conversations[id]?.recovery?.deadline.map({ $0 <= now }) == true {
+        for id in recovering where conversations[id]?.value.recovery?.deadline.map({ $0 <= now }) == true {
             said += with(id) { $0.proceed(host: host, at: now, writes: &writes) } ?? []
         }
         return said

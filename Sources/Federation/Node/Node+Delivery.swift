@@ -36,10 +36,14 @@ extension Node {
         }
     }
 
-    func hubHost(for submission: Submission, obstacle: Refusal?) -> HubHost {
+    private func hubHost(for submission: Submission, obstacle: Refusal?) -> HubHost {
         // Captured, directory and membership would be copied for every message.
         if case .application = submission.kind { return HubHost(upTime: upTime, obstacle: obstacle) }
-        return HubHost(
+        return hubHost(obstacle: obstacle)
+    }
+
+    func hubHost(obstacle: Refusal?) -> HubHost {
+        HubHost(
             wall: wall.seconds, upTime: upTime, obstacle: obstacle,
             refusal: { [directory, membership] in Self.refusal(of: $0, directory, membership) },
             isGone: { [directory] entry in

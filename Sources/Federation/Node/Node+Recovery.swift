@@ -10,7 +10,7 @@ extension Node {
         if hub.mustRecover(conversation) {
             var writes: [StoreWrite] = []
             if let said = hub.recover(conversation, host: recoveryHost, at: now, writes: &writes) {
-                out.append(contentsOf: writes.map(NodeEffect.write))
+                write(writes)
                 count("conversations_recovering")
                 tellRoster(said)
             }
@@ -22,14 +22,14 @@ extension Node {
         recover(conversation)
         var writes: [StoreWrite] = []
         let said = hub.receive(testimony, in: conversation, from: sender, host: recoveryHost, at: now, writes: &writes)
-        out.append(contentsOf: writes.map(NodeEffect.write))
+        write(writes)
         for envelope in said { tellRoster(envelope) }
     }
 
     mutating func recoverOverdue() {
         var writes: [StoreWrite] = []
         let said = hub.recoveriesDue(host: recoveryHost, at: now, writes: &writes)
-        out.append(contentsOf: writes.map(NodeEffect.write))
+        write(writes)
         for envelope in said { tellRoster(envelope) }
     }
 
