@@ -17,15 +17,15 @@ extension EndToEnd {
                 let outcome = try world.run(
                     "workbench", ["proof", scenario, "--minutes", "0.34", "--seed", Self.seed, "--resume", folder], within: .seconds(150))
                 #expect(outcome.exit == .code(0), "seed \(Self.seed): \(outcome)")
-                let line = try String(contentsOfFile: folder + "/parts.jsonl", encoding: .utf8)
-                let part = try JSONDecoder().decode(Part.self, from: Data(line.utf8))
-                #expect(part.violations == [])
-                for reason in part.skipped { skipped(scenario, reason) }
-                guard part.skipped.isEmpty else { return }
-                for name in figures {
-                    #expect(part.figures.contains { $0.key == name && $0.value > 0 }, "no \(name) in \(part.figures)")
-                }
-                measured("\(scenario), seed \(Self.seed): " + part.figures.map { "\($0.key) \($0.value)" }.joined(separator: ", "))
+                let lines = try String(contentsOfFile: folder + "/parts.jsonl", encoding: .utf8).split(separator: "\n")
+                let parts = try lines.map { try JSONDecoder().decode(Part.self, from: Data($0.utf8)) }
+                #expect(parts.flatMap(\.violations) == [])
+                let reasons = Set(parts.flatMap(\.skipped))
+                for reason in reasons.sorted() { skipped(scenario, reason) }
+                guard reasons.isEmpty else { return }
+                let all = parts.flatMap(\.figures)
+                for name in figures { #expect(all.contains { $0.key == name && $0.value > 0 }, "no \(name) in \(all)") }
+                measured("\(scenario), seed \(Self.seed): " + all.map { "\($0.key) \($0.value)" }.joined(separator: ", "))
             }
         }
 
