@@ -10,16 +10,12 @@ public enum Plant: String, Sendable, CaseIterable {
     /// How far a peer's queue was read is stored in a transaction of its own, before what was read.
     case storesCursorApart
     case goesOnAfterFailedSync
-    /// Rows are read while newer ones wait for their commit.
-    case readsStaleRows
     case acknowledgesOnFullDisk
 
     // The node's store
     /// The conversations' heads are those of the start before.
     case reusesNumbers
-    case countsPositionsAnew
     case dropsOldestOnQuota
-    case prunesOnOtherNodesAcknowledgement
     case handsOutKeyPackagesTwice
 
     // What a node says
@@ -47,7 +43,6 @@ public enum Plant: String, Sendable, CaseIterable {
     public var needs: Set<Fault.Kind> {
         switch self {
         case .goesOnAfterFailedSync, .acknowledgesOnFullDisk: [.disks]
-        case .prunesOnOtherNodesAcknowledgement: [.copies]
         default: [.crashes, .network]
         }
     }

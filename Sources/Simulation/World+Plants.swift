@@ -26,9 +26,7 @@ extension World {
     mutating func spoil(_ store: MemoryStore, of index: Int) {
         switch plant {
         case .losesCommits: store.defect = .forgetsCommits(every: 60)
-        case .countsPositionsAnew: store.defect = .forgetsPositions
         case .dropsOldestOnQuota: store.defect = .dropsOldest(above: 2)
-        case .prunesOnOtherNodesAcknowledgement: store.defect = .prunesOnAcknowledgement
         case .handsOutKeyPackagesTwice: store.defect = .ignores(.keyPackages)
         case .reusesNumbers:
             let copy = store.copy
