@@ -4,12 +4,10 @@ public enum Plant: String, Sendable, CaseIterable {
     // The node's writer
     /// What waits for the disk is said at once.
     case acknowledgesBeforeCommit
-    case welcomesBeforeCommit
     /// One commit in so many never happens, and all goes on.
     case losesCommits
     /// How far a peer's queue was read is stored in a transaction of its own, before what was read.
     case storesCursorApart
-    case goesOnAfterFailedSync
     case acknowledgesOnFullDisk
 
     // The node's store
@@ -27,7 +25,6 @@ public enum Plant: String, Sendable, CaseIterable {
 
     // The client's shell
     case numbersRepeats
-    case sealsAnewOnRetry
     case confirmsBeyondStored
     case storesAfterReceipt
     case showsBeforeCommit
@@ -35,14 +32,13 @@ public enum Plant: String, Sendable, CaseIterable {
     case ignoresNumberOrder
     case forgetsOutbox
     case forgetsRatchet
-    case forgetsHead
     case tellsDeliveredTooEarly
     case reportsWrongNumber
 
     /// What of the run brings it out, beside the usual: see `Fault.Kind`.
     public var needs: Set<Fault.Kind> {
         switch self {
-        case .goesOnAfterFailedSync, .acknowledgesOnFullDisk: [.disks]
+        case .acknowledgesOnFullDisk: [.disks, .network, .crashes]
         default: [.crashes, .network]
         }
     }

@@ -79,14 +79,10 @@ extension World {
         guard !writes.isEmpty else { return try release(node: index) }
         if nodes[index].disk.isFailing {
             nodes[index].disk.isFailing = false
-            guard plant == .goesOnAfterFailedSync else {
-                recorder?.note(.fault("failingDisk"), of: "node\(index)", at: now)
-                // Whether it reached the disk is unknown.
-                if syncTime != nil { try nodes[index].store.stage(writes) }
-                return kill(node: index, for: .seconds(2), isTorn: Bool.random(using: &random))
-            }
             recorder?.note(.fault("failingDisk"), of: "node\(index)", at: now)
-            return try release(node: index)
+            // Whether it reached the disk is unknown.
+            if syncTime != nil { try nodes[index].store.stage(writes) }
+            return kill(node: index, for: .seconds(2), isTorn: Bool.random(using: &random))
         }
         if nodes[index].disk.isFull, !nodes[index].disk.isToldFull, writes.contains(where: \.needsRoom) {
             recorder?.note(.fault("fullDisk"), of: "node\(index)", at: now)
