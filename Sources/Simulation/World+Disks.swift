@@ -46,7 +46,9 @@ extension World {
         var now: [NodeEffect] = early
         for effect in waiting {
             // As the real writer does: what is on somebody else's disk already need not wait for ours.
-            if syncTime != nil, case .sendSession(let session, let frame) = effect, isSafe(frame, at: index), !nodes[index].disk.owes(session) {
+            if syncTime != nil, case .sendSession(let session, let frame) = effect, isSafe(frame, at: index),
+                !nodes[index].disk.owes(session)
+            {
                 now.append(effect)
             } else {
                 nodes[index].disk.pending.append(effect)
