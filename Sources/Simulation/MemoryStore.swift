@@ -21,10 +21,6 @@ public final class MemoryStore: NodeStore {
         case forgetsCommits(every: Int)
         /// A queue that is longer loses its oldest entry.
         case dropsOldest(above: Int)
-        /// What another node has acknowledged leaves the hub's log.
-        case prunesOnAcknowledgement
-        /// A start finds no position ever given.
-        case forgetsPositions
         /// What is put there is not kept.
         case ignores(StoreTable)
     }
@@ -129,9 +125,7 @@ public final class MemoryStore: NodeStore {
         }
     }
 
-    public func highestPosition() throws(StoreError) -> QueuePosition {
-        if case .forgetsPositions = defect { .zero } else { disk.highest }
-    }
+    public func highestPosition() throws(StoreError) -> QueuePosition { disk.highest }
 }
 
 extension MemoryStore.Contents {
@@ -158,7 +152,6 @@ extension MemoryStore.Contents {
             let gone = queues[destination]?.prefix { $0.position <= through } ?? []
             queues[destination]?.removeFirst(gone.count)
             for entry in gone {
-                if case .prunesOnAcknowledgement = defect, case .node = destination, let key = entry.event { events[key]?.isHeld = false }
                 release(entry)
             }
         case .withdraw(let destination, let position):

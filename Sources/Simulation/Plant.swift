@@ -4,22 +4,16 @@ public enum Plant: String, Sendable, CaseIterable {
     // The node's writer
     /// What waits for the disk is said at once.
     case acknowledgesBeforeCommit
-    case welcomesBeforeCommit
     /// One commit in so many never happens, and all goes on.
     case losesCommits
     /// How far a peer's queue was read is stored in a transaction of its own, before what was read.
     case storesCursorApart
-    case goesOnAfterFailedSync
-    /// Rows are read while newer ones wait for their commit.
-    case readsStaleRows
     case acknowledgesOnFullDisk
 
     // The node's store
     /// The conversations' heads are those of the start before.
     case reusesNumbers
-    case countsPositionsAnew
     case dropsOldestOnQuota
-    case prunesOnOtherNodesAcknowledgement
     case handsOutKeyPackagesTwice
 
     // What a node says
@@ -31,7 +25,6 @@ public enum Plant: String, Sendable, CaseIterable {
 
     // The client's shell
     case numbersRepeats
-    case sealsAnewOnRetry
     case confirmsBeyondStored
     case storesAfterReceipt
     case showsBeforeCommit
@@ -39,15 +32,13 @@ public enum Plant: String, Sendable, CaseIterable {
     case ignoresNumberOrder
     case forgetsOutbox
     case forgetsRatchet
-    case forgetsHead
     case tellsDeliveredTooEarly
     case reportsWrongNumber
 
     /// What of the run brings it out, beside the usual: see `Fault.Kind`.
     public var needs: Set<Fault.Kind> {
         switch self {
-        case .goesOnAfterFailedSync, .acknowledgesOnFullDisk: [.disks]
-        case .prunesOnOtherNodesAcknowledgement: [.copies]
+        case .acknowledgesOnFullDisk: [.disks, .network, .crashes]
         default: [.crashes, .network]
         }
     }

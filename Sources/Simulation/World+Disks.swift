@@ -46,7 +46,9 @@ extension World {
         var now: [NodeEffect] = early
         for effect in waiting {
             // As the real writer does: what is on somebody else's disk already need not wait for ours.
-            if case .sendSession(let session, let frame) = effect, isSafe(frame, at: index), !nodes[index].disk.owes(session) {
+            if syncTime != nil, case .sendSession(let session, let frame) = effect, isSafe(frame, at: index),
+                !nodes[index].disk.owes(session)
+            {
                 now.append(effect)
             } else {
                 nodes[index].disk.pending.append(effect)
@@ -79,14 +81,10 @@ extension World {
         guard !writes.isEmpty else { return try release(node: index) }
         if nodes[index].disk.isFailing {
             nodes[index].disk.isFailing = false
-            guard plant == .goesOnAfterFailedSync else {
-                recorder?.note(.fault("failingDisk"), of: "node\(index)", at: now)
-                // Whether it reached the disk is unknown.
-                if syncTime != nil { try nodes[index].store.stage(writes) }
-                return kill(node: index, for: .seconds(2), isTorn: Bool.random(using: &random))
-            }
             recorder?.note(.fault("failingDisk"), of: "node\(index)", at: now)
-            return try release(node: index)
+            // Whether it reached the disk is unknown.
+            if syncTime != nil { try nodes[index].store.stage(writes) }
+            return kill(node: index, for: .seconds(2), isTorn: Bool.random(using: &random))
         }
         if nodes[index].disk.isFull, !nodes[index].disk.isToldFull, writes.contains(where: \.needsRoom) {
             recorder?.note(.fault("fullDisk"), of: "node\(index)", at: now)

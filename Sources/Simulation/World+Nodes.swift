@@ -96,7 +96,7 @@ extension World {
     mutating func turn(node index: Int, _ input: NodeInput) throws {
         guard let needs = nodes[index].core?.rowsNeeded(for: input) else { return }
         // What is read must be all that was written.
-        if !needs.isEmpty, plant != .readsStaleRows { try commitNow(node: index) }
+        if !needs.isEmpty { try commitNow(node: index) }
         guard var core = nodes[index].core else { return }
         record(input, at: index)
         nodes[index].core = nil

@@ -26,9 +26,7 @@ extension World {
     mutating func spoil(_ store: MemoryStore, of index: Int) {
         switch plant {
         case .losesCommits: store.defect = .forgetsCommits(every: 60)
-        case .countsPositionsAnew: store.defect = .forgetsPositions
         case .dropsOldestOnQuota: store.defect = .dropsOldest(above: 2)
-        case .prunesOnOtherNodesAcknowledgement: store.defect = .prunesOnAcknowledgement
         case .handsOutKeyPackagesTwice: store.defect = .ignores(.keyPackages)
         case .reusesNumbers:
             let copy = store.copy
@@ -43,8 +41,6 @@ extension World {
         switch plant {
         case .acknowledgesBeforeCommit:
             (effects.filter { !$0.isWrite }, effects.filter(\.isWrite))
-        case .welcomesBeforeCommit:
-            (effects.filter(\.isWelcome), effects.filter { !$0.isWelcome })
         default: ([], effects)
         }
     }
@@ -53,7 +49,7 @@ extension World {
         guard let plant else { return writes }
         let life = nodes[index].life
         switch plant {
-        case .acknowledgesBeforeCommit, .welcomesBeforeCommit:
+        case .acknowledgesBeforeCommit:
             if writes.contains(where: \.needsRoom), isDue(40) { agenda.add(.crashNode(index, life: life), at: now) }
         case .storesCursorApart:
             let cursors = writes.filter { if case .put(.linkCursor, _, _) = $0 { true } else { false } }
@@ -108,14 +104,6 @@ extension World {
                 let (message, kind) = (MessageID.random(using: &random), one.kind)
                 return .submit(
                     Submission(message: message, conversation: one.conversation, hub: one.hub, kind: kind, order: one.order))
-            case (.sealsAnewOnRetry, .submit(let one)):
-                guard case .application(let epoch, var payload) = one.kind, planted.seen.updateValue(epoch, forKey: one.message) == epoch,
-                    let last = payload.popLast()
-                else { return frame }
-                payload.append(last ^ 1)
-                let kind = SubmissionKind.application(epoch: epoch, payload: payload)
-                return .submit(
-                    Submission(message: one.message, conversation: one.conversation, hub: one.hub, kind: kind, order: one.order))
             case (.confirmsBeyondStored, .acknowledge(let through, let marks)) where isDue(10):
                 let key = devices[device].disk.account.device
                 let beyond = marks.map { mark in
@@ -149,7 +137,6 @@ extension World {
         switch (plant, write) {
         case (.forgetsOutbox, .outbox(let item)): !item.isNumbered
         case (.forgetsRatchet, .group): isDue(3)
-        case (.forgetsHead, .conversation(let one)): devices[index].disk.conversations[one.id]?.standing == one.standing && isDue(3)
         default: false
         }
     }
@@ -175,11 +162,4 @@ extension World {
 
 extension NodeEffect {
     fileprivate var isWrite: Bool { if case .write = self { true } else { false } }
-
-    fileprivate var isWelcome: Bool {
-        switch self {
-        case .sendSession(_, .entry(_, .welcome)), .sendLink(_, .entry(_, .welcome)): true
-        default: false
-        }
-    }
 }
