@@ -78,7 +78,7 @@ let package = Package(
             ]),
         module("RelayNode", nio + ["Vocabulary", "Cryptography", "Wire", "Federation", "Storage", "Transport", log]),
         module("Client", nio + ["Vocabulary", "Cryptography", "MLS", "Groups", "Wire", "ClientCore", "Storage", "Transport", log]),
-        program("posthouse", ["Vocabulary", "Federation", "RelayNode", "Storage", log, arguments]),
+        program("posthouse", ["Vocabulary", "Cryptography", "Federation", "RelayNode", "Storage", log, arguments]),
         program("courier", ["Vocabulary", "Cryptography", "ChatScreen", "Client", log, arguments]),
         program(
             "workbench",
