@@ -79,7 +79,7 @@ public final class MemoryStore: NodeStore {
         (platter, unsynced) = (nil, [])
     }
 
-    public var copy: Copy { Copy(contents: platter ?? disk) }
+    public var backup: Copy { Copy(contents: platter ?? disk) }
 
     /// An old copy is put in the disk's place, while the node is down.
     public func restore(_ copy: Copy) {

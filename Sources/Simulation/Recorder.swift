@@ -90,7 +90,7 @@ public struct Recorder {
                 case .left(let who): (.left, who)
                 case .rejoined(let who): (.rejoined, who)
                 case .joined: (.joined, [])
-                case .renamed, .roles: (.other, [])
+                case .renamed, .roles, .restored: (.other, [])
                 }
             note(.change(place, kind, who: who.map { address($0) }.sorted()), of: names[device], at: now)
         }

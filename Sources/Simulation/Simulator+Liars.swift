@@ -9,7 +9,7 @@ extension Simulator {
     /// A copy of a node's disk is taken; a while later the node goes on from it. What it was hub of it has forgotten in part.
     mutating func replaceNode() {
         let node = Int.random(in: 0..<options.nodes, using: &random)
-        let copy = world.store(node).copy
+        let copy = world.store(node).backup
         let age = Duration.seconds(Int64.random(in: 5...30, using: &random))
         agenda.add(
             .later { simulator in

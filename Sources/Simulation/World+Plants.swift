@@ -29,7 +29,7 @@ extension World {
         case .dropsOldestOnQuota: store.defect = .dropsOldest(above: 2)
         case .handsOutKeyPackagesTwice: store.defect = .ignores(.keyPackages)
         case .reusesNumbers:
-            let copy = store.copy
+            let copy = store.backup
             if let before = planted.copies[index] { store.revert(.head, to: before) }
             planted.copies[index] = copy
         default: break

@@ -144,7 +144,7 @@ struct DeviceAttack {
                     version: 1, node: NodeID(raw: home.publicKey), federation: scene.federation, nonce: .zero, certificateHash: .zero,
                     signature: home.sign(proof, for: .nodeSession))))
         guard wantsToProve else { return }
-        try turn(.received(.ready(waiting: 0, order: min(order, counterMax))))
+        try turn(.received(.ready(waiting: 0, order: min(order, counterMax), restored: 0)))
         try turn(.received(.caughtUp))
     }
 

@@ -80,7 +80,7 @@ struct DeviceTarget: FuzzTarget {
             .entry(7, .mark(SealedMark(key: key, device: entry.device, epoch: 2, sealed: [7]))),
             .found(RequestID(1), scene.records[0], address: try Address("user0@node0")), .done(RequestID(1)),
             .keyPackages(RequestID(1), [ClaimedKeyPackages(user: entry.user, packages: [[1]])]), .goodbye(Refusal(.busy, "later")),
-            .ready(waiting: 3, order: 99), .refusedRequest(RequestID(1), refusal),
+            .ready(waiting: 3, order: 99, restored: 7), .refusedRequest(RequestID(1), refusal),
         ]
         for message in failed.suffix(2) {
             frames += [

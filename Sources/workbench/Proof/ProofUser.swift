@@ -247,7 +247,7 @@ final class ProofUser: @unchecked Sendable {
         case .left(let who): note(.left, who)
         case .rejoined(let who): note(.rejoined, who)
         case .joined: note(.joined, [account.userID])
-        case .renamed, .roles: note(.other, [])
+        case .renamed, .roles, .restored: note(.other, [])
         }
     }
 

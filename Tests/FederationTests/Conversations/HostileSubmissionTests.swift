@@ -93,6 +93,7 @@ import Vocabulary
             default: if let bytes = welcome { welcome = mutated(bytes, using: &random) } else { commit = mutated(commit, using: &random) }
             }
             return .commit(CommitBundle(epoch: bundle.epoch, commit: commit, welcome: welcome, groupInfo: info))
+        case .testimony: return kind
         }
     }
 

@@ -232,7 +232,7 @@ private struct Desk {
         for _ in 0..<3 { told += try desk.say(.claimKeyPackages(RequestID(2), [desk.bob.id]), 1).keyPackagesLeft(2) }
         #expect(told == [20, 19])
         let frames = try desk.relay.signIn(desk.bob, as: 4).frames(to: 4)
-        #expect(frames == [.ready(waiting: 0, order: 0), .keyPackagesLeft(19), .caughtUp])
+        #expect(frames == [.ready(waiting: 0, order: 0, restored: 0), .keyPackagesLeft(19), .caughtUp])
         try #expect(desk.relay.signIn(desk.alice, as: 5).keyPackagesLeft(5) == [0])
     }
 

@@ -197,7 +197,7 @@ private struct Office {
         // A later record is for a session of its user's.
         let next = try person.record(version: 2, after: record, federation: Coast.fixture.federation)
         try #expect(relay.step(.sessionFrame(SessionID(3), .publish(RequestID(2), next))).refusals(to: 3) == [.recordInvalid])
-        try #expect(relay.signIn(person, as: 4).frames(to: 4).contains(.ready(waiting: 0, order: 0)))
+        try #expect(relay.signIn(person, as: 4).frames(to: 4).contains(.ready(waiting: 0, order: 0, restored: 0)))
     }
 
     @Test func `a first record without a reservation is refused`() throws {
