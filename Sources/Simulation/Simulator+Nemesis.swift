@@ -6,7 +6,10 @@ extension Simulator {
     mutating func planFaults() {
         let faults = Fault.all(of: options.faults)
         guard !faults.isEmpty else { return }
-        for fault in faults { world.recorder?.note(.plan(fault: fault.rawValue), of: "run", at: world.now) }
+        // A disk can be full, or about to fail, without a commit that meets it.
+        for fault in faults where fault != .fullDisk && fault != .failingDisk {
+            world.recorder?.note(.plan(fault: fault.rawValue), of: "run", at: world.now)
+        }
         agenda.add(.misbehave, at: soon(interval))
     }
 

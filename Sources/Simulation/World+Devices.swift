@@ -233,16 +233,22 @@ extension World {
         for effect in effects { perform(effect, of: index) }
         arm(device: index)
         var next: [Device.Input] = []
-        if devices[index].isTrusting { next += strangers(of: index).map { .contactDecided($0, .accept) } }
+        if devices[index].isTrusting {
+            for (address, one) in strangers(of: index) {
+                next.append(.contactDecided(address, .accept))
+                // Who accepts has read what the request said.
+                if devices[index].isReading { shown[one.id] = max(shown[one.id] ?? .zero, one.head) }
+            }
+        }
         if devices[index].isReading { next += shown.sorted { $0.key < $1.key }.map { .shown($0.key, through: $0.value) } }
         if !next.isEmpty { turn(device: index, next) }
     }
 
-    private func strangers(of index: Int) -> [Address] {
+    private func strangers(of index: Int) -> [(address: Address, conversation: Conversation)] {
         let disk = devices[index].disk
         return disk.conversations.values.filter { $0.standing == .request }.compactMap { one in
-            one.profile.peer(of: disk.account.userID).flatMap { disk.contacts[$0]?.address }
-        }.sorted()
+            one.profile.peer(of: disk.account.userID).flatMap { disk.contacts[$0]?.address }.map { (address: $0, conversation: one) }
+        }.sorted { ($0.address, $0.conversation.id) < ($1.address, $1.conversation.id) }
     }
 
     mutating func perform(_ effect: Device.Effect, of index: Int) {

@@ -229,6 +229,8 @@ extension Device {
                     change(one.id) {
                         $0.standing = contact.isAccepted ? .accepted : .request
                         $0.isStale = true
+                        // Nothing of what was awaited then is the hub's fault.
+                        ($0.awaitsCommit, $0.refetch, $0.held) = (nil, nil, [:])
                     }
                 }
             }

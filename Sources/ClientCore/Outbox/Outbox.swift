@@ -14,6 +14,8 @@ public struct Outbox: Sendable {
     private var unanswered: [MessageID: Int] = [:]
     /// Refused for now.
     private var delayed: [MessageID] = []
+    /// Where what was written later waits behind something that was refused for now: the home takes it in the order in which it comes.
+    private var heldBack: Set<ConversationID> = []
     private var attempts = 0
     /// When to try again what was refused for now.
     private(set) var retryAt: Instant?
@@ -108,7 +110,7 @@ public struct Outbox: Sendable {
         unanswered = [:]
         ready = []
         readyHead = 0
-        delayed = []
+        (delayed, heldBack) = ([], [])
         retryAt = nil
     }
 
@@ -122,6 +124,10 @@ public struct Outbox: Sendable {
                 readyHead = 0
             }
             guard let item = items[message], item.submission != nil, !inFlight.contains(message) else { continue }
+            if item.isOrdered, let conversation = item.conversation, heldBack.contains(conversation) {
+                delayed.append(message)
+                continue
+            }
             inFlight.insert(message)
             unanswered[message, default: 0] += 1
             return item
@@ -154,6 +160,7 @@ public struct Outbox: Sendable {
     mutating func delay(_ message: MessageID, at now: Instant, using random: inout some RandomNumberGenerator) {
         inFlight.remove(message)
         delayed.append(message)
+        if let item = items[message], item.isOrdered, let conversation = item.conversation { heldBack.insert(conversation) }
         guard retryAt == nil else { return }
         retryAt = now + Backoff.delay(attempt: attempts, using: &random)
         attempts += 1
@@ -162,6 +169,6 @@ public struct Outbox: Sendable {
     mutating func retry() {
         retryAt = nil
         ready.append(contentsOf: delayed.sorted { (items[$0]?.order ?? 0) < (items[$1]?.order ?? 0) })
-        delayed = []
+        (delayed, heldBack) = ([], [])
     }
 }

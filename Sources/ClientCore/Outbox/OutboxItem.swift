@@ -51,6 +51,14 @@ public struct OutboxItem: Hashable, Sendable {
     public var isFounding: Bool { body == .founding }
     var isToken: Bool { if case .token = body { true } else { false } }
 
+    /// Something that was said: what was said later comes later. Handshakes keep their order by epochs.
+    var isOrdered: Bool {
+        switch body {
+        case .text, .token, .numbered: true
+        case .founding, .handshake: false
+        }
+    }
+
     /// A message that somebody wrote, rather than what the protocol needs.
     public var isText: Bool {
         switch body {

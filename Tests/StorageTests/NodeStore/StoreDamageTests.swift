@@ -40,7 +40,8 @@ import Vocabulary
             try copy.write(bytes, to: "store.db")
             do { try use(copy) } catch is StoreError { refused += 1 }
         }
-        #expect(refused > 0)
+        // The first bytes are the file's header; further on what is damaged may be one row, which is passed over and counted.
+        #expect(part > 0 || refused > 0)
     }
 
     @Test func `a file cut short is an error`() throws {

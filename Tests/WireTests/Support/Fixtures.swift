@@ -49,7 +49,7 @@ enum Fixture {
             .welcome(
                 version: 1, node: id32(0xa1), federation: id32(0xfa), nonce: bytes32(0x82), certificateHash: bytes32(0x83),
                 signature: signature(0x92)),
-            .ready(waiting: 0, order: 0, restored: 0), .ready(waiting: counterMax, order: counterMax, restored: 0),
+            .ready(waiting: 0, order: 0, restored: 0), .ready(waiting: counterMax, order: counterMax, restored: counterMax),
             .granted(
                 RequestID(5), federation: id32(0xfa), issuer: id32(0xa1), issuerName: try NodeName("harbor"), certificate: signature(0x93)),
             .published(RequestID(6), record), .sent(id16(0xe1)),
