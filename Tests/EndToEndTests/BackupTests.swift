@@ -83,9 +83,10 @@ extension EndToEnd {
                 try Data(bytes).write(to: URL(fileURLWithPath: file))
                 let keys = ["--keys", harbor.folder + "/keys"]
                 let verified = try world.run("posthouse", ["backup", "verify", file] + keys)
-                #expect(verified.code == 74 && verified.errors.contains("Chunk"), "\(verified)")
+                // A small backup is one chunk: then a wrong key cannot be told from damage.
+                #expect([65, 74].contains(verified.code) && verified.errors.contains("damaged"), "\(verified)")
                 let elsewhere = world.folder + "/elsewhere"
-                #expect(try world.run("posthouse", ["backup", "restore", file, "--data", elsewhere] + keys).code == 74)
+                #expect(try world.run("posthouse", ["backup", "restore", file, "--data", elsewhere] + keys).code == verified.code)
                 #expect(!FileManager.default.fileExists(atPath: elsewhere))
                 #expect(try !FileManager.default.contentsOfDirectory(atPath: world.folder).contains { $0.contains("restoring") })
             }
