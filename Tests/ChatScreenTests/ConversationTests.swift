@@ -1,5 +1,6 @@
 import ChatScreen
 import Testing
+import Vocabulary
 
 @Suite struct ConversationTests {
     @Test func `the first conversation that is no request is opened by itself`() {
@@ -113,7 +114,7 @@ import Testing
         #expect(screen.tell(.conversation(ConversationRow(id: "m", title: "mallory@inn"))).requests == [.markRead("m", through: 1)])
     }
 
-    @Test func `when the shown conversation goes another is shown`() {
+    @Test func `when the shown conversation goes another is shown`() throws {
         var screen = Screen.fixture()
         screen.press(.text("x"))
         #expect(screen.tell(.conversationRemoved("bob")).requests == [.typing("bob", false), .open("carol")])
@@ -121,7 +122,22 @@ import Testing
         #expect(screen.tell(.conversationRemoved("club")).requests == [])
         #expect(screen.row(with: "There are no conversations yet") != nil)
         #expect(screen.enter("hi") == [])
-        #expect(screen.enter("/open bob@tower").isEmpty == false || screen.shown.last != ">")
+        screen.press(.control("u"))
+        try #expect(screen.enter("/open bob@tower") == [.command(.open(Address("bob@tower")), in: nil)])
+    }
+
+    @Test func `a command typed before the conversations are known stays, a text for nobody goes nowhere`() throws {
+        for (typed, stays, listed) in [
+            ("/open bob@tower", true, []), ("/open bob@tower", true, [ConversationRow(id: "carol", title: "carol@inn")]),
+            ("hello", true, []), ("hello", false, [ConversationRow(id: "carol", title: "carol@inn")]),
+        ] {
+            var screen = Screen(columns: 80, rows: 24, isUTF8: true)
+            #expect(screen.row(with: "There are no conversations yet") == nil)
+            screen.press(.text(typed))
+            screen.tell(.conversations(listed))
+            #expect((screen.row(with: "There are no conversations yet") != nil) == listed.isEmpty)
+            #expect(screen.shown.last == (stays ? "> \(typed)" : ">"))
+        }
     }
 
     @Test func `being offline is said, and notices are shown whole up to three rows`() {

@@ -89,7 +89,7 @@ extension Screen {
     private func threadRows(_ layout: Layout) -> [[Cell]] {
         let (width, height) = (columns - layout.main, layout.body.count)
         guard let row else {
-            return wrapped("There are no conversations yet. /open ADDRESS begins one, /help shows all commands.", width)
+            return !isListed ? [] : wrapped("There are no conversations yet. /open ADDRESS begins one, /help shows all commands.", width)
         }
         let banner = row.isRequest ? wrapped("\(row.title) wants to write to you: /accept, /decline or /block.", width, .bold) : []
         let room = max(0, height - banner.count)

@@ -6,6 +6,7 @@ extension Screen {
         case .offline(let reason): offline = reason
         case .conversations(let rows):
             conversations = Array(rows.prefix(ScreenLimits.conversationsMax))
+            isListed = true
             return settle()
         case .conversation(let row):
             if let at = conversations.firstIndex(where: { $0.id == row.id }) {
@@ -57,9 +58,13 @@ extension Screen {
         drafts = drafts.filter { ids.contains($0.key) }
         if let current, ids.contains(current) { return [] }
         let actions = stopTyping()
+        // What was typed for a conversation that is gone is for no other.
+        if current != nil { editor.clear() }
         current = nil
-        editor.clear()
         guard let first = conversations.first(where: { !$0.isRequest }) ?? conversations.first else { return actions }
+        // A command may have been begun before there was anything to show.
+        let command = editor.text.hasPrefix("/") ? editor : nil
+        defer { if let command { editor = command } }
         return actions + open(first.id)
     }
 }

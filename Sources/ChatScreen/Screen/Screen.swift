@@ -10,6 +10,8 @@ public struct Screen: Sendable {
     var me = ""
     var offline: String?
     var conversations: [ConversationRow] = []
+    /// The client has told which conversations there are.
+    var isListed = false
     /// The conversation that is shown.
     var current: String?
     var timelines: [String: Timeline] = [:]
