@@ -41,6 +41,26 @@ extension JSONLine {
 extension EndToEnd {
     /// The commands for groups, receipts, presence, requests, settings and alarms.
     @Suite struct ConversationCommands {
+        @Test func `who was added writes, renames and leaves without having received anything before`() throws {
+            try World.run { world in
+                let harbor = try Node.found("harbor", in: world)
+                let tower = try harbor.invite("tower")
+                let alice = try User("alice", at: harbor)
+                let others = try ["bob", "carol", "dora"].map { try User($0, at: tower) }
+                try eventually("harbor knows them") { try others.allSatisfy { try harbor.knows($0.address) } }
+                for other in others { try other.expect(alice) }
+                let id = try alice.group("the team", others)
+                let sent = try others[0].command(["send", "the team", "hello", "--wait", "accepted", "--timeout", "30s"])
+                #expect(sent.code == 0, "\(sent)")
+                #expect(try others[1].command(["group", "leave", id]).code == 0)
+                let forbidden = try others[2].command(["group", "rename", String(id.prefix(8)), "mine"])
+                #expect(forbidden.code == 77, "\(forbidden)")
+                let nobody = try others[2].command(["send", "another team", "hello"])
+                #expect(nobody.code == 65 && nobody.errors.contains("There is no group another team."), "\(nobody)")
+                #expect(try alice.receive().compactMap { $0.text("text") } == ["hello"])
+            }
+        }
+
         @Test func `a group is made, talked in, changed and left, and its history says so`() throws {
             try World.run { world in
                 let harbor = try Node.found("harbor", in: world)

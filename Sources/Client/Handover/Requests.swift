@@ -40,6 +40,15 @@ public enum GroupAction: Codable, Sendable, Equatable {
     case leave(String)
     case rename(String, String)
     case role(String, address: String, role: String)
+
+    /// What the group is called by; nil of one that is to be created.
+    var group: String? {
+        switch self {
+        case .create: nil
+        case .info(let group), .add(let group, _), .remove(let group, _), .leave(let group), .rename(let group, _), .role(let group, _, _):
+            group
+        }
+    }
 }
 
 public struct SettingsChange: Codable, Sendable, Equatable {

@@ -122,12 +122,10 @@ extension Owner {
 
     /// The group that has the change in its list.
     private func kept(_ action: GroupAction) -> Conversation? {
-        switch action {
-        case .create(let name, _):
-            device.conversations.groups.first { $0.profile.name == name && $0.head == .zero && $0.standing == .accepted }
-        case .add(let name, _), .remove(let name, _), .leave(let name), .rename(let name, _), .role(let name, _, _), .info(let name):
-            (try? group(named: name)).flatMap { $0.intents.contains { $0.change != .refresh } ? $0 : nil }
+        if case .create(let name, _) = action {
+            return device.conversations.groups.first { $0.profile.name == name && $0.head == .zero && $0.standing == .accepted }
         }
+        return action.group.flatMap { try? group(named: $0) }.flatMap { $0.intents.contains { $0.change != .refresh } ? $0 : nil }
     }
 }
 

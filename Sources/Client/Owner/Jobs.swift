@@ -44,6 +44,7 @@ extension Owner {
                 if device.account.isMember { return finish(job, .joined(me)) }
                 feed(.sessionWanted)
             case .whoami: finish(job, .me(me))
+            case .send(_, let target, _) where !target.contains("@") && mayStillCome(target): askNode(for: job)
             case .send(let message, let target, let text): try send(message, to: target, text, for: job)
             case .receive:
                 feed(.sessionWanted)
@@ -71,7 +72,8 @@ extension Owner {
                 if let one = try? group(named: name) { feed(.namesWanted(one.id)) }
                 askNode(for: job)
             case .groups, .receipts, .requests: askNode(for: job)
-            case .group(let action): try change(action, for: job)
+            case .group(let action):
+                if let name = action.group, mayStillCome(name) { askNode(for: job) } else { try change(action, for: job) }
             case .presence(let address, _): try beginPresence(of: Address(address), for: job)
             case .chat: try beginChat(for: job)
             }
@@ -112,6 +114,9 @@ extension Owner {
         settleAll()
     }
 
+    /// A group that is not known here: its Welcome may be waiting at the node.
+    private func mayStillCome(_ name: String) -> Bool { device.account.isMember && (try? group(named: name)) == nil }
+
     private func answer(_ job: Job, without failure: SessionFailure? = nil) {
         job.waitsForNode = false
         if let failure {
@@ -124,6 +129,8 @@ extension Owner {
             case .groups:
                 for one in device.conversations.groups { job.reply(.group(line(one, withMembers: false))) }
             case .group(.info(let name)): job.reply(.group(line(try group(named: name), withMembers: true)))
+            case .group(let action): return try change(action, for: job)
+            case .send(let message, let target, let text): return try send(message, to: target, text, for: job)
             case .receipts(let message): try tellReceipts(of: message, to: job)
             case .requests: try tellRequests(to: job)
             case .contact(let address, _): conclude(job, try Address(address))

@@ -8,7 +8,7 @@ internal import Wire
 /// One connection to another node, the last handler of its channel.
 ///
 /// handshaking ──TLS proves the peer──▶ open ──bad frame, order, slow reader, end──▶ closed
-final class LinkHandler: ChannelDuplexHandler, StarvedReader {
+final class LinkHandler: ChannelDuplexHandler {
     typealias InboundIn = ByteBuffer
     typealias OutboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
@@ -22,18 +22,16 @@ final class LinkHandler: ChannelDuplexHandler, StarvedReader {
     private var context: ChannelHandlerContext?
     private var deadline: Scheduled<Void>?
     private var id: LinkID?
-    private var credit = Credit()
-    private var isReadHeld = false
-    private var isStarved = false
+    let gate: ReadGate
     private var isCounted = false
     private var outbound: ByteBuffer?
 
     init(_ state: LoopState, accepted handshake: Admission) {
-        (self.state, self.handshake, isDialled) = (state, handshake, false)
+        (self.state, gate, self.handshake, isDialled) = (state, ReadGate(state), handshake, false)
     }
 
     init(_ state: LoopState, dialled: EventLoopPromise<Void>) {
-        (self.state, self.dialled, isDialled) = (state, dialled, true)
+        (self.state, gate, self.dialled, isDialled) = (state, ReadGate(state), dialled, true)
     }
 
     func handlerAdded(context: ChannelHandlerContext) {
@@ -61,6 +59,7 @@ final class LinkHandler: ChannelDuplexHandler, StarvedReader {
         guard let peer = PeerIdentity.node(of: context.channel) else { return context.channel.abort() }
         let id = state.opened(self)
         self.id = id
+        gate.isOpen = true
         state.shared.delegate.linkOpened(id, peer: peer, dialled: isDialled)
         dialled?.succeed()
         dialled = nil
@@ -73,6 +72,7 @@ final class LinkHandler: ChannelDuplexHandler, StarvedReader {
 
     func handlerRemoved(context: ChannelHandlerContext) {
         ended()
+        gate.removed()
         self.context = nil
     }
 
@@ -89,6 +89,7 @@ final class LinkHandler: ChannelDuplexHandler, StarvedReader {
         }
         isCounted = true
         self.id = nil
+        gate.isOpen = false
         outbound = nil
         state.closed(id)
         state.shared.delegate.linkClosed(id)
@@ -110,8 +111,7 @@ final class LinkHandler: ChannelDuplexHandler, StarvedReader {
         }
         deadline?.cancel()
         deadline = nil
-        let cost = credit.take(frameBytes: bytes.count)
-        state.shared.inflow.add(cost)
+        let cost = gate.take(frameBytes: bytes.count)
         state.shared.counters.framesReceived.add()
         state.shared.counters.bytesReceived.add(bytes.count)
         state.shared.delegate.link(id, received: frame, bytes: cost)
@@ -131,36 +131,7 @@ final class LinkHandler: ChannelDuplexHandler, StarvedReader {
 
     // MARK: Back-pressure
 
-    func read(context: ChannelHandlerContext) {
-        if id != nil, credit.isUsedUp || state.shared.inflow.isFull {
-            hold()
-        } else {
-            context.read()
-        }
-    }
-
-    private func hold() {
-        isReadHeld = true
-        guard !credit.isUsedUp, !isStarved else { return }
-        isStarved = true
-        state.starves(self)
-    }
-
-    func inflowDrained() {
-        isStarved = false
-        readAgain()
-    }
-
-    private func readAgain() {
-        guard isReadHeld, let context else { return }
-        isReadHeld = false
-        read(context: context)
-    }
-
-    func processed(frames: Int, bytes: Int) {
-        credit.giveBack(frames: frames, bytes: bytes)
-        if !credit.isUsedUp { readAgain() }
-    }
+    func read(context: ChannelHandlerContext) { gate.read(context) }
 
     func channelWritabilityChanged(context: ChannelHandlerContext) {
         if !context.channel.isWritable, id != nil {
@@ -204,7 +175,7 @@ final class LinkHandler: ChannelDuplexHandler, StarvedReader {
         flushAppended()
         ended()
         context.close(promise: nil)
-        if isReadHeld { readAgain() }
+        gate.readAgain()
     }
 
     private func abort() {

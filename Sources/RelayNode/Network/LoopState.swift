@@ -14,7 +14,7 @@ final class LoopState: @unchecked Sendable {
     /// Every channel of this loop that has to be closed at a stop, those without an id yet included.
     private var channels: [ObjectIdentifier: any Channel] = [:]
     /// Do not read because all connections together wait for the writer.
-    private var starved: [any StarvedReader] = []
+    private var starved: [ReadGate] = []
 
     init(loop: any EventLoop, index: Int, shared: NetworkShared) { (self.loop, self.index, self.shared) = (loop, index, shared) }
 
@@ -41,7 +41,7 @@ final class LoopState: @unchecked Sendable {
         channel.closeFuture.whenComplete { _ in self.channels[key] = nil }
     }
 
-    func starves(_ reader: any StarvedReader) { starved.append(reader) }
+    func starves(_ gate: ReadGate) { starved.append(gate) }
 
     private func nextID() -> UInt64 {
         count += 1
@@ -60,11 +60,11 @@ final class LoopState: @unchecked Sendable {
             case .send(let frame, let id):
                 if let session = sessions[id], session.append(frame) { writtenSessions.append(session) }
             case .close(let id, let goodbye): sessions[id]?.close(after: goodbye)
-            case .processed(let id, let frames, let bytes): sessions[id]?.processed(frames: frames, bytes: bytes)
+            case .processed(let id, let frames, let bytes): sessions[id]?.gate.processed(frames: frames, bytes: bytes)
             case .sendLink(let frame, let id):
                 if let link = links[id], link.append(frame) { writtenLinks.append(link) }
             case .closeLink(let id, let goodbye): links[id]?.close(after: goodbye)
-            case .processedLink(let id, let frames, let bytes): links[id]?.processed(frames: frames, bytes: bytes)
+            case .processedLink(let id, let frames, let bytes): links[id]?.gate.processed(frames: frames, bytes: bytes)
             }
         }
         for session in writtenSessions { session.flushAppended() }
@@ -74,7 +74,7 @@ final class LoopState: @unchecked Sendable {
     func readAgain() {
         let waiting = starved
         starved = []
-        for reader in waiting { reader.inflowDrained() }
+        for gate in waiting { gate.inflowDrained() }
     }
 
     /// - Returns: what ends when all connections of this loop are closed.
@@ -85,9 +85,4 @@ final class LoopState: @unchecked Sendable {
         for channel in Array(channels.values) { channel.close(promise: nil) }
         return closing
     }
-}
-
-/// A connection whose reading was put off.
-protocol StarvedReader: AnyObject {
-    func inflowDrained()
 }

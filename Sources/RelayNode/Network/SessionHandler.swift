@@ -9,7 +9,7 @@ internal import Wire
 /// open ──close frame, bad frame, order, slow reader──▶ closed
 ///
 /// The delegate hears `sessionClosed` at that step, not when the socket is gone.
-final class SessionHandler: ChannelDuplexHandler, StarvedReader {
+final class SessionHandler: ChannelDuplexHandler {
     typealias InboundIn = WebSocketFrame
     typealias OutboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
@@ -19,19 +19,18 @@ final class SessionHandler: ChannelDuplexHandler, StarvedReader {
     private var context: ChannelHandlerContext?
     /// nil: not open yet, or closed.
     private var id: SessionID?
-    private var credit = Credit()
-    private var isReadHeld = false
-    private var isStarved = false
+    let gate: ReadGate
     private var message = FragmentedMessage()
     /// Written but not handed to the channel yet.
     private var outbound: ByteBuffer?
 
-    init(_ state: LoopState, _ admission: Admission) { (self.state, self.admission) = (state, admission) }
+    init(_ state: LoopState, _ admission: Admission) { (self.state, gate, self.admission) = (state, ReadGate(state), admission) }
 
     func handlerAdded(context: ChannelHandlerContext) {
         self.context = context
         let id = state.opened(self)
         self.id = id
+        gate.isOpen = true
         state.shared.delegate.sessionOpened(id, from: admission.address)
     }
 
@@ -42,12 +41,14 @@ final class SessionHandler: ChannelDuplexHandler, StarvedReader {
 
     func handlerRemoved(context: ChannelHandlerContext) {
         ended()
+        gate.removed()
         self.context = nil
     }
 
     private func ended() {
         guard let id else { return }
         self.id = nil
+        gate.isOpen = false
         outbound = nil
         message = FragmentedMessage()
         state.closed(id)
@@ -90,8 +91,7 @@ final class SessionHandler: ChannelDuplexHandler, StarvedReader {
             state.shared.counters.violations.add()
             return close(after: error.refusal)
         }
-        let cost = credit.take(frameBytes: bytes.count)
-        state.shared.inflow.add(cost)
+        let cost = gate.take(frameBytes: bytes.count)
         state.shared.counters.framesReceived.add()
         state.shared.counters.bytesReceived.add(bytes.count)
         state.shared.delegate.session(id, received: frame, bytes: cost)
@@ -124,36 +124,7 @@ final class SessionHandler: ChannelDuplexHandler, StarvedReader {
 
     // MARK: Back-pressure
 
-    func read(context: ChannelHandlerContext) {
-        if id != nil, credit.isUsedUp || state.shared.inflow.isFull {
-            hold()
-        } else {
-            context.read()
-        }
-    }
-
-    private func hold() {
-        isReadHeld = true
-        guard !credit.isUsedUp, !isStarved else { return }
-        isStarved = true
-        state.starves(self)
-    }
-
-    func inflowDrained() {
-        isStarved = false
-        readAgain()
-    }
-
-    private func readAgain() {
-        guard isReadHeld, let context else { return }
-        isReadHeld = false
-        read(context: context)
-    }
-
-    func processed(frames: Int, bytes: Int) {
-        credit.giveBack(frames: frames, bytes: bytes)
-        if !credit.isUsedUp { readAgain() }
-    }
+    func read(context: ChannelHandlerContext) { gate.read(context) }
 
     /// More waits for the socket than its high-water mark: the client does not read.
     func channelWritabilityChanged(context: ChannelHandlerContext) {
@@ -202,7 +173,7 @@ final class SessionHandler: ChannelDuplexHandler, StarvedReader {
         ended()
         // Bounded: TLS waits five seconds for the other side's farewell.
         context.close(promise: nil)
-        if isReadHeld { readAgain() }
+        gate.readAgain()
     }
 
     private func abort() {

@@ -121,7 +121,9 @@ struct LoadGroup: ParsableCommand {
     /// What a link carries more, in lengths, when a message is longer by so much: how often it carries each.
     private func copies(_ crowd: LoadGroupCrowd, _ writers: [LoadGroupMember]) throws -> Double {
         let more = Limits.textBytesMax - bytes - 512
-        guard more > bytes, let short = try carried(crowd, writers, bytes), let long = try carried(crowd, writers, bytes + more) else { return .nan }
+        guard more > bytes, let short = try carried(crowd, writers, bytes), let long = try carried(crowd, writers, bytes + more) else {
+            return .nan
+        }
         return Double(long - short) / Double(more * (nodes - 1))
     }
 
