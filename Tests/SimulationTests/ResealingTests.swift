@@ -4,7 +4,7 @@ import Testing
 import Vocabulary
 
 /// A message that the hub refuses since the epoch is over is sealed anew under the same id; what was said of the bytes before must not be
-/// taken for a word on the new ones. Both were found by `workbench proof kill-sweep`.
+/// taken for a word on the new ones. All were found by `workbench proof kill-sweep` and `power-cut`.
 @Suite struct ResealingTests {
     /// An entry that was not acknowledged comes again in the next session, behind what followed from it.
     @Test func `a refusal of the bytes before takes nothing back from a message that has its number since`() throws {
@@ -21,6 +21,22 @@ import Vocabulary
         let expired = Failure(key: key, message: message, refusal: Refusal(.expired, "too late"))
         flow.world.tell(.received(.entry(1, .failed(expired))), to: user)
         #expect(flow.world.state(message, at: user) == .failed)
+    }
+
+    /// Until everybody has it, an accepted message keeps its text for a hub that may need it once more: that does not make it unnumbered.
+    @Test func `a refusal of the bytes before takes nothing back from an accepted message that nobody has yet`() throws {
+        var flow = try GroupFlow(users: 2, nodes: 2, seed: 712)
+        flow.world.kill(device: flow.users[0], for: .seconds(60))
+        flow.send(by: 1)
+        let (message, user) = (flow.sent[0].message, flow.users[1])
+        #expect(try flow.world.run(until: { $0.state(message, at: user) == .accepted }, within: .seconds(10)))
+        let key = try #require(flow.world.history(user).first { $0.message == message }?.conversation)
+        let late = Failure(key: key, message: message, refusal: Refusal(.staleEpoch, "late", epoch: 99))
+        flow.world.tell(.received(.entry(1, .failed(late))), to: user)
+        #expect(flow.world.state(message, at: user) == .accepted)
+        #expect(try flow.settle(staying: [0, 1], within: .seconds(120)))
+        #expect(flow.world.state(message, at: user).isDelivered)
+        #expect(flow.problems(complete: [0, 1]).isEmpty)
     }
 
     @Test func `what was sealed anew goes again after a crash of the home, though the home had the bytes before`() throws {

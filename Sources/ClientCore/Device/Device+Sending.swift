@@ -216,8 +216,9 @@ extension Device {
             giveUp(id, refusal)
         case .handshake: handshakeRefused(item, refusal, at: now, using: &random)
         case .text, .token:
-            guard refusal.code == .staleEpoch, !item.isNumbered else { return fail(item.message, refusal) }
-            // Sealed anew already, or as soon as the commit that ended the epoch has come; what was refused will never appear.
+            guard refusal.code == .staleEpoch else { return fail(item.message, refusal) }
+            // Sealed anew already, or as soon as the commit that ended the epoch has come; what was refused will never appear. A refusal
+            // that was not acknowledged comes again in the next session, when its message may have a number: it is about other bytes.
             guard case .application(let epoch, _)? = item.submission?.kind, let current = refusal.epoch, epoch < current else { return }
             var item = item
             item.stage = .waiting
@@ -225,7 +226,6 @@ extension Device {
             write(.outbox(item))
             awaitCommit(id, at: now)
         case .numbered:
-            // An entry that was not acknowledged comes again in the next session: what was said of the bytes before these is over.
             guard refusal.code != .staleEpoch else { return }
             fail(item.message, refusal)
         }
