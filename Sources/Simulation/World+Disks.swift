@@ -70,8 +70,8 @@ extension World {
     /// Brings everything to disk while the core waits.
     mutating func commitNow(node index: Int) throws {
         if nodes[index].disk.onItsWay != nil { try synced(node: index, goesOn: false) }
-        let hasWrites = nodes[index].disk.pending.contains { if case .write = $0 { true } else { false } }
-        guard hasWrites else { return }
+        // Even without a write: what waited behind the commit would wait on, and what is ordered next would overtake it.
+        guard !nodes[index].disk.pending.isEmpty else { return }
         try startSync(node: index)
         if nodes[index].disk.onItsWay != nil { try synced(node: index, goesOn: false) }
     }
