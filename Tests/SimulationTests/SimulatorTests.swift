@@ -12,8 +12,7 @@ import Vocabulary
         return options
     }
 
-    /// Not 44: there a message is overtaken by the next one of its sender, for a reason that is not known yet (docs/reliability.md, "Open").
-    @Test(arguments: (UInt64(0)...200).filter { $0 != 44 })
+    @Test(arguments: UInt64(0)...200)
     func `whatever befalls network, disks, clocks and processes, every promise is kept and all come to agree`(seed: UInt64) throws {
         let options = Self.options(seed: seed)
         var simulator = try Simulator(options)
