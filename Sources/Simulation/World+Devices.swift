@@ -88,6 +88,8 @@ struct SimulatedDevice {
     var core: Device?
     var life = 0
     var wokenAt: Instant?
+    /// In a row.
+    var futileWakes = 0
     var wire: UInt64?
     var clockError = Duration.zero
 }
@@ -196,9 +198,14 @@ extension World {
     }
 
     mutating func wake(device index: Int) {
+        guard devices[index].wokenAt == now else { return }
         devices[index].wokenAt = nil
         guard let deadline = devices[index].core?.nextDeadline else { return }
-        if deadline <= now { turn(device: index, [.deadlineReached]) } else { arm(device: index) }
+        guard deadline <= now else { return arm(device: index) }
+        turn(device: index, [.deadlineReached])
+        let isOverdue = devices[index].core?.nextDeadline.map { $0 <= now } ?? false
+        devices[index].futileWakes = isOverdue ? devices[index].futileWakes + 1 : 0
+        noteFutile(devices[index].futileWakes, of: recorder?.name(of: index) ?? "device\(index)")
     }
 
     private mutating func arm(device index: Int) {

@@ -9,6 +9,8 @@ struct SimulatedNode {
     /// Counts starts: what was meant for an earlier life is not delivered to this one.
     var life = 0
     var wokenAt: Instant?
+    /// In a row.
+    var futileWakes = 0
     var wireOfLink: [LinkID: UInt64] = [:]
     var wireOfSession: [SessionID: UInt64] = [:]
     var disk = DiskState()
@@ -25,6 +27,8 @@ extension World {
     public func node(_ index: Int) -> Node? { nodes[index].core }
     public func store(_ index: Int) -> MemoryStore { nodes[index].store }
     public var nodeCount: Int { nodes.count }
+    /// In a row, of one core.
+    static let futileWakesMax = 10
 
     mutating func start(node index: Int) throws {
         guard nodes[index].core == nil else { return }
@@ -78,9 +82,21 @@ extension World {
     }
 
     mutating func wake(node index: Int) throws {
+        // An earlier one took its place, and has armed anew since.
+        guard nodes[index].wokenAt == now else { return }
         nodes[index].wokenAt = nil
         guard let deadline = nodes[index].core?.nextDeadline else { return }
-        if deadline <= now { try turn(node: index, .deadlineReached) } else { arm(node: index) }
+        guard deadline <= now else { return arm(node: index) }
+        try turn(node: index, .deadlineReached)
+        let isOverdue = nodes[index].core?.nextDeadline.map { $0 <= now } ?? false
+        nodes[index].futileWakes = isOverdue ? nodes[index].futileWakes + 1 : 0
+        noteFutile(nodes[index].futileWakes, of: "node\(index)")
+    }
+
+    /// A core whose deadline stays in the past after it was stepped for it keeps its thread busy for nothing.
+    mutating func noteFutile(_ wakes: Int, of name: String) {
+        guard wakes == Self.futileWakesMax + 1 else { return }
+        recorder?.note(.gauge("wakes for nothing", value: Int64(wakes), bound: Int64(Self.futileWakesMax)), of: name, at: now)
     }
 
     private mutating func arm(node index: Int) {
