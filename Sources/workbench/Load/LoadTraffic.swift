@@ -38,16 +38,19 @@ final class LoadTraffic {
     var recipients: [LoadUser] { senders.joined().map(\.recipient) }
 
     /// Founds the conversations; what the members then change by themselves is waited for, so that nothing happens but messages.
-    func found() throws {
-        for sender in senders.joined() {
+    func found() throws { try Self.found([self]) }
+
+    /// Of several at once: they wait together.
+    static func found(_ all: [LoadTraffic]) throws {
+        for sender in all.flatMap({ $0.senders.joined() }) {
             let address = try sender.user.loop.submit { sender.user.address }.wait()
             try sender.recipient.loop.submit { sender.recipient.accepts = address }.wait()
         }
         for _ in 0..<2 {
-            _ = try run(messages: count, pace: .window(1))
+            for traffic in all { _ = try traffic.run(messages: traffic.count, pace: .window(1)) }
             sleep(3)
         }
-        _ = try run(messages: count, pace: .window(1))
+        for traffic in all { _ = try traffic.run(messages: traffic.count, pace: .window(1)) }
         usleep(300_000)
     }
 

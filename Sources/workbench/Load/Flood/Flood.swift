@@ -7,8 +7,24 @@ internal import Vocabulary
 /// Somebody who does to a node whatever costs it most.
 protocol Flood: AnyObject {
     var tally: FloodTally { get }
+    /// Whose conversations are founded before it begins; nil for who has none.
+    var traffic: LoadTraffic? { get }
     func begin() throws
+    /// Whoever stops it need not know whether somebody has before.
     func stop()
+}
+
+extension Flood {
+    var traffic: LoadTraffic? { nil }
+}
+
+/// Whether a flood is over; turned off once, from any thread. A loop that has ended takes no order any more, so the second who stops a
+/// flood must not wait for it.
+final class FloodSwitch: Sendable {
+    private let isTurnedOff = Atomic(false)
+    var isOff: Bool { isTurnedOff.load(ordering: .acquiring) }
+    /// - Returns: false when it was off already.
+    func turnOff() -> Bool { !isTurnedOff.exchange(true, ordering: .acquiringAndReleasing) }
 }
 
 /// What a flood has done, and what it was told. Threads of several loops write to it.

@@ -8,22 +8,19 @@ internal import Vocabulary
 /// Unchecked: used on its users' loop only, apart from `init`.
 final class FloodingClient: Flood, @unchecked Sendable {
     let tally = FloodTally()
+    let traffic: LoadTraffic?
+    private let end = FloodSwitch()
     private let crowd: LoadCrowd
     private let sender, asker: LoadUser
     private var random = SeededGenerator(seed: 1)
     private var nuisances: [ClientFrame] = []
     private var next = 0
-    private var isStopped = false
 
     init(at federation: LoadFederation, seed: UInt64) throws {
         crowd = try LoadCrowd(count: 2, links: [federation.invitation(at: 0, uses: 2)], threads: 1, seed: seed, first: 50_000)
         (sender, asker) = (crowd.users[0], crowd.users[1])
         _ = try crowd.open("flooders registered", pending: 2)
-        let traffic = LoadTraffic(crowd, pairs: 1, bytes: 400)
-        try traffic.found()
-        try traffic.becomeOpaque()
-        try FloodLoop.yielding(sender.loop)
-        try asker.loop.submit { self.nuisances = self.makeNuisances() }.wait()
+        traffic = LoadTraffic(crowd, pairs: 1, bytes: 400)
     }
 
     /// What costs the node most: signatures to check, look-ups at others, lists.
@@ -51,14 +48,17 @@ final class FloodingClient: Flood, @unchecked Sendable {
     }
 
     func begin() throws {
+        try traffic?.becomeOpaque()
+        try FloodLoop.yielding(sender.loop)
         try sender.loop.submit {
+            self.nuisances = self.makeNuisances()
             for user in [self.sender, self.asker] { user.onEvent = { [weak self] in self?.heard($1, by: $0) } }
             self.pour()
         }.wait()
     }
 
     private func pour() {
-        guard !isStopped else { return }
+        guard !end.isOff else { return }
         var count = 0
         // Some hundred a turn, so that answers are read too.
         while sender.isWritable, count < 200, sender.say(using: &random) != nil { count += 1 }
@@ -79,20 +79,14 @@ final class FloodingClient: Flood, @unchecked Sendable {
         case .state(_, .failed, let refusal?), .answered(let refusal), .refused(let refusal): tally.refused(refusal)
         case .ended:
             tally.ended()
-            guard !isStopped else { return }
+            guard !end.isOff else { return }
             tally.connected()
-            user.loop.assumeIsolated().scheduleTask(in: .milliseconds(20)) { if !self.isStopped { user.startVoice() } }
+            user.loop.assumeIsolated().scheduleTask(in: .milliseconds(20)) { if !self.end.isOff { user.startVoice() } }
         case .up, .down, .state, .received: break
         }
     }
 
     func stop() {
-        guard
-            (try? sender.loop.submit { () -> Bool in
-                defer { self.isStopped = true }
-                return self.isStopped
-            }.wait()) == false
-        else { return }
-        crowd.stop()
+        if end.turnOff() { crowd.stop() }
     }
 }

@@ -27,7 +27,7 @@ final class FloodingNode: Flood, ChannelInboundHandler, @unchecked Sendable {
     private var frames: [[UInt8]] = []
     private var next = 0
     private var position: UInt64 = 1
-    private var isStopped = false
+    private let end = FloodSwitch()
     private var random = SeededGenerator(seed: 5)
 
     init(at federation: LoadFederation) throws {
@@ -112,7 +112,7 @@ final class FloodingNode: Flood, ChannelInboundHandler, @unchecked Sendable {
     // MARK: The link
 
     private func dial() {
-        guard !isStopped, let address = try? SocketAddress(ipAddress: peers.host, port: Int(peers.port)) else { return }
+        guard !end.isOff, let address = try? SocketAddress(ipAddress: peers.host, port: Int(peers.port)) else { return }
         tally.connected()
         ClientBootstrap(group: loop)
             .channelInitializer { channel in
@@ -146,14 +146,14 @@ final class FloodingNode: Flood, ChannelInboundHandler, @unchecked Sendable {
     func channelInactive(context: ChannelHandlerContext) {
         self.context = nil
         tally.ended()
-        guard !isStopped else { return }
+        guard !end.isOff else { return }
         loop.assumeIsolated().scheduleTask(in: .milliseconds(20)) { self.dial() }
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
 
     private func pour() {
-        guard !isStopped, let context else { return }
+        guard !end.isOff, let context else { return }
         var count = 0
         while context.channel.isWritable, count < 50 {
             write(next % 4 == 3 ? submission() : frames[next % frames.count])
@@ -174,12 +174,6 @@ final class FloodingNode: Flood, ChannelInboundHandler, @unchecked Sendable {
     }
 
     func stop() {
-        guard
-            (try? loop.submit { () -> Bool in
-                defer { self.isStopped = true }
-                return self.isStopped
-            }.wait()) == false
-        else { return }
-        try? group.syncShutdownGracefully()
+        if end.turnOff() { try? group.syncShutdownGracefully() }
     }
 }

@@ -15,7 +15,7 @@ final class FloodingStrangers: Flood, @unchecked Sendable {
     private let loop: any EventLoop
     private let tls: NIOSSLContext
     private let clients: Endpoint
-    private var isStopped = false
+    private let end = FloodSwitch()
     private var number = 0
 
     /// At once: of each kind.
@@ -43,7 +43,7 @@ final class FloodingStrangers: Flood, @unchecked Sendable {
 
     /// A TCP connection, and nothing more; again when the node has had enough of it.
     private func connectSilently() {
-        guard !isStopped, let address = try? SocketAddress(ipAddress: clients.host, port: Int(clients.port)),
+        guard !end.isOff, let address = try? SocketAddress(ipAddress: clients.host, port: Int(clients.port)),
             let local = try? SocketAddress(ipAddress: source(), port: 0)
         else { return }
         tally.connected()
@@ -61,7 +61,7 @@ final class FloodingStrangers: Flood, @unchecked Sendable {
 
     /// A handshake, an upgrade and a greeting; then, by turns, what is no frame, a proof that does not hold, or nothing.
     private func greet(saying turn: Int) {
-        guard !isStopped else { return }
+        guard !end.isOff else { return }
         tally.connected()
         var isWelcomed = false
         let connection = LoadConnection { connection, event in
@@ -98,17 +98,11 @@ final class FloodingStrangers: Flood, @unchecked Sendable {
     }
 
     private func later(_ body: @escaping @Sendable () -> Void) {
-        guard !isStopped else { return }
+        guard !end.isOff else { return }
         loop.assumeIsolated().scheduleTask(in: .milliseconds(5)) { body() }
     }
 
     func stop() {
-        guard
-            (try? loop.submit { () -> Bool in
-                defer { self.isStopped = true }
-                return self.isStopped
-            }.wait()) == false
-        else { return }
-        try? group.syncShutdownGracefully()
+        if end.turnOff() { try? group.syncShutdownGracefully() }
     }
 }
