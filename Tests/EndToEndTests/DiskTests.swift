@@ -53,6 +53,8 @@ extension EndToEnd {
                 #expect(!kept.isEmpty)
                 #expect(harbor.isRunning)
                 #expect(try harbor.status.bool("refusingForSpace") == true)
+                let check = try harbor.command(["check"])
+                #expect(check.code == 78 && "\(check)".contains("New messages are refused."), "\(check)")
                 let delivered = try bob.receive().compactMap { $0.text("text") }
                 #expect(delivered.prefix(5) == (1...5).map { "before \($0)" }[...], "what waited is delivered, by a full disk too")
 

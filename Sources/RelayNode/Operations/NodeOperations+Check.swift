@@ -37,8 +37,9 @@ extension NodeOperations {
         }
         findings.append(clock)
         findings.append(disk(folder))
-        if let members = runningMembers(folder) {
+        if let members = told(MembersAnswer.self, at: "/v1/members", folder)?.members {
             findings.append(.good("the node runs"))
+            if let status = told(StatusAnswer.self, at: "/v1/status", folder) { findings += running(status) }
             findings += members.map(finding)
         } else {
             findings.append(.note("the node does not run"))
@@ -87,14 +88,36 @@ extension NodeOperations {
                 remedy: "Stop what listens there (`ss -ltnp` shows it), or change \"\(name)\" in \(NodeConfiguration.fileName)."))
     }
 
-    // MARK: Peers
+    // MARK: What the node itself tells
 
-    private static func runningMembers(_ folder: DataFolder) -> [MembersAnswer.Member]? {
-        guard let (status, body) = try? AdminClient(dataFolder: folder.path).request("GET", "/v1/members", timeout: .seconds(5)),
-            status == 200
+    /// - Returns: nil if no node runs on the folder.
+    private static func told<Answer: Decodable>(_ type: Answer.Type, at path: String, _ folder: DataFolder) -> Answer? {
+        guard let (status, body) = try? AdminClient(dataFolder: folder.path).request("GET", path, timeout: .seconds(5)), status == 200
         else { return nil }
-        return try? JSONDecoder().decode(MembersAnswer.self, from: Data(body)).members
+        return try? JSONDecoder().decode(type, from: Data(body))
     }
+
+    private static func running(_ status: StatusAnswer) -> [Finding] {
+        let damaged = status.damagedRows.sorted { $0.key < $1.key }.map { "\($0.value) rows of \($0.key)" }
+        var findings: [Finding] = [
+            damaged.isEmpty
+                ? .good("store: everything that was read since the start is whole")
+                : .bad(
+                    Explanation(
+                        what: "The store is damaged.", why: "\(damaged.joined(separator: ", ")) did not open since the start.",
+                        remedy: "Look at the disk; `posthouse store check` reads all of it; then restore a backup."))
+        ]
+        if status.refusingForSpace {
+            findings.append(
+                .bad(Explanation(what: "New messages are refused.", why: "The disk is full.", remedy: "Free some: it goes on by itself.")))
+        }
+        if status.recovering > 0 || status.takingUp {
+            findings.append(.note("\(status.recovering) conversations are still being taken up after a restoration from a backup"))
+        }
+        return findings
+    }
+
+    // MARK: Peers
 
     private static func finding(_ member: MembersAnswer.Member) -> Finding {
         switch member.state {
