@@ -6,11 +6,10 @@ extension EndToEnd {
     @Suite struct Proof {
         private static let seed = ProcessInfo.processInfo.environment["POSTHOUSE_PROOF_SEED"] ?? "1"
 
-        /// What must have happened at least, for the run to show anything. `power-cut` is not among them while what it has found is open
-        /// (docs/reliability.md, "Open").
+        /// What must have happened at least, for the run to show anything.
         @Test(arguments: [
             ("kill-sweep", ["kill_points", "messages", "shown"]), ("client-kills", ["kill_points"]), ("io-sweep", ["calls_that_failed"]),
-            ("damage", ["damaged_copies"]),
+            ("power-cut", ["images", "messages"]), ("damage", ["damaged_copies"]),
         ])
         func `faults break no promise`(scenario: String, figures: [String]) throws {
             try World.run { world in
