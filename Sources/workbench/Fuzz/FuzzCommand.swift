@@ -18,7 +18,8 @@ struct FuzzCommand: ParsableCommand {
     @Option(help: "Inputs of each target.") var runs = 10_000
     @Option(help: "Seconds for each target at most.") var seconds: Int?
     @Option(help: "Chooses the inputs.") var seed: UInt64 = 1
-    @Option(help: "Where the input under way is kept.") var last = "/tmp/posthouse-fuzz.last"
+    @Option(help: "Where the input under way is kept.") var last = FileManager.default.temporaryDirectory
+        .appendingPathComponent("posthouse-fuzz.last").path
     @Option(help: "A file with one input, to be taken once; or a folder of them.") var input: String?
 
     func validate() throws {
@@ -73,7 +74,8 @@ private struct KeptInput {
     private let descriptor: CInt
 
     init(_ path: String) throws {
-        descriptor = open(path, O_RDWR | O_CREAT | O_TRUNC, 0o600)
+        // In a folder that others write to as well nobody's link is followed.
+        descriptor = open(path, O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0o600)
         guard descriptor >= 0, ftruncate(descriptor, off_t(Self.bytesMax)) == 0,
             let memory = mmap(nil, Self.bytesMax, PROT_READ | PROT_WRITE, MAP_SHARED, descriptor, 0), memory != MAP_FAILED
         else { throw ValidationError("\(path) cannot be written.") }

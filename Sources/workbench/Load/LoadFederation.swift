@@ -29,10 +29,7 @@ final class LoadFederation {
         guard access(program, X_OK) == 0 else {
             throw LoadFailure("\(program) is not there: swift build -c release --product posthouse")
         }
-        let parent = getenv("TMPDIR").map { String(cString: $0) } ?? "/tmp"
-        var template = Array("\(parent)/posthouse-load.XXXXXX".utf8CString)
-        guard mkdtemp(&template) != nil else { throw LoadFailure("no folder can be made in \(parent)") }
-        folder = String(decoding: template.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        folder = try Files.temporaryFolder("load")
         signals = running.endOnSignals()
     }
 

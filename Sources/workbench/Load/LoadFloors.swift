@@ -44,9 +44,7 @@ struct LoadFloors: ParsableCommand {
 
     /// One row in, later out again, as a queue has it: appended beside a small index, deleted by range.
     private static func rows(batch: Int, bytes: Int) throws -> (perSecond: Double, cpu: Double) {
-        var template = Array("/tmp/posthouse-floor.XXXXXX".utf8CString)
-        guard mkdtemp(&template) != nil else { throw LoadFailure("no folder can be made in /tmp") }
-        let folder = String(decoding: template.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        let folder = try Files.temporaryFolder("floor")
         defer {
             for name in ["floor.db", "floor.db-wal"] { unlink("\(folder)/\(name)") }
             rmdir(folder)

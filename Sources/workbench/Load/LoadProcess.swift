@@ -121,4 +121,12 @@ enum Files {
         while case let count = fread(&piece, 1, piece.count, file), count > 0 { bytes += piece[..<count] }
         return String(decoding: bytes, as: UTF8.self)
     }
+
+    /// A new folder of nobody else's, where the system wants such things.
+    static func temporaryFolder(_ name: String) throws -> String {
+        let parent = getenv("TMPDIR").map { String(cString: $0) } ?? "/tmp"
+        var template = Array("\(parent)/posthouse-\(name).XXXXXX".utf8CString)
+        guard mkdtemp(&template) != nil else { throw LoadFailure("no folder can be made in \(parent)") }
+        return String(decoding: template.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    }
 }

@@ -39,9 +39,7 @@ struct SilentFloor {
     func run(threads: Int) throws -> Double {
         guard let own = realpath("/proc/self/exe", nil) else { throw LoadFailure("this program's place cannot be found") }
         defer { free(own) }
-        var template = Array("/tmp/posthouse-floor.XXXXXX".utf8CString)
-        guard mkdtemp(&template) != nil else { throw LoadFailure("no folder can be made in /tmp") }
-        let folder = String(decoding: template.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        let folder = try Files.temporaryFolder("floor")
         let server = try LoadProcess(
             [String(cString: own), "load", "silent-server"], output: "\(folder)/out", log: "\(folder)/log")
         let group = MultiThreadedEventLoopGroup(numberOfThreads: threads)

@@ -75,10 +75,7 @@ struct ProofCommand: ParsableCommand {
     ) throws {
         let number = results.count(of: scenario.name) + 1
         var part = ProofPart(scenario: scenario.name, number: number, seed: seed &+ UInt64(number - 1))
-        let parent = getenv("TMPDIR").map { String(cString: $0) } ?? "/tmp"
-        var template = Array("\(parent)/posthouse-proof.XXXXXX".utf8CString)
-        guard mkdtemp(&template) != nil else { throw LoadFailure("no folder can be made in \(parent)") }
-        let place = String(decoding: template.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        let place = try Files.temporaryFolder("proof")
         let history = histories ? "\(folder)/\(scenario.name)-\(number).jsonl" : nil
         let world = ProofWorld(folder: place, seed: part.seed, seconds: seconds, running: running, historyFile: history)
         note("\(scenario.name), part \(number), seed \(part.seed), some \(seconds) s")
