@@ -17,7 +17,9 @@ package import Vocabulary
 package final class NodeWriter: NetworkDelegate, @unchecked Sendable {
     /// Inputs of one commit at most: bounds how long the first waits for the last.
     private static let batchMax = 1024
-    private static let turnMax = Duration.milliseconds(20)
+    /// How long a turn goes on with what is dear; one input more at most. Each step of a message waits for the turn under way, so this is what a
+    /// flood adds to each; less costs more turns.
+    private static let turnMax = Duration.milliseconds(5)
     /// Writes that nobody waits for, such as what was acknowledged, are gathered for so long: each commit costs a sync.
     static let commitDelay = Duration.milliseconds(5)
     private static let clockInterval = Duration.seconds(1)
@@ -199,7 +201,7 @@ package final class NodeWriter: NetworkDelegate, @unchecked Sendable {
             for needed in rowsNeeded(for: item.input) {
                 // What is read must be all that was written. And what the core keeps for a batch's end (cursors of links, KeyPackages that
                 // were handed out) belongs to the commit that releases what it has answered.
-                if !pending.writes.isEmpty {
+                if isPending(needed) {
                     take(node.step(.batchEnded, at: now, using: &random), &early)
                     perform(&early)
                     try commitNow()
@@ -218,6 +220,21 @@ package final class NodeWriter: NetworkDelegate, @unchecked Sendable {
         if commits { try startCommit() }
         try maintain(at: now, isLast: isLast && count == all.count)
         return count
+    }
+
+    /// Whether what is in the store may lack some of these rows. Every login asks for KeyPackages: to wait for the disk each time would be a
+    /// pause for everybody. What is on its way to the disk the store has already.
+    private func isPending(_ needed: RowsNeeded) -> Bool {
+        switch needed {
+        case .keyPackages(let device):
+            pending.writes.contains { write in
+                switch write {
+                case .put(.keyPackages, let key, _), .remove(.keyPackages, let key): key == device.bytes
+                default: false
+                }
+            }
+        case .conversation, .events: !pending.writes.isEmpty
+        }
     }
 
     // Both ask the core where it stands: reading the property would copy a value of some hundred references.
