@@ -72,7 +72,8 @@ public struct Node: Core {
         consider(claims.nextDeadline)
         consider(desk.nextDeadline)
         consider(traffic.nextDeadline)
-        consider(hub.nextRecovery)
+        // While nothing can be written nobody is asked anything: what is overdue then would keep the writer awake for nothing.
+        if !isSpaceLow { consider(hub.nextRecovery) }
         if !isStopping, listening != nil, peers.contains(where: { links.link(to: $0) == nil }) { consider(links.nextDial(of: wantedPeers)) }
         return next
     }

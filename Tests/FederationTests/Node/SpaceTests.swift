@@ -39,6 +39,23 @@ private struct Station {
         #expect(effects.acknowledgements(on: 1).isEmpty && effects.events(to: 5).isEmpty && effects.writes.isEmpty)
     }
 
+    @Test func `a restored hub that finds no room goes on when there is some, and is not woken all the while`() throws {
+        var station = try Station()
+        try station.relay.store.markRestored(at: Coast.wall)
+        try station.relay.restart()
+        try station.relay.signIn(station.alice, as: 5)
+        try #expect(station.relay.submit(.say("x", 1, hub: station.relay.id), in: 5).refusals(to: 5) == [.recovering])
+        #expect(station.relay.core.hubRecovering == 1)
+        try station.relay.step(.spaceChanged(isLow: true))
+        try station.relay.wait(.seconds(60))
+        #expect(station.relay.core.hubRecovering == 1)
+        #expect(try #require(station.relay.core.nextDeadline) > station.relay.now)
+        try station.relay.step(.spaceChanged(isLow: false))
+        #expect(try #require(station.relay.core.nextDeadline) <= station.relay.now)
+        try station.relay.wait(.seconds(60))
+        #expect(station.relay.core.hubRecovering == 0)
+    }
+
     @Test func `acknowledgements are taken while space is low: they make room`() throws {
         var station = try Station()
         let effects = try station.relay.submit(.say("x", 1, hub: station.relay.id), in: 5)
