@@ -95,7 +95,7 @@ let package = Package(
             "SimulationTests",
             ["Vocabulary", "Cryptography", "MLS", "Groups", "Lies", "ClientCore", "Federation", "Simulation", "Histories"]),
         tests("WireTests", ["Vocabulary", "Cryptography", "Wire"]),
-        tests("RelayNodeTests", nio + ["Vocabulary", "Cryptography", "Wire", "Federation", "Transport", "RelayNode"]),
+        tests("RelayNodeTests", nio + ["Vocabulary", "Cryptography", "Wire", "Federation", "Storage", "Transport", "RelayNode", log]),
         tests("StorageTests", ["Vocabulary", "Cryptography", "Storage"]),
         tests("FederationTests", ["Vocabulary", "Cryptography", "MLS", "Groups", "Federation", "Simulation"]),
         tests("HistoriesTests", ["Histories"]),

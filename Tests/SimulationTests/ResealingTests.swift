@@ -39,6 +39,33 @@ import Vocabulary
         #expect(flow.problems(complete: [0, 1]).isEmpty)
     }
 
+    @Test func `the home's word on bytes that were sealed anew since does not count for those in their place`() throws {
+        var flow = try GroupFlow(users: 2, nodes: 2, seed: 712)
+        #expect(try flow.settle(staying: [0, 1], within: .seconds(30)))
+        try flow.world.run(for: .seconds(5))
+        let (id, writer) = (flow.id, flow.users[1])
+        let epoch = try #require(flow.world.group(id, at: writer)?.epoch)
+        // What the writer submits does not come to its home, so that the answers are this test's to give.
+        flow.world.plot = { device, frame in if case .submit = frame, device == writer { [] } else { [frame] } }
+        flow.send(by: 1)
+        let message = flow.sent[0].message
+        flow.wish(.rename(id, "new"), by: 0)
+        func sealedFor(_ world: World) -> UInt64? {
+            guard case .application(let epoch, _)? = world.profile(writer).outbox[message]?.submission?.kind else { return nil }
+            return epoch.value
+        }
+        #expect(try flow.world.run(until: { sealedFor($0) == epoch + 1 }, within: .seconds(10)))
+        flow.world.tell(.received(.sent(message)), to: writer)
+        #expect(flow.world.state(message, at: writer) == .queued, "that was about the bytes before")
+        flow.world.tell(.received(.refusedMessage(message, Refusal(.staleEpoch, "late", epoch: Epoch(unchecked: epoch + 1)))), to: writer)
+        #expect(sealedFor(flow.world) == epoch + 1)
+        // The new bytes were lost with the session: in the next one they go again.
+        flow.world.plot = nil
+        flow.world.kill(node: 1, for: .seconds(1))
+        #expect(try flow.world.run(until: { $0.state(message, at: writer).isDelivered }, within: .seconds(30)))
+        #expect(flow.problems(complete: [0, 1]).isEmpty)
+    }
+
     @Test func `what was sealed anew goes again after a crash of the home, though the home had the bytes before`() throws {
         var flow = try GroupFlow(users: 2, nodes: 2, seed: 711)
         #expect(try flow.settle(staying: [0, 1], within: .seconds(30)))

@@ -1,9 +1,9 @@
 internal import Cryptography
 package import Federation
 internal import Foundation
-internal import Logging
+package import Logging
 internal import NIOCore
-internal import Storage
+package import Storage
 internal import Synchronization
 package import Vocabulary
 
@@ -76,7 +76,7 @@ package final class NodeWriter: NetworkDelegate, @unchecked Sendable {
     /// - Parameters:
     ///   - lie: nil in every honest node.
     ///   - restart: makes the core anew from what is on disk.
-    init(store: JournaledNodeStore, log: Logger, lie: Lie?, restart: @escaping () throws -> Node) throws {
+    package init(store: JournaledNodeStore, log: Logger, lie: Lie?, restart: @escaping () throws -> Node) throws {
         (self.store, self.log, self.lie, self.restart) = (store, log, lie, restart)
         node = try restart()
         expelled.withLock { [node] in $0 = Set(node.expelledNodes) }
@@ -86,7 +86,7 @@ package final class NodeWriter: NetworkDelegate, @unchecked Sendable {
     /// The node's name by the federation's statements; nil while it has none. Before `run` alone.
     var nodeName: NodeName? { node.name }
 
-    func attach(_ network: Network) { self.network = network }
+    package func attach(_ network: Network) { self.network = network }
 
     // MARK: From the network, on its event loops
 
@@ -137,7 +137,7 @@ package final class NodeWriter: NetworkDelegate, @unchecked Sendable {
     /// Serves until `stop`. Blocks; not on an event loop.
     ///
     /// - Throws: `StoreError.io` and the like: what is on disk is unknown, so the process must end. Nothing of the failed batch was said.
-    func run() throws(StoreError) {
+    package func run() throws(StoreError) {
         guard let loop = network?.coreLoop else { return }
         inbox.open { [self] in loop.execute { self.attempt { () throws(StoreError) in try self.takeTurn() } } }
         ended.wait()
