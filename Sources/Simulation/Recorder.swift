@@ -81,8 +81,8 @@ public struct Recorder {
                 .show(message: record.message.hex, author: record.author.map { address($0) } ?? "?", place), of: names[device], at: now)
         case .undecryptable(let reason): note(.tombstone(place, reason: reason), of: names[device], at: now)
         case .membership(let change):
-            // A direct conversation is its two users', whatever their devices do.
-            guard case .group = record.peer else { return }
+            // A direct conversation is its two users', whatever their devices do; but who came back in tells that it lacks something.
+            if case .rejoined = change {} else { guard case .group = record.peer else { return } }
             let (kind, who): (HistoryEvent.Change, [UserID]) =
                 switch change {
                 case .added(let who): (.added, who)

@@ -217,6 +217,14 @@ extension Device {
             }
         }
         unseal(in: id)
+        // What was said since we had the group cannot be read here: the history shows where that lies, ours as that of the others.
+        write(
+            .message(
+                MessageRecord(
+                    message: acceptance.message, peer: peer(of: one), author: account.userID, conversation: one.key,
+                    body: .membership(.rejoined([account.userID])), sent: wall,
+                    status: MessageStatus(.delivered, number: acceptance.number))))
+        emit(.messagesArrived)
     }
 
     /// No way in for now, or for good.
