@@ -19,16 +19,19 @@ extension HistoryChecker {
     }
 
     private mutating func conclude(_ name: String, _ message: Message, stays: [String: [ClosedRange<UInt64>]?]) {
-        if message.hasFailed {
-            if !message.shown.isEmpty { violations.append(.failedButAppeared(name)) }
-            return
-        }
-        if isGone(message.sender) { return }
         let conversation = message.place?.conversation
         func add(_ violation: Violation) {
             if let conversation { note(violation, in: conversation) } else { violations.append(violation) }
         }
-        let isPromised = message.highest != nil
+        if message.hasFailed {
+            // Whoever is gone may have shown it, and could tell nobody.
+            if message.shown.keys.contains(where: { !isGone($0) }) { add(.failedButAppeared(name)) }
+            return
+        }
+        if isGone(message.sender) { return }
+        // What no hub had yet went with the outbox of a sender that has gone back to an old copy of itself.
+        let isForgotten = clients[message.sender]?.life ?? 0 > message.life && (message.highest ?? .queued) < .accepted
+        let isPromised = message.highest != nil && !isForgotten
         switch message.recipient {
         case .user(let reader):
             let isShown = message.shown[reader] != nil
@@ -58,10 +61,13 @@ extension HistoryChecker {
             }
         }
         // A sender that went back to an old copy may have forgotten that it wrote it.
-        // Who has left a group is told no more of it.
+        // Who has left a group is told no more of it; and who is gone confirms nothing.
         let number = message.place?.number ?? 0
         let isStillIn = (stays[message.sender] ?? nil)?.contains { $0.contains(number) && $0.upperBound == .max } ?? false
-        let isAwaited = if case .user = message.recipient { true } else { rules.isExact && isStillIn }
+        let isAwaited =
+            if case .user(let reader) = message.recipient { !isGone(reader) } else {
+                rules.isExact && isStillIn && !stays.keys.contains { isGone($0) }
+            }
         if isAwaited, !message.shown.isEmpty, (message.highest ?? .queued) < .delivered, clients[message.sender]?.life ?? 0 == 0 {
             add(.neverConfirmed(name))
         }

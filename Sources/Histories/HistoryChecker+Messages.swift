@@ -4,7 +4,8 @@ extension HistoryChecker {
         guard messages[message] == nil else { return }
         var absence: Int?
         if case .user(let address) = recipient, let presence = clients[address]?.presence, presence % 2 == 1 { absence = presence }
-        messages[message] = Message(sender: client, recipient: recipient, invoked: count, absence: absence)
+        messages[message] = Message(
+            sender: client, recipient: recipient, invoked: count, life: clients[client]?.life ?? 0, absence: absence)
         order.append(message)
     }
 

@@ -26,6 +26,8 @@ public struct HistoryChecker: Sendable {
         let invoked: Int
         /// And before it was first acknowledged.
         var acknowledged: Int?
+        /// The sender's life in which it was handed over.
+        let life: Int
         /// Written while the recipient was away, in the how-manieth absence.
         let absence: Int?
         var highest: State?

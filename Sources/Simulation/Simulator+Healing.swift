@@ -40,7 +40,7 @@ extension Simulator {
         var heads: [ConversationID: Set<UInt64>] = [:]
         for user in present {
             let profile = world.profile(user)
-            if profile.isWaiting { return false }
+            if profile.isWaiting(inGroups: expelled.isEmpty ? .delivered : .accepted) { return false }
             for one in profile.conversations.values where one.standing == .accepted {
                 heads[one.id, default: []].insert(one.head.value)
                 if one.isStale || one.committing != nil || one.hasHole { return false }
@@ -77,11 +77,13 @@ extension World {
 
 extension SimulatedProfile {
     /// A text of ours whose fate is open. Of a group that we have left we hear no more.
-    var isWaiting: Bool {
+    /// - Parameter state: what it comes to in a group: where a member's node is gone, not all can confirm it.
+    func isWaiting(inGroups state: MessageState) -> Bool {
         outbox.values.contains { item in
             let conversation = item.conversation.flatMap { conversations[$0] }
+            let wanted = conversation.map { $0.profile.isDirect ? .delivered : state } ?? .delivered
             let isOver = conversation.map { one in one.standing != .accepted || item.number.map { $0 <= one.joined } ?? false } ?? false
-            return item.isText && !isOver && item.state < .delivered
+            return item.isText && !isOver && item.state < wanted
         }
     }
 }

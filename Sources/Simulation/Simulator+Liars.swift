@@ -6,18 +6,23 @@ internal import Vocabulary
 
 // Faults that are somebody's: old copies, lies, expulsion.
 extension Simulator {
-    /// A copy of a node's disk is taken; a while later the node goes on from it. What it was hub of it has forgotten in part.
+    /// A copy of a node's disk is taken; a while later the node goes on from it, marked as `posthouse backup restore` does it.
     mutating func replaceNode() {
         let node = Int.random(in: 0..<options.nodes, using: &random)
         let copy = world.store(node).backup
-        let age = Duration.seconds(Int64.random(in: 5...30, using: &random))
         agenda.add(
             .later { simulator in
-                for conversation in simulator.conversations(at: node) { simulator.happens(.oldNode, to: "node\(node)", in: conversation) }
                 simulator.happens(.oldNode, to: "node\(node)")
                 simulator.world.kill(node: node, for: .seconds(1))
                 simulator.world.store(node).restore(copy)
-            }, at: world.now + age)
+                try simulator.world.store(node).markRestored(at: simulator.world.wall)
+            }, at: world.now + age())
+    }
+
+    /// Of a copy when it comes into use: before the run is over.
+    private mutating func age() -> Duration {
+        let most = min(Duration.seconds(30).nanoseconds, options.time.nanoseconds / 6)
+        return .nanoseconds(Int64.random(in: most / 6...most, using: &random))
     }
 
     /// Those that the node is hub of.
@@ -37,7 +42,7 @@ extension Simulator {
             .later { simulator in
                 simulator.happens(.oldDevice, to: simulator.name(user))
                 simulator.world.restore(copy, device: user)
-            }, at: world.now + .seconds(Int64.random(in: 5...30, using: &random)))
+            }, at: world.now + age())
     }
 
     /// A hub tells one member another story, from what it has now on.

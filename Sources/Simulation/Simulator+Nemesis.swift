@@ -6,8 +6,8 @@ extension Simulator {
     mutating func planFaults() {
         let faults = Fault.all(of: options.faults)
         guard !faults.isEmpty else { return }
-        // A disk can be full, or about to fail, without a commit that meets it.
-        for fault in faults where fault != .fullDisk && fault != .failingDisk {
+        // A disk can be full, or about to fail, without a commit that meets it; and an admin away until the end.
+        for fault in faults where fault != .fullDisk && fault != .failingDisk && fault != .expulsion {
             world.recorder?.note(.plan(fault: fault.rawValue), of: "run", at: world.now)
         }
         agenda.add(.misbehave, at: soon(interval))
