@@ -10,6 +10,7 @@ extension Node {
 
     mutating func closed(_ session: SessionID) {
         claims.close(session)
+        heldBack.close(session)
         presence(.signedOut(session))
         guard let device = sessions.close(session) else { return }
         queues.detach(.session(session), from: .device(device))
@@ -28,6 +29,7 @@ extension Node {
         if let refusal = sessions.admit(session, at: now) {
             // A submission over the rate is refused alone: the client sends the same bytes again.
             if refusal.code == .rateLimited, case .submit(let submission) = frame {
+                heldBack.refused(submission, submission.order, refusal, in: session, at: now)
                 return out.append(.sendSession(session, .refusedMessage(submission.message, refusal)))
             }
             return refuse(session, refusal)
@@ -179,7 +181,10 @@ extension Node {
         let submission = submitted.forHub
         let refusal: Refusal?
         let mark = out.count
-        if submission.hub == id {
+        let held = heldBack.refusal(of: submission, submitted.order, in: session, at: now)
+        if let held {
+            refusal = held
+        } else if submission.hub == id {
             refusal = order(submission, from: device)
         } else if isSpaceLow {
             refusal = Refusal(.diskFull, "The node's disk is full.")
@@ -192,6 +197,8 @@ extension Node {
             if refusal == nil { enqueue(.submission(submission, sender: device), for: submission.hub) }
         }
         if let refusal {
+            // Of one that waits behind another the word is not renewed: or it would wait for ever behind one that does not come.
+            if held == nil { heldBack.refused(submission, submitted.order, refusal, in: session, at: now) }
             out.append(.note(.messageRefused(refusal.code)))
             out.append(.sendSession(session, .refusedMessage(submission.message, refusal)))
         } else {

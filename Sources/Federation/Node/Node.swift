@@ -24,6 +24,7 @@ public struct Node: Core {
     var keyPackages = KeyPackageDesk()
     var claims = Claims()
     var orders: SubmissionOrders
+    var heldBack = HeldBack()
     var blocks: BlockList
     var blockChanges = Buckets<DeviceID>(rate: Limits.publicationsPerSecond, burst: Limits.publicationBurst)
     var desk: PresenceDesk
