@@ -225,7 +225,7 @@ extension Node {
         goOn(destination)
     }
 
-    /// Whether anybody but the sender lives on a node that is still a member. A roster that is not at hand is taken for a direct one.
+    /// Whether anybody but the sender lives on a node that is still a member.
     private func isReachable(_ roster: [RosterEntry], for sender: RosterEntry) -> Bool {
         roster.contains { entry in
             guard entry.user != sender.user, let home = directory.home(of: entry.user) else { return false }

@@ -60,6 +60,12 @@ extension Node {
         case .linkFrame(let link, .claimKeyPackages(_, let asker, let users)):
             // From strangers nothing is worth a look at the disk.
             if let peer = links[link]?.peer, directory.home(of: asker) == peer { need(claimable(users)) }
+        case .paged(let order, let entries) where queues.receiver(of: order.destination) == .nobody:
+            // Of what an expelled node does not take any more the roster tells whether anybody else has it.
+            let keys = entries.compactMap { entry -> ConversationKey? in
+                if case .event(let envelope, _)? = try? NodeItem(content: entry.content, event: entry.event) { envelope.key } else { nil }
+            }
+            for conversation in Set(keys.filter { $0.hub == id }.map(\.conversation)).sorted() { need(id, conversation) }
         case .admin(_, .user(let address)): need(devices(of: address))
         default: break
         }

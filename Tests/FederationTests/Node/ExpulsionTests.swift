@@ -60,6 +60,17 @@ private struct Station {
         try #expect(station.relay.store.outline(.node(Coast.id(1))).isEmpty)
     }
 
+    @Test func `nor does it where the conversation is not in memory`() throws {
+        var station = try Station()
+        try station.relay.found(1, [station.alice, station.bob, station.dora], in: 5)
+        try station.relay.submit(.say("to both", 1, hub: station.relay.id), in: 5)
+        try station.relay.restart()
+        try station.relay.signIn(station.alice, as: 5)
+        try station.relay.link(2, to: Coast.id(2))
+        try #expect(station.expel(1).failures(to: 5).isEmpty)
+        try #expect(station.relay.store.outline(.node(Coast.id(1))).isEmpty)
+    }
+
     @Test func `nothing is put into the queue of an expelled node any more`() throws {
         var station = try Station()
         try station.relay.found(1, [station.alice, station.bob, station.dora], in: 5)
