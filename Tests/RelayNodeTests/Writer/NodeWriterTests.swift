@@ -84,13 +84,13 @@ private final class Harness: @unchecked Sendable {
             lie: { _, session, frame in
                 if let writer = reference.writer { said(writer, session, frame) }
                 return [frame]
-            }
-        ) {
-            let rows = try NodeRows(
-                values: { table throws(StoreError) in try store.values(table) }, highestPosition: try store.highestPosition())
-            return try Node(
-                key: node, software: "test", certificateHash: certificate.hash, rows: rows, at: Clock.now, wall: Clock.wall)
-        }
+            },
+            restart: {
+                let rows = try NodeRows(
+                    values: { table throws(StoreError) in try store.values(table) }, highestPosition: try store.highestPosition())
+                return try Node(
+                    key: node, software: "test", certificateHash: certificate.hash, rows: rows, at: Clock.now, wall: Clock.wall)
+            })
         reference.writer = writer
         let network = try Network(
             NetworkConfiguration(
