@@ -114,7 +114,7 @@ public enum Limits {
     public static let requestBurst = 4_000.0
     /// Messages of a session wait for so long behind an earlier one of the conversation that was refused for now, if that does not come
     /// again: longer than a client takes to hear of the refusal. And in so many conversations of one session at once.
-    public static let heldBackFor = Duration.seconds(30)
+    public static let heldBackFor = Duration.seconds(5)
     public static let heldBackMax = 1_024
 
     // Links
