@@ -17,6 +17,8 @@ import Vocabulary
 private final class Harness: @unchecked Sendable {
     static let nonce = Bytes32([UInt8](repeating: 4, count: 32)) ?? .zero
     static let elsewhere = NodeID(raw: key(2).publicKey)
+    /// Whoever asks for it makes the writer read: it is on disk, though nothing can be made of it.
+    static let asleep = ConversationKey(hub: NodeID(raw: key(1).publicKey), conversation: ConversationID(raw: Bytes16(7, 3)))
 
     let folder: String
     let store: JournaledNodeStore
@@ -40,7 +42,11 @@ private final class Harness: @unchecked Sendable {
             federation: founded.federation, subject: Self.elsewhere, name: try NodeName("tower"), role: .member, n: 1)
         let membership = try Membership(
             key: node, statements: [genesis, .signing(.admit(admit), with: node)], federation: founded.federation)
-        try commit(membership.writes + [.put(.userRecord, key: user.publicKey.bytes, value: try record(founded.federation).encoded())])
+        try commit(
+            membership.writes + [
+                .put(.userRecord, key: user.publicKey.bytes, value: try record(founded.federation).encoded()),
+                .put(.conversation, key: Self.asleep.conversation.bytes, value: [0]),
+            ])
     }
 
     deinit { try? FileManager.default.removeItem(atPath: folder) }
@@ -117,29 +123,22 @@ private final class Harness: @unchecked Sendable {
     /// A turn that has to read from the disk commits before, and with that says what it has answered so far.
     @Test func `what a turn answers before it reads leaves with all that the answer rests on`() async throws {
         let harness = try Harness()
-        let (speaking, coming) = (SessionID(1), SessionID(2))
-        let nonces = Mutex<[SessionID: Bytes32]>([:])
+        let session = SessionID(1)
         let seen = Mutex<[[UInt8]?]>([])
         try await harness.run { writer in
-            for session in [speaking, coming] {
-                writer.sessionOpened(session, from: "127.0.0.1")
-                writer.session(session, received: .hello(versions: .current, nonce: Harness.nonce), bytes: 0)
-            }
+            writer.sessionOpened(session, from: "127.0.0.1")
+            writer.session(session, received: .hello(versions: .current, nonce: Harness.nonce), bytes: 0)
         } said: { writer, session, frame in
-            switch (session, frame) {
-            case (_, .welcome(_, _, _, let nonce, _, _)):
-                nonces.withLock { $0[session] = nonce }
-                if session == speaking { writer.session(speaking, received: .authenticate(harness.proof(nonce)), bytes: 0) }
-            case (speaking, .ready):
-                // Both come in one turn. For the second the device's KeyPackages are read.
+            switch frame {
+            case .welcome(_, _, _, let nonce, _, _): writer.session(session, received: .authenticate(harness.proof(nonce)), bytes: 0)
+            case .ready:
+                // Both come in one turn. For the second a conversation is read.
                 let submission = Submission(
                     message: MessageID(raw: Bytes16(7, 1)), conversation: ConversationID(raw: Bytes16(7, 2)), hub: Harness.elsewhere,
                     kind: .application(epoch: 1, payload: [1]), order: 7)
-                writer.session(speaking, received: .submit(submission), bytes: 0)
-                guard let nonce = nonces.withLock({ $0[coming] }) else { return writer.stop() }
-                writer.session(coming, received: .authenticate(harness.proof(nonce)), bytes: 0)
-            case (coming, .ready(_, let order, _)):
-                #expect(order == 7)
+                writer.session(session, received: .submit(submission), bytes: 0)
+                writer.session(session, received: .fetchGroup(RequestID(1), Harness.asleep), bytes: 0)
+            case .refusedRequest(RequestID(1), _):
                 let row = try? harness.store.value(.submissionOrder, key: harness.device.publicKey.bytes)
                 seen.withLock { $0.append(row) }
                 writer.stop()
