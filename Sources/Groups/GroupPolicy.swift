@@ -8,6 +8,8 @@ public enum GroupPolicy {
     fileprivate struct Request {
         let actor: UserID
         let profile: GroupProfile
+        /// Before the commit.
+        let roster: [RosterEntry]
         var role: Role { profile.role(of: actor) }
     }
 
@@ -36,7 +38,7 @@ public enum GroupPolicy {
                 actor = newcomer.user
             case .external, .newMemberProposal: return "a proposal from outside"
             }
-            let request = Request(actor: actor, profile: profile)
+            let request = Request(actor: actor, profile: profile, roster: roster)
             switch item.proposal {
             case .add(let package):
                 guard let added = MemberLeaf.entry(of: package.leaf) else { return "a member without name" }
@@ -57,6 +59,9 @@ public enum GroupPolicy {
             case .reInit: return "the end of the conversation"
             }
         }
+        // Who left keeps a place in the list of roles, since nobody's commit needs to know of it; who comes in has none from before.
+        let returning = after.roles.keys.filter { user in users.contains(user) && !roster.contains { $0.user == user } }
+        guard returning.isEmpty else { return "a newcomer with a role from before" }
         guard case .group = profile.kind, roster.count > gone.count else { return nil }
         // Nobody went and no role changed: who owned it owns it.
         if gone.isEmpty, after == profile { return nil }
@@ -98,9 +103,10 @@ extension GroupPolicy.Request {
         if new.name != profile.name, role < profile.mayRename { return "a \(role.name) may not rename" }
         var old = profile
         old.name = new.name
-        // A remover takes away the role of whom it removes.
-        for (user, had) in profile.roles where new.role(of: user) == .member && had < role && role >= profile.mayRemove {
-            old.set(.member, of: user)
+        // A remover takes away the role of whom it removes; whoever adds, the role that somebody who left had.
+        for (user, had) in profile.roles where new.role(of: user) == .member {
+            let isRemovable = had < role && role >= profile.mayRemove
+            if isRemovable || !roster.contains(where: { $0.user == user }) { old.set(.member, of: user) }
         }
         return old == new || role == .owner ? nil : "only an owner changes roles and rules"
     }

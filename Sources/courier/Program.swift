@@ -74,7 +74,9 @@ struct ProfileOptions: ParsableArguments {
                 case .timedOut:
                     failure = overdue
                     return true
-                case .interrupted: return true
+                case .interrupted:
+                    failure = .interrupted
+                    return true
                 case .restarted: break
                 }
                 return false
@@ -87,4 +89,8 @@ struct ProfileOptions: ParsableArguments {
 extension ClientError {
     static let timedOut = ClientError(
         .unavailable, what: "The node did not answer in time.", why: "Nothing came within 30 s.", remedy: "Try again.")
+
+    static let interrupted = ClientError(
+        .unavailable, what: "There is no answer yet.", why: "A signal ended the command before.",
+        remedy: "Try again; if another courier process has the profile and is stopped, let it go on or end it.")
 }

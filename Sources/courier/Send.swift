@@ -53,7 +53,7 @@ struct Send: AsyncParsableCommand {
                 case .reply(.warning(let text)): Output.complain(Printable.text(text))
                 case .reply(.down(let error)):
                     // Under way already: the owner comes back by itself while we wait.
-                    guard rank(last?.state ?? "queued") == 0 else { return false }
+                    guard let last, rank(last.state) == 0 else { return false }
                     failure = kept(last, why: error.what + " " + error.why)
                     return true
                 case .reply, .restarted: break
@@ -99,9 +99,13 @@ struct Send: AsyncParsableCommand {
     }
 
     private func overdue(_ line: StateLine?) -> ClientError {
-        guard let line, rank(line.state) > 0 else {
-            return kept(line, why: line?.reason ?? "The node has not confirmed it yet.")
+        guard let line else {
+            return ClientError(
+                .unavailable, what: "It is not known whether the message is kept.",
+                why: "Another courier process has the profile, and it has not said so in time.",
+                remedy: "Let it go on, or end it; then look with: courier outbox, courier history")
         }
+        guard rank(line.state) > 0 else { return kept(line, why: line.reason ?? "The node has not confirmed it yet.") }
         return ClientError(
             .notReached, what: "The message is \(line.state), not yet \(wait.rawValue).", why: "That took longer than the --timeout.",
             remedy: "Nothing needs to be done; see how it goes on with: courier receipts \(line.id)")

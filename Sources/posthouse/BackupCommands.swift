@@ -82,7 +82,7 @@ struct BackupCommand: ParsableCommand {
                   posthouse backup verify harbor.backup --keys ./harbor/keys
                   posthouse backup verify harbor.backup --passphrase-file phrase --json
 
-                Exit code 74 if it is damaged. Needs room for the store in the folder for temporary files.
+                Exit code 74 if it is damaged, 65 if it does not open at all: another key, or a damaged beginning. Needs room for the store in the folder for temporary files.
                 """)
         @Argument(help: ArgumentHelp("The backup.", valueName: "file")) var file: String
         @OptionGroup var secret: SecretOption

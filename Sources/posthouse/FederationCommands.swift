@@ -94,11 +94,11 @@ struct FederationCommand: ParsableCommand {
                 Example:
                   posthouse federation expel tower --data ./harbor --reason "key stolen" --confirm tower
 
-                Final: the node's key never comes back. Its users move elsewhere or are lost.
+                Final: the node's key never comes back. Its users register anew elsewhere.
                 """)
         @Argument(help: "The node's name.") var name: NodeName
         @OptionGroup var data: DataOption
-        @Option(help: "Why; every node shows it.") var reason: String
+        @Option(help: "Why; it goes into the statement that every node keeps.") var reason: String
         @Option(help: ArgumentHelp("The name once more, instead of being asked.", valueName: "name")) var confirm: String?
 
         func run() throws {

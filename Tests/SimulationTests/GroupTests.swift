@@ -34,6 +34,30 @@ import Vocabulary
         #expect(flow.world.crashes > 5)
     }
 
+    @Test func `an owner who left and is added again by an admin is a member like any other`() throws {
+        var flow = try GroupFlow(users: 3, nodes: 2, seed: 640)
+        let (id, users) = (flow.id, flow.users)
+        func role(_ user: Int, in world: World, at device: Int) -> Role? {
+            world.profile(device).conversations[id]?.profile.role(of: world.profile(user).account.userID)
+        }
+        let (left, again) = (try #require(flow.address(1)), try #require(flow.address(2)))
+        flow.wish(.role(id, left, .owner), by: 0)
+        flow.wish(.role(id, again, .admin), by: 0)
+        #expect(
+            try flow.world.run(
+                until: { role(users[1], in: $0, at: users[2]) == .owner && role(users[2], in: $0, at: users[2]) == .admin },
+                within: .seconds(30)))
+        flow.wish(.leave(id), by: 1)
+        #expect(try flow.world.run(until: { $0.members(of: id, at: users[2]).count == 2 }, within: .seconds(60)))
+        flow.wish(.add(id, [left]), by: 2)
+        #expect(
+            try flow.world.run(
+                until: { world in users.allSatisfy { world.members(of: id, at: $0).count == 3 } }, within: .seconds(60)))
+        for device in users { #expect(role(users[1], in: flow.world, at: device) == .member) }
+        #expect(try flow.settle(staying: [0, 1, 2], within: .seconds(60)))
+        #expect(flow.problems(complete: [0, 2]).isEmpty)
+    }
+
     /// Checklist H 1, C 1.
     @Test(arguments: [UInt64(600), 601, 602]) func `of twenty commits at once one wins an epoch and all are done in the end`(seed: UInt64)
         throws

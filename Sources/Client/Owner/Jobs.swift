@@ -223,7 +223,7 @@ extension Owner {
             case (.join, .down(let failure)), (.receive, .down(let failure)), (.presence, .down(let failure)):
                 // Refused for good: nothing is tried any more that would be worth waiting for.
                 if device.isOver { finish(job, .refused(ClientError(failure))) } else { job.reply(.down(ClientError(failure))) }
-            case (.send, .down(let failure)): job.reply(.down(ClientError(failure)))
+            case (.send, .down(let failure)) where !job.waitsForNode: job.reply(.down(ClientError(failure)))
             case (.receive, .up), (.presence, .up): job.reply(.up)
             case (.chat, .up), (.chat, .down): tellConnection(to: job)
             case (.receive, .caughtUp): hand(to: job)

@@ -72,7 +72,11 @@ extension Device {
         var profile = one.profile
         var proposals: [Proposal] = []
         switch intent?.change {
-        case .add: return packages.map { .add($0) }
+        case .add:
+            proposals = packages.map { .add($0) }
+            // Who left and comes back is a member like any other.
+            let present = group.members.compactMap { MemberLeaf.entry(of: $0.leaf)?.user }
+            for user in Set(profile.roles.keys).subtracting(present) { profile.set(.member, of: user) }
         case .remove(let users):
             let proposed = Set(group.pendingProposals.compactMap { if case .remove(let leaf) = $0.proposal { leaf } else { nil } })
             for member in group.members where member.index != group.ownLeaf && !proposed.contains(member.index) {

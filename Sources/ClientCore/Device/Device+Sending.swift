@@ -216,6 +216,12 @@ extension Device {
             giveUp(id, refusal)
         case .handshake: handshakeRefused(item, refusal, at: now, using: &random)
         case .text, .token:
+            if refusal.code == .unknownConversation {
+                // Founded after the backup that its hub was restored from: nobody has it any more. A direct conversation goes on in a new one.
+                giveUp(id, refusal)
+                change(id) { $0.standing = .removed }
+                return giveUpWishes(in: id, refusal)
+            }
             guard refusal.code == .staleEpoch else { return fail(item.message, refusal) }
             // Sealed anew already, or as soon as the commit that ended the epoch has come; what was refused will never appear. A refusal
             // that was not acknowledged comes again in the next session, when its message may have a number: it is about other bytes.
