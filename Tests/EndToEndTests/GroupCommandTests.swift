@@ -1,4 +1,5 @@
 import Foundation
+import Glibc
 import Testing
 
 extension User {
@@ -58,6 +59,30 @@ extension EndToEnd {
                 let nobody = try others[2].command(["send", "another team", "hello"])
                 #expect(nobody.code == 65 && nobody.errors.contains("There is no group another team."), "\(nobody)")
                 #expect(try alice.receive().compactMap { $0.text("text") } == ["hello"])
+            }
+        }
+
+        @Test func `a process that has the profile and is stopped is not said to have kept or to lack anything`() throws {
+            try World.run { world in
+                let harbor = try Node.found("harbor", in: world)
+                let (alice, bob) = (try User("alice", at: harbor), try User("bob", at: harbor))
+                try alice.deliver("before", to: bob, wait: "accepted")
+                let owner = try alice.follow()
+                try eventually("it has the profile") { alice.isOwned }
+                owner.signal(SIGSTOP)
+                let sent = try alice.command(["send", bob.address, "handed over", "--timeout", "2s", "--json"])
+                #expect(sent.code == 69 && sent.lines.isEmpty, "\(sent)")
+                #expect(sent.errors.contains("It is not known whether the message is kept."))
+                let asking = try world.start("courier", ["outbox", "--profile", alice.profile])
+                asking.signal(SIGTERM)
+                // The signal may have come before it was awaited.
+                #expect(try [.code(69), .signal(SIGTERM)].contains(asking.waitForExit()) && asking.lines.isEmpty)
+                owner.signal(SIGCONT)
+                var shown: [String] = []
+                try eventually("it goes out once the process goes on") {
+                    shown += try bob.receive().compactMap { $0.text("text") }
+                    return shown == ["before", "handed over"]
+                }
             }
         }
 
