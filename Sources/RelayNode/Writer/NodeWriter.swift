@@ -17,9 +17,9 @@ package import Vocabulary
 package final class NodeWriter: NetworkDelegate, @unchecked Sendable {
     /// Inputs of one commit at most: bounds how long the first waits for the last.
     private static let batchMax = 1024
-    /// How long a turn goes on with what is dear; one input more at most. Each step of a message waits for the turn under way, so this is what a
-    /// flood adds to each; less costs more turns.
-    private static let turnMax = Duration.milliseconds(5)
+    /// How long a turn goes on with what is dear; one input more at most. Less costs more turns, and smaller batches: 5 ms cost half as much
+    /// again a message when saturated.
+    private static let turnMax = Duration.milliseconds(20)
     /// Writes that nobody waits for, such as what was acknowledged, are gathered for so long: each commit costs a sync.
     static let commitDelay = Duration.milliseconds(5)
     private static let clockInterval = Duration.seconds(1)
