@@ -102,8 +102,8 @@ struct Send: AsyncParsableCommand {
         guard let line else {
             return ClientError(
                 .unavailable, what: "It is not known whether the message is kept.",
-                why: "Another courier process has the profile, and it has not said so in time.",
-                remedy: "Let it go on, or end it; then look with: courier outbox, courier history")
+                why: "Nobody has said so in time: another courier process may have the profile and be stopped, or the group is looked for.",
+                remedy: "Let such a process go on, or end it; then look with: courier outbox, courier history")
         }
         guard rank(line.state) > 0 else { return kept(line, why: line.reason ?? "The node has not confirmed it yet.") }
         return ClientError(

@@ -218,6 +218,8 @@ extension Device {
         case .text, .token:
             if refusal.code == .unknownConversation {
                 // Founded after the backup that its hub was restored from: nobody has it any more. A direct conversation goes on in a new one.
+                fail(item.message, refusal)
+                guard conversations[id]?.standing.isFollowed == true else { return }
                 giveUp(id, refusal)
                 change(id) { $0.standing = .removed }
                 return giveUpWishes(in: id, refusal)
