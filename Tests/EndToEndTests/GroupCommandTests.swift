@@ -86,6 +86,25 @@ extension EndToEnd {
             }
         }
 
+        @Test func `a command tries the node anew, however often another courier process has failed to reach it`() throws {
+            try World.run { world in
+                let harbor = try Node.found("harbor", in: world)
+                let alice = try User("alice", at: harbor)
+                let id = try alice.group("notes", [])
+                _ = try alice.follow()
+                try eventually("it has the profile") { alice.isOwned }
+                try harbor.crash()
+                for name in 1...6 {
+                    let outcome = try alice.command(["group", "rename", id, "name \(name)"])
+                    #expect(outcome.code == 75 && outcome.errors.contains("The change is kept."), "\(outcome)")
+                }
+                try harbor.start()
+                let outcome = try alice.command(["group", "rename", id, "at last"])
+                #expect(outcome.code == 0, "\(outcome)")
+                #expect(try alice.info(id).text("groupName") == "at last")
+            }
+        }
+
         @Test func `a group is made, talked in, changed and left, and its history says so`() throws {
             try World.run { world in
                 let harbor = try Node.found("harbor", in: world)

@@ -24,7 +24,7 @@ extension Owner {
     private func lookUp(_ address: Address, for job: Job) {
         if device.isLive { return feed(.contactRequested(job.ticket, address)) }
         feed(.sessionWanted)
-        if lastFailure != nil { feed(.contactRequested(job.ticket, address)) }
+        if sessionFailure != nil { feed(.contactRequested(job.ticket, address)) }
     }
 
     func tell(_ ticket: Ticket, _ result: Result<Contact, Refusal>) {

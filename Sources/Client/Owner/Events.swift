@@ -54,9 +54,9 @@ extension Owner {
         }
         feed(.sessionWanted)
         guard jobs[job.id] != nil else { return }
-        if let lastFailure, !device.isLive {
-            if case .presence(_, follow: false) = job.request { return finish(job, .refused(ClientError(lastFailure))) }
-            job.reply(.down(ClientError(lastFailure)))
+        if let sessionFailure {
+            if case .presence(_, follow: false) = job.request { return finish(job, .refused(ClientError(sessionFailure))) }
+            job.reply(.down(ClientError(sessionFailure)))
         }
         // Others watch the same: the node tells everything once more.
         presenceWanted = []

@@ -79,9 +79,9 @@ extension Owner {
         case .info: return
         }
         feed(.sessionWanted, .groupRequested(job.ticket, wish))
-        guard jobs[job.id] != nil, let lastFailure, !device.isLive else { return }
-        // A session was tried before and there is none: it is in the group's list by now, or could not be looked up.
-        refused(job.ticket, Refusal(.busy, lastFailure.explanation.why))
+        guard jobs[job.id] != nil, let sessionFailure else { return }
+        // None is tried any more: it is in the group's list by now, or could not be looked up.
+        refused(job.ticket, Refusal(.busy, sessionFailure.explanation.why))
     }
 
     private func addresses(_ texts: [String]) throws(NameError) -> [Address] {
@@ -116,7 +116,7 @@ extension Owner {
                         .kept, what: "The change is kept.", why: Printable.line(lastFailure?.explanation.why ?? refusal.detail),
                         remedy: "It is made with the next courier command that reaches the node, or with: courier receive --follow")))
         }
-        if refusal.code.isTransient, let lastFailure, !device.isLive { return finish(job, .refused(ClientError(lastFailure))) }
+        if refusal.code.isTransient, let sessionFailure { return finish(job, .refused(ClientError(sessionFailure))) }
         finish(job, .refused(ClientError(ofGroup: refusal)))
     }
 

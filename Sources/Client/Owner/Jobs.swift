@@ -50,7 +50,7 @@ extension Owner {
                 feed(.sessionWanted)
                 watchPresence()
                 hand(to: job)
-                if let failure = lastFailure, !device.isLive { job.reply(.down(ClientError(failure))) }
+                if let sessionFailure { job.reply(.down(ClientError(sessionFailure))) }
             case .history(let target): try beginHistory(of: target, for: job)
             case .outbox:
                 for item in device.outbox.waiting { job.reply(.waiting(line(item))) }
@@ -107,7 +107,7 @@ extension Owner {
         job.waitsForNode = true
         feed(.sessionWanted)
         guard jobs[job.id] != nil, job.waitsForNode else { return }
-        if let lastFailure, !device.isLive { return answer(job, without: lastFailure) }
+        if let sessionFailure { return answer(job, without: sessionFailure) }
         loop.scheduleTask(in: .seconds(3)) { [weak self, id = job.id] in
             if let job = self?.jobs[id], job.waitsForNode { self?.answer(job) }
         }
@@ -152,7 +152,7 @@ extension Owner {
         }
         let place: Target = target.contains("@") ? .address(try Address(target)) : .group(try group(named: target).id)
         feed(.sessionWanted, .sendRequested(OutgoingText(message: message, target: place, text: text, sent: Clock.wall)))
-        if let failure = lastFailure, !device.isLive, jobs[job.id] != nil { job.reply(.down(ClientError(failure))) }
+        if let sessionFailure, jobs[job.id] != nil { job.reply(.down(ClientError(sessionFailure))) }
     }
 
     func tell(_ message: MessageID, _ status: MessageStatus) {

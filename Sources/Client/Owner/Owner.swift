@@ -27,6 +27,8 @@ final class Owner: @unchecked Sendable {
     var chats: [JobID: Chat] = [:]
     /// The last reason for being without a session; nil while there is one or none was tried.
     private(set) var lastFailure: SessionFailure?
+    /// Why there is no session, where none is being opened.
+    var sessionFailure: SessionFailure? { device.isTrying ? nil : lastFailure }
     private let log: Logger
     private var connection: NodeConnection?
     private var random = SystemRandom()

@@ -34,7 +34,7 @@ extension Device {
         }
         wishes[ticket] = pending
         guard !pending.unresolved.isEmpty else { return carryOut(ticket, using: &random) }
-        guard isLive else { return report(ticket, unreachable: phase != .idle && failures > 0) }
+        guard isLive else { return report(ticket, unreachable: !isTrying) }
         for address in pending.unresolved { ask(.member(ticket, address)) }
     }
 

@@ -106,7 +106,12 @@ public struct Device: Core {
         effects = []
         switch input {
         case .wallClockRead(let time): wall = time
-        case .sessionWanted: if case .idle = phase { connect(at: now) }
+        case .sessionWanted:
+            switch phase {
+            // What a user asks for is worth one try now: the last failure may be long past.
+            case .idle, .resting: connect(at: now)
+            case .connecting, .greeting, .joining, .authenticating, .live, .over: break
+            }
         case .connected(let hash): connected(certificateHash: hash, at: now, using: &random)
         case .connectionLost(let reason): closed(.unreachable(account.endpoint, reason), at: now, using: &random)
         case .received(let frame): received(frame, at: now, using: &random)
@@ -140,6 +145,14 @@ public struct Device: Core {
 
     public var isLive: Bool {
         if case .live = phase { true } else { false }
+    }
+
+    /// There is a session, or one is being opened.
+    public var isTrying: Bool {
+        switch phase {
+        case .connecting, .greeting, .joining, .authenticating, .live: true
+        case .idle, .resting, .over: false
+        }
     }
 
     /// The home refused us for good: no session is tried again.
