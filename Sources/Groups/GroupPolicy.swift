@@ -86,21 +86,21 @@ extension GroupPolicy.Request {
         if case .direct(let low, let high) = profile.kind {
             return user == low || user == high ? nil : "a third user in a direct conversation"
         }
-        return role >= profile.mayAdd ? nil : "a \(role.name) may not add"
+        return role >= profile.mayAdd ? nil : "\(role.noun) may not add"
     }
 
     func refusal(toRemove user: UserID) -> String? {
         if user == actor { return nil }
         if profile.isDirect { return "the removal of the other user of a direct conversation" }
-        guard role >= profile.mayRemove else { return "a \(role.name) may not remove" }
+        guard role >= profile.mayRemove else { return "\(role.noun) may not remove" }
         return role > profile.role(of: user) || role == .owner && profile.role(of: user) < .owner
-            ? nil : "a \(role.name) may not remove an \(profile.role(of: user).name)"
+            ? nil : "\(role.noun) may not remove \(profile.role(of: user).noun)"
     }
 
     func refusal(toChangeInto new: GroupProfile) -> String? {
         guard new.kind == profile.kind else { return "another kind of conversation" }
         if profile.isDirect { return new == profile ? nil : "a change to a direct conversation" }
-        if new.name != profile.name, role < profile.mayRename { return "a \(role.name) may not rename" }
+        if new.name != profile.name, role < profile.mayRename { return "\(role.noun) may not rename" }
         var old = profile
         old.name = new.name
         // A remover takes away the role of whom it removes; whoever adds, the role that somebody who left had.

@@ -8,6 +8,8 @@ public enum Role: UInt8, Hashable, Comparable, Sendable, CaseIterable {
 
     public static func < (x: Role, y: Role) -> Bool { x.rawValue < y.rawValue }
     public var name: String { "\(self)" }
+    /// As in a sentence.
+    var noun: String { self == .member ? "a member" : "an \(name)" }
     public init?(name: String) {
         guard let role = Role.allCases.first(where: { $0.name == name }) else { return nil }
         self = role

@@ -146,8 +146,8 @@ extension World {
             recorder?.changed(message, told, at: device, now)
         case .sendRefused(let message, _): recorder?.refused(message, at: device, now)
         case .receipt(let news): recorder?.heard(news, at: device, now)
-        case .write, .connect, .disconnect, .send, .messagesArrived, .contactFound, .contactRefused, .groupDone, .groupRefused, .presence,
-            .typing, .hole, .sessionChanged, .note:
+        case .write, .connect, .disconnect, .send, .messagesArrived, .contactFound, .contactRefused, .groupBegun, .groupDone, .groupRefused,
+            .presence, .typing, .hole, .sessionChanged, .note:
             break
         }
     }

@@ -261,8 +261,8 @@ extension World {
     mutating func perform(_ effect: Device.Effect, of index: Int) {
         switch effect {
         case .write, .messagesArrived: break
-        case .sendRefused, .contactFound, .contactRefused, .sessionChanged, .note, .groupDone, .groupRefused, .receipt, .presence, .typing,
-            .hole, .stateChanged:
+        case .sendRefused, .contactFound, .contactRefused, .sessionChanged, .note, .groupBegun, .groupDone, .groupRefused, .receipt,
+            .presence, .typing, .hole, .stateChanged:
             // Long runs would gather all that was ever said.
             if recorder != nil { return record(effect, of: index) }
             if case .stateChanged(let message, let status) = effect {

@@ -25,11 +25,10 @@ struct GroupCommand: AsyncParsableCommand {
         @OptionGroup var options: ProfileOptions
 
         func run(_ action: GroupAction, done: (GroupResult) -> String?) async throws {
-            var result: GroupResult?
-            let overdue = ClientError(
-                .notReached, what: "It is not done yet.", why: "That takes longer than the --timeout.",
-                remedy: "It goes on with the next courier commands that reach the node; see: courier group info GROUP")
+            var (result, isBegun): (GroupResult?, Bool) = (nil, false)
+            func overdue() -> ClientError { isBegun ? .notDoneYet : .notBegun }
             try await options.run(.group(action), timeout: timeout.duration, overdue: overdue) { reply, _ in
+                if case .begun = reply { isBegun = true }
                 guard case .changed(let outcome) = reply else { return }
                 result = outcome
                 if json {
@@ -209,4 +208,15 @@ struct GroupCommand: AsyncParsableCommand {
             ), ("pending", .array(line.pending.map { .string($0) })),
         ]
     }
+}
+
+extension ClientError {
+    fileprivate static let notDoneYet = ClientError(
+        .notReached, what: "It is not done yet.", why: "That takes longer than the --timeout.",
+        remedy: "It goes on with the next courier commands that reach the node; see: courier group info GROUP")
+
+    fileprivate static let notBegun = ClientError(
+        .unavailable, what: "It is not known whether it will be done.",
+        why: "Nobody has said so in time: another courier process may have the profile and be stopped, or an address is looked up.",
+        remedy: "Let such a process go on, or end it; then look with: courier group info GROUP")
 }

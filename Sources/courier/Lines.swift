@@ -34,7 +34,7 @@ enum Lines {
         case "added": "\(author) added \(all)"
         case "removed": "\(author) removed \(all)"
         case "left": "\(all) left"
-        case "rejoined": "\(all) came back in with another state"
+        case "rejoined": "\(all) came back in, without what was written meanwhile"
         case "renamed": "\(author) renamed the group to \(Printable.line(change.name ?? "?"))"
         case "joined": "\(author) added you"
         case "restored": restored(missing: change.missing ?? 0)

@@ -60,7 +60,8 @@ struct ProfileOptions: ParsableArguments {
     func run(_ request: Request, show: (Reply) -> Void) async throws { try await run(request) { reply, _ in show(reply) } }
 
     func run(
-        _ request: Request, timeout: Duration? = .seconds(30), overdue: ClientError = .timedOut, show: (Reply, Courier.Session) -> Void
+        _ request: Request, timeout: Duration? = .seconds(30), overdue: () -> ClientError = { .timedOut },
+        show: (Reply, Courier.Session) -> Void
     ) async throws {
         var failure: ClientError?
         do {
@@ -72,7 +73,7 @@ struct ProfileOptions: ParsableArguments {
                 case .reply(.warning(let text)): Output.complain(Printable.text(text))
                 case .reply(let reply): show(reply, session)
                 case .timedOut:
-                    failure = overdue
+                    failure = overdue()
                     return true
                 case .interrupted:
                     failure = .interrupted

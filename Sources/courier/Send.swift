@@ -117,6 +117,12 @@ struct Send: AsyncParsableCommand {
         while bytes.count <= Limits.textBytesMax, let part = try? FileHandle.standardInput.read(upToCount: 64 * 1024), !part.isEmpty {
             bytes += part
         }
+        guard bytes.count <= Limits.textBytesMax + 1 else {
+            throw Output.failed(
+                ClientError(
+                    .data, what: "The message is too long.", why: "A text has at most \(Limits.textBytesMax) bytes.",
+                    remedy: "Send it in parts."))
+        }
         if bytes.last == 10 { bytes.removeLast() }
         guard let text = String(validating: bytes, as: UTF8.self) else {
             throw Output.failed(

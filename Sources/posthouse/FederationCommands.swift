@@ -83,6 +83,9 @@ struct FederationCommand: ParsableCommand {
                     ]
                 }
                 say(Table.columns(["NAME", "ID", "ROLE", "STATE", "SEEN", "RTT", "QUEUED", "VERSION"], rows))
+                for member in members {
+                    if let reason = member.reason { say("\(member.name) was expelled: \(Printable.line(reason))") }
+                }
             }
         }
     }

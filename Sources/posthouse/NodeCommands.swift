@@ -74,7 +74,8 @@ struct Status: ParsableCommand {
             let free = status.freeBytes.map { "\($0 / 1_048_576) MiB free" } ?? "-"
             say("disk        \(free)\(status.refusingForSpace ? "; FULL: new messages are refused" : "")")
             if status.recovering > 0 || status.takingUp {
-                say("recovering  \(status.recovering) conversations\(status.takingUp ? " and more" : "") after a restoration from a backup")
+                let more = status.takingUp ? "; looking for more" : ""
+                say("recovering  \(status.recovering) conversations\(more), after a restoration from a backup")
             }
             if status.backupUnderWay { say("backup      one is being made") }
             for (table, count) in status.damagedRows.sorted(by: { $0.key < $1.key }) {

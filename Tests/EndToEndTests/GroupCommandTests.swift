@@ -176,6 +176,28 @@ extension EndToEnd {
             }
         }
 
+        @Test func `what is asked about a group is judged and told as the node has it, not as the profile had it last`() throws {
+            try World.run { world in
+                let harbor = try Node.found("harbor", in: world)
+                let users = try ["alice", "bob", "carol", "dora"].map { try User($0, at: harbor) }
+                let (alice, bob, carol, dora) = (users[0], users[1], users[2], users[3])
+                let id = try alice.group("team", [bob])
+                #expect(try alice.command(["group", "role", id, bob.address, "admin"]).code == 0)
+                #expect(try bob.command(["group", "add", id, carol.address]).code == 0)
+                #expect(try bob.command(["send", id, "welcome, carol"]).code == 0)
+                let role = try alice.command(["group", "role", id, carol.address, "admin"])
+                #expect(role.code == 0, "\(role)")
+                #expect(try alice.history(with: id).contains { $0.text("text") == "welcome, carol" })
+                let stranger = try alice.command(["group", "remove", id, dora.address])
+                #expect(stranger.code == 77 && stranger.errors.contains("\(dora.address) is not in the group"), "\(stranger)")
+                let nameless = try alice.command(["group", "rename", id, ""])
+                #expect(nameless.code == 65 && nameless.errors.contains("0 bytes"), "\(nameless)")
+                let nobody = try alice.command(["group", "add", id, dora.address, "nobody@harbor"])
+                #expect(nobody.code == 65 && nobody.errors.contains("nobody@harbor"), "\(nobody)")
+                #expect(try Set(alice.info(id).members.keys) == [alice.address, bob.address, carol.address])
+            }
+        }
+
         @Test func `receipts say which device has a message and read it, unless that is switched off`() throws {
             try World.run { world in
                 let harbor = try Node.found("harbor", in: world)

@@ -132,6 +132,11 @@ extension EndToEnd {
                 #expect(!receivers[1].texts.contains("after"))
                 try alice.deliver("the others go on", to: carol)
 
+                // Its own operator is told, and why.
+                let check = try tower.command(["check"])
+                #expect(check.code == 78 && "\(check)".contains("This node was expelled") && "\(check)".contains("key stolen"), "\(check)")
+                #expect(try harbor.command(["federation", "members"]).lines.contains("tower was expelled: key stolen"))
+
                 // Its name is free again; its key is not.
                 let again = try harbor.command(["federation", "expel", "tower", "--reason", "x", "--confirm", "tower"])
                 #expect(again.code == 65, "\(again)")

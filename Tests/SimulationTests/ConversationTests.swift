@@ -69,6 +69,31 @@ import Vocabulary
         #expect(flow.users.allSatisfy { flow.world.alarms($0) == 0 })
     }
 
+    @Test func `what a stranger was blocked for fails alone: what came before waits for the user's word, as it did`() throws {
+        var flow = try Flow(nodes: 2, seed: 6)
+        try #expect(flow.join() == true)
+        flow.world.setTrusting(false, device: flow.users[1])
+        func states() -> [MessageState?] { flow.sent.map { flow.world.state($0.message, at: flow.users[0]) } }
+        flow.send(from: 0, to: 1)
+        flow.send(from: 0, to: 1)
+        try flow.world.run(for: .seconds(20))
+        #expect(flow.sent.allSatisfy { sent in flow.world.history(flow.users[1]).contains { $0.message == sent.message } })
+        guard let other = flow.world.address(flow.users[0]) else { return }
+        flow.world.tell(.contactDecided(other, .block(true)), to: flow.users[1])
+        try flow.world.run(for: .seconds(2))
+        flow.send(from: 0, to: 1)
+        try flow.world.run(for: .seconds(10))
+        #expect(states() == [.accepted, .accepted, .accepted])
+        flow.world.tell(.contactDecided(other, .block(false)), to: flow.users[1])
+        try flow.world.run(for: .seconds(20))
+        #expect(states() == [.accepted, .accepted, .failed])
+        flow.world.tell(.contactDecided(other, .accept), to: flow.users[1])
+        try flow.world.run(for: .seconds(20))
+        let last = states()
+        #expect(last[0].isDelivered && last[1].isDelivered && last[2] == .failed, "\(last)")
+        #expect(flow.users.allSatisfy { flow.world.alarms($0) == 0 })
+    }
+
     @Test func `presence goes to whom the user writes to, and ends with the node`() throws {
         var flow = try Flow(nodes: 2, seed: 5)
         try #expect(flow.join() == true)

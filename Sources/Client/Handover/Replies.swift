@@ -9,6 +9,8 @@ public enum Reply: Codable, Sendable, Equatable {
     case waiting(OutboxLine)
     case contact(ContactLine)
     case group(GroupLine)
+    /// The change of a group is in its list: it goes on whether somebody waits or not.
+    case begun
     /// What came of a change of a group.
     case changed(GroupResult)
     case receipts(ReceiptsLine)

@@ -49,6 +49,25 @@ public enum GroupAction: Codable, Sendable, Equatable {
             group
         }
     }
+
+    /// Who is in the group decides whether it can be done: best known when it is decided.
+    var concernsMembers: Bool {
+        switch self {
+        case .remove, .role: true
+        case .create, .info, .add, .leave, .rename: false
+        }
+    }
+}
+
+extension Request {
+    /// What then goes wrong says so itself.
+    var changesGroup: Bool {
+        switch self {
+        case .group(.info): false
+        case .group: true
+        default: false
+        }
+    }
 }
 
 public struct SettingsChange: Codable, Sendable, Equatable {

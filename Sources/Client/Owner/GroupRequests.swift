@@ -137,7 +137,7 @@ extension ClientError {
             switch refusal.code {
             case .notPermitted: "See who may: courier group info GROUP"
             case .notOnRoster, .unknownConversation: "See the groups that you are in: courier group list"
-            case .tooLarge: "Choose a shorter one."
+            case .tooLarge: "Choose another one."
             case .blocked: "Compare safety numbers: courier contact show ADDRESS; then: courier contact trust ADDRESS"
             default: nil
             }

@@ -51,7 +51,6 @@ extension Owner {
                 watchPresence()
                 hand(to: job)
                 if let sessionFailure { job.reply(.down(ClientError(sessionFailure))) }
-            case .history(let target): try beginHistory(of: target, for: job)
             case .outbox:
                 for item in device.outbox.waiting { job.reply(.waiting(line(item))) }
                 finish(job)
@@ -71,9 +70,10 @@ extension Owner {
                 if !device.account.isMember { _ = try group(named: name) }
                 if let one = try? group(named: name) { feed(.namesWanted(one.id)) }
                 askNode(for: job)
-            case .groups, .receipts, .requests: askNode(for: job)
+            case .groups, .receipts, .requests, .history: askNode(for: job)
             case .group(let action):
-                if let name = action.group, mayStillCome(name) { askNode(for: job) } else { try change(action, for: job) }
+                let isKnown = action.group.map { !mayStillCome($0) } ?? true
+                if isKnown, device.isSettled || !action.concernsMembers { try change(action, for: job) } else { askNode(for: job) }
             case .presence(let address, _): try beginPresence(of: Address(address), for: job)
             case .chat: try beginChat(for: job)
             }
@@ -119,7 +119,7 @@ extension Owner {
 
     private func answer(_ job: Job, without failure: SessionFailure? = nil) {
         job.waitsForNode = false
-        if let failure {
+        if let failure, !job.request.changesGroup {
             var rest = "This is what is known so far."
             if case .contact = job.request { rest = "It is decided here; your node learns of it with the next command that reaches it." }
             job.reply(.warning("\(failure.explanation.what) \(failure.explanation.why) \(rest)"))
@@ -133,6 +133,7 @@ extension Owner {
             case .send(let message, let target, let text): return try send(message, to: target, text, for: job)
             case .receipts(let message): try tellReceipts(of: message, to: job)
             case .requests: try tellRequests(to: job)
+            case .history(let target): return try beginHistory(of: target, for: job)
             case .contact(let address, _): conclude(job, try Address(address))
             default: break
             }

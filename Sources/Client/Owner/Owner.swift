@@ -158,6 +158,7 @@ final class Owner: @unchecked Sendable {
         case .sendRefused(let message, let error): tell(message, error)
         case .contactFound(let ticket, let contact): tell(ticket, .success(contact))
         case .contactRefused(let ticket, let refusal): tell(ticket, .failure(refusal))
+        case .groupBegun(let ticket): jobs[ticket.value]?.reply(.begun)
         case .groupDone(let ticket, let outcome): done(ticket, outcome)
         case .groupRefused(let ticket, let refusal): refused(ticket, refusal)
         case .receipt(let news): tell(news)

@@ -35,6 +35,8 @@ public struct Conversation: Sendable {
     public internal(set) var isStale: Bool
     /// The number of the event that brought this device in.
     public internal(set) var joined: SequenceNumber
+    /// While it is not taken any more, or not yet again, what comes: through here everything was.
+    var resumed: SequenceNumber?
     /// Shown to the user through here.
     public internal(set) var shown: SequenceNumber
     public internal(set) var intents: [Intent]
@@ -134,13 +136,16 @@ public struct Conversation: Sendable {
         (refetch, awaitsCommit) = (nil, nil)
     }
 
-    /// After a rejoin: what came before is not ours to compare.
+    /// On coming in: what came before is not ours to compare.
     mutating func jump(to number: SequenceNumber, chain digest: Digest) {
         (head, chain) = (number, digest)
         recent = [(number, digest)]
         held = held.filter { $0.key > number }
         refetch = nil
     }
+
+    /// What comes from here on is passed over, until we are back in.
+    mutating func stopTaking() { resumed = resumed ?? head }
 
     /// The chain as of a number, where we still know it.
     func chain(at number: SequenceNumber) -> Digest? {
@@ -159,7 +164,7 @@ public struct Conversation: Sendable {
 extension Conversation {
     public func encoded() -> [UInt8] {
         var writer = ByteWriter()
-        writer.write(UInt16(3))
+        writer.write(UInt16(4))
         writer.write(key)
         writer.write(standing.rawValue)
         switch origin {
@@ -183,13 +188,14 @@ extension Conversation {
             wipe(&bytes)
         }
         writer.write(optional: passage) { writer, passage in passage.write(to: &writer) }
+        writer.write(optional: resumed) { $0.write($1) }
         return writer.bytes
     }
 
     public init(decoding bytes: [UInt8]) throws(CodecError) {
         var reader = ByteReader(bytes)
         let format = try reader.integer(UInt16.self)
-        guard format == 2 || format == 3 else { throw .badValue("the format of a conversation") }
+        guard (2...4).contains(format) else { throw .badValue("the format of a conversation") }
         key = try reader.conversationKey()
         guard let standing = Standing(rawValue: try reader.integer()) else { throw .badValue("a conversation's standing") }
         self.standing = standing
@@ -209,7 +215,8 @@ extension Conversation {
         markKeys = try reader.vector(max: 64) { reader throws(CodecError) in
             MarkKey(epoch: try reader.counter(), secret: Secret(try reader.fixed(32)))
         }
-        if format == 3 { passage = try reader.optional { reader throws(CodecError) in try Passage(from: &reader) } }
+        if format >= 3 { passage = try reader.optional { reader throws(CodecError) in try Passage(from: &reader) } }
+        if format >= 4 { resumed = try reader.optional { reader throws(CodecError) in try reader.counter() } }
         try reader.finish()
     }
 }

@@ -13,14 +13,17 @@ public struct ReceiptLine: Hashable, Sendable {
     /// Rising, the last `ClientLimits.receiptSteps`.
     public private(set) var delivered: [Step] = []
     public private(set) var read: [Step] = []
-    /// What the device lost: it came back in at `before` and had confirmed no more than `after`. Nothing in between is shown there any more.
+    /// What the device lost: it came back in at `before` and had no more than `after`. Nothing in between is shown there any more.
     public private(set) var lost: (after: SequenceNumber, before: SequenceNumber)?
     /// A confirmation of more than we have; it counts once we have it.
     var ahead: Watermark?
 
     init(entry: RosterEntry, joined: SequenceNumber) { (self.entry, self.joined) = (entry, joined) }
 
-    mutating func rejoin(at number: SequenceNumber) { lost = (deliveredThrough, number) }
+    /// - Parameter resumed: what the device says to have had, confirmed or not; older versions do not say it.
+    mutating func rejoin(at number: SequenceNumber, having resumed: SequenceNumber?) {
+        lost = (max(deliveredThrough, resumed ?? .zero), number)
+    }
     func hasLost(_ number: SequenceNumber) -> Bool { lost.map { number > $0.after && number < $0.before } ?? false }
 
     public static func == (x: ReceiptLine, y: ReceiptLine) -> Bool { x.encoded() == y.encoded() }

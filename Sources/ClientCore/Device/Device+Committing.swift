@@ -119,7 +119,10 @@ extension Device {
             // Ours and numbered, but not to be entered: as with any commit that we cannot follow.
             emit(.note(.badHandshake("\(error)")))
             over(item, in: id)
-            change(id) { $0.isStale = true }
+            change(id) {
+                $0.isStale = true
+                $0.stopTaking()
+            }
         }
     }
 

@@ -167,7 +167,7 @@ extension Device {
         case .member(let ticket, let address):
             if let contact = contacts[address], contact.record != nil { return resolved(address, as: contact, for: ticket, using: &random) }
             if refusal.code.isTransient { return lookAgain(at: now, using: &random) }
-            giveUp(ticket, refusal)
+            giveUp(ticket, Refusal(refusal.code, "\(address): \(refusal.detail)"))
         case .claim(let id, let users):
             took(users.map { ClaimedKeyPackages(user: $0, refusal: refusal) }, of: users, for: id, at: now, using: &random)
         case .group(let id): noGroup(id, refusal, at: now, using: &random)
@@ -222,7 +222,10 @@ extension Device {
             for one in conversations.direct(with: contact.user) {
                 if isBlocked, one.standing.isFollowed {
                     // What comes on is kept from us by our home.
-                    change(one.id) { $0.standing = .declined }
+                    change(one.id) {
+                        $0.standing = .declined
+                        $0.stopTaking()
+                    }
                     giveUp(one.id, Refusal(.blocked, "you have blocked the recipient"))
                 } else if !isBlocked, one.standing == .declined {
                     // What was kept from us is gone: we come back in where the conversation stands now.
@@ -242,7 +245,10 @@ extension Device {
         case .decline:
             guard let contact = contacts[address] else { return }
             for one in conversations.direct(with: contact.user) where one.standing == .request {
-                change(one.id) { $0.standing = .declined }
+                change(one.id) {
+                    $0.standing = .declined
+                    $0.stopTaking()
+                }
             }
             ask(.blocks)
         }

@@ -10,6 +10,8 @@ extension Device {
     mutating func apply(_ envelope: Envelope, at now: Instant, using random: inout some RandomNumberGenerator) {
         let id = envelope.key.conversation
         guard let one = conversations[id], let group = groups[id], group.isActive, !one.isStale else {
+            // Of the epochs from here on nothing can be read, until we are back in.
+            change(id) { $0.stopTaking() }
             return touched.formUnion([id])
         }
         let before = roster(id)
@@ -23,11 +25,11 @@ extension Device {
             let host = host
             let received = try groups.update(id) { group throws(MLSError) in try group.process(envelope.payload, host: host) }
             switch received {
-            case .commit(let summary, _):
+            case .commit(let summary, let data):
                 guard committer(of: summary, in: id) == envelope.sender else { return close(id, .foreignSender, envelope.number) }
                 let news = EpochNews(
                     summary: summary, author: envelope.sender.user, message: envelope.message, number: envelope.number, before: before,
-                    leavers: leavers)
+                    leavers: leavers, resumed: summary.isExternal ? (try? MessageBinding(decoding: data))?.resumed : nil)
                 if summary.added.isEmpty, summary.removed.isEmpty { groups.keepRoster(of: id, from: group.epoch) }
                 entered(news, in: id)
                 let hasLost = conversations[id]?.committing != nil
@@ -53,7 +55,10 @@ extension Device {
             emit(.note(.badHandshake("\(error)")))
             raise(.badHandshake, envelope.key, envelope.number)
             lost(in: id)
-            change(id) { $0.isStale = true }
+            change(id) {
+                $0.isStale = true
+                $0.stopTaking()
+            }
         }
     }
 
@@ -124,7 +129,7 @@ extension Device {
         if news.summary.isExternal, let entry = group.member(news.summary.committer).flatMap(MemberLeaf.entry), news.before.contains(entry),
             var line = receipts[id]?[entry.device]
         {
-            line.rejoin(at: news.number)
+            line.rejoin(at: news.number, having: news.resumed)
             receipts[id]?[entry.device] = line
             write(.receipts(id, entry.device, line))
         }
@@ -201,6 +206,8 @@ struct EpochNews {
     let before: [RosterEntry]
     /// Who asked to be let out.
     let leavers: Set<UserID>
+    /// Of a device that came back in: through here it had everything.
+    var resumed: SequenceNumber?
 }
 
 extension MessageID {

@@ -58,9 +58,7 @@ extension Device {
         let id = random.next() >> 12
         switch pending.wish {
         case .create(let name, _):
-            guard name.utf8.count <= GroupProfile.nameBytesMax, !name.isEmpty else {
-                return giveUp(ticket, Refusal(.tooLarge, "a group's name has 1 to \(GroupProfile.nameBytesMax) bytes"))
-            }
+            guard isFit(name, for: ticket) else { return }
             let others = users.filter { $0 != account.userID }
             for user in others { markAccepted(user) }
             let profile = GroupProfile(kind: .group, name: name, roles: [account.userID: .owner])
@@ -73,16 +71,14 @@ extension Device {
         case .add(let group, _):
             for user in users { markAccepted(user) }
             want(.add(users), in: group, id, until, &pending)
-        case .remove(let group, _): want(.remove(users.filter { $0 != account.userID }), in: group, id, until, &pending)
+        case .remove(let group, _):
+            guard areIn(group, users, for: ticket) else { return }
+            want(.remove(users.filter { $0 != account.userID }), in: group, id, until, &pending)
         case .rename(let group, let name):
-            guard name.utf8.count <= GroupProfile.nameBytesMax, !name.isEmpty else {
-                return giveUp(ticket, Refusal(.tooLarge, "a group's name has 1 to \(GroupProfile.nameBytesMax) bytes"))
-            }
+            guard isFit(name, for: ticket) else { return }
             want(.rename(name), in: group, id, until, &pending)
         case .role(let group, _, let role):
-            guard let user = users.first, roster(group).contains(where: { $0.user == user }) else {
-                return giveUp(ticket, Refusal(.notOnRoster, "the user is not in the group"))
-            }
+            guard let user = users.first, areIn(group, users, for: ticket) else { return }
             let owners = conversations[group]?.profile.roles.filter { $0.value == .owner }.map(\.key) ?? []
             guard role == .owner || owners != [user] else {
                 return giveUp(ticket, Refusal(.notPermitted, "make somebody else owner first"))
@@ -97,7 +93,25 @@ extension Device {
             want(.leave, in: group, id, until, &pending)
         }
         wishes[ticket] = pending
+        emit(.groupBegun(ticket))
         if let group = pending.conversation { tell(group, [:]) }
+    }
+
+    private mutating func isFit(_ name: String, for ticket: Ticket) -> Bool {
+        let bytes = name.utf8.count
+        guard !(1...GroupProfile.nameBytesMax).contains(bytes) else { return true }
+        giveUp(ticket, Refusal(.tooLarge, "its name would have \(bytes) bytes; a group's name has 1 to \(GroupProfile.nameBytesMax)"))
+        return false
+    }
+
+    /// Whether all are in the group or about to be: nobody is told that something was done which was not.
+    private mutating func areIn(_ group: ConversationID, _ users: [UserID], for ticket: Ticket) -> Bool {
+        var known = Set(roster(group).map(\.user))
+        for case .add(let coming) in (conversations[group]?.intents ?? []).map(\.change) { known.formUnion(coming) }
+        guard let stranger = users.first(where: { !known.contains($0) }) else { return true }
+        let name = contacts[stranger]?.address.map { "\($0)" } ?? "a user"
+        giveUp(ticket, Refusal(.notOnRoster, "\(name) is not in the group"))
+        return false
     }
 
     /// Writing to somebody, or wanting somebody in a group, makes the user no stranger.

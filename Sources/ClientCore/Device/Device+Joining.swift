@@ -100,6 +100,7 @@ extension Device {
         guard conversations[id] == nil else { return }
         var one = Conversation(
             key: part.key, profile: .direct(account.userID, parcel.sender.user), origin: .theirs, standing: .request)
+        one.stopTaking()
         one.jump(to: part.number, chain: parcel.chain)
         one.isStale = true
         conversations[id] = one
@@ -145,7 +146,8 @@ extension Device {
         let outline = try PublicGroup(parcel.groupInfo, tree: parcel.tree, host: host)
         let old = outline.members.first { MemberLeaf.entry(of: $0.leaf) == account.entry }?.index
         let message = MessageID.random(using: &random)
-        let binding = MessageBinding(message: message, head: parcel.head, chain: parcel.chain)
+        let binding = MessageBinding(
+            message: message, head: parcel.head, chain: parcel.chain, resumed: min(one.resumed ?? one.head, parcel.head))
         let join = try Group.joinExternally(
             parcel.groupInfo, tree: parcel.tree, as: try account.identity(at: wall), replacing: old,
             authenticatedData: binding.encoded(), host: host, using: &random)
@@ -157,6 +159,7 @@ extension Device {
         // What lies before is gone for us, and said to be; what comes from here on is followed by the chain.
         if parcel.head > one.head {
             change(one.id) {
+                $0.stopTaking()
                 $0.jump(to: parcel.head, chain: parcel.chain)
                 $0.profile = profile
             }
@@ -196,7 +199,7 @@ extension Device {
         _ = conversations.update(id) { $0.advance(to: digest) }
         change(id) {
             $0.isStale = false
-            $0.awaitsCommit = nil
+            ($0.awaitsCommit, $0.resumed) = (nil, nil)
             $0.passage?.mayReturn = false
             if $0.joined == .zero { $0.joined = acceptance.number }
         }

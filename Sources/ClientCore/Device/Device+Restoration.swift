@@ -120,14 +120,14 @@ extension Device {
         guard let one = conversations[id], let passage = one.passage else { return }
         let missing = settlement.head.value > passage.head.value ? settlement.head.value - passage.head.value : 0
         let group = groups[id]
+        let isReadable = group?.isActive == true && group?.epoch == settlement.epoch.value && group?.digest == settlement.group
         // A proposal that waits may have been forgotten; a commit from outside takes none up.
-        let isSame =
-            group?.isActive == true && group?.epoch == settlement.epoch.value && group?.digest == settlement.group
-            && group?.pendingProposals.isEmpty == true
+        let isSame = isReadable && group?.pendingProposals.isEmpty == true
         let until = wall + ClientLimits.intentLifetime
         let intent = Intent(id: random.next() >> 12, .leave, until: until)
         change(id) {
             $0.passage?.isSettled = true
+            if !isReadable { $0.stopTaking() }
             if !isSame {
                 $0.isStale = true
                 $0.passage?.mayReturn = true
@@ -156,6 +156,7 @@ extension Device {
         else { return }
         var one = Conversation(
             key: envelope.key, profile: .direct(account.userID, member.user), origin: .theirs, standing: .request)
+        one.stopTaking()
         one.jump(to: envelope.number, chain: envelope.chain)
         one.isStale = true
         conversations[one.id] = one

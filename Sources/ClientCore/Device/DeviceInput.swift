@@ -137,6 +137,8 @@ extension Device {
         case messagesArrived
         case contactFound(Ticket, Contact)
         case contactRefused(Ticket, Refusal)
+        /// It is in the group's list of changes, and goes on whether somebody waits or not.
+        case groupBegun(Ticket)
         case groupDone(Ticket, GroupOutcome)
         case groupRefused(Ticket, Refusal)
         /// Somebody has, or has read, messages of ours.

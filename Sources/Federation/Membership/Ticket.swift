@@ -25,7 +25,7 @@ public enum TicketError: Explained, Equatable {
         case .unsupportedFormat(let format):
             Explanation(
                 what: "The ticket has format \(format).", why: "This program knows format \(Ticket.format).",
-                remedy: "Update posthouse.")
+                remedy: "Copy all that `posthouse federation invite` printed; if that was all of it, update posthouse.")
         case .forged:
             Explanation(
                 what: "The ticket is forged or damaged.", why: "A signature in it does not hold.",

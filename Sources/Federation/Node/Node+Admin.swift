@@ -62,7 +62,7 @@ extension Node {
                 seenSecondsAgo: health?.lastSeen.map { Double((now - $0).milliseconds) / 1000 },
                 rttMilliseconds: health?.roundTrip.map { Double($0.nanoseconds) / 1e6 },
                 queued: queues.count(of: .node(member.id)), software: member.descriptor?.contents.software,
-                peers: member.descriptor?.contents.peers ?? [])
+                peers: member.descriptor?.contents.peers ?? [], reason: reason(of: member), isSelf: member.id == id)
         }.sorted { ($0.name, $0.id) < ($1.name, $1.id) }
     }
 
@@ -71,6 +71,8 @@ extension Node {
         if case .nameConflict(let name) = member.state { return "\(name)?" }
         return "?"
     }
+
+    private func reason(of member: Member) -> String? { if case .expelled(let reason) = member.state { reason } else { nil } }
 
     private func state(of member: Member, health: LivenessClaim.State?) -> String {
         switch member.state {

@@ -116,6 +116,10 @@ public struct MemberReport: Hashable, Sendable {
     public let queued: Int
     public let software: String?
     public let peers: [Endpoint]
+    /// Why it was expelled: another operator's text.
+    public let reason: String?
+    /// The node itself.
+    public let isSelf: Bool
 }
 
 public struct UserReport: Hashable, Sendable {

@@ -19,7 +19,9 @@ enum ContentTargets {
         let entry = RosterEntry(user: user, device: DeviceID(raw: zero))
         let welcome = WelcomeParcel(sender: entry, chain: .zero, welcome: [1, 2], tree: [3])
         let group = GroupParcel(groupInfo: [1], tree: [2, 3], head: 7, chain: .zero)
-        let binding = MessageBinding(message: MessageID(raw: Bytes16(3, 4)), head: 5, chain: .zero)
+        let bindings = [SequenceNumber?.none, 4].map {
+            MessageBinding(message: MessageID(raw: Bytes16(3, 4)), head: 5, chain: .zero, resumed: $0)
+        }
         return Decoders([
             .init("content", seeds: contents.map { $0.encoded() }, decode: Content.init(decoding:)) {
                 $0.encoded()
@@ -33,7 +35,9 @@ enum ContentTargets {
                 try promise(profile.name.utf8.count <= GroupProfile.nameBytesMax, "a name of \(profile.name.utf8.count) bytes")
                 try promise(profile.roles.count <= GroupProfile.rolesMax, "\(profile.roles.count) roles")
             },
-            .init("binding", seeds: [binding.encoded()], isCanonical: true, decode: MessageBinding.init(decoding:)) { $0.encoded() },
+            .init("binding", seeds: bindings.map { $0.encoded() }, isCanonical: true, decode: MessageBinding.init(decoding:)) {
+                $0.encoded()
+            },
             .init("welcome parcel", seeds: [welcome.encoded()], isCanonical: true, decode: WelcomeParcel.init(decoding:)) { $0.encoded() },
             .init("group parcel", seeds: [group.encoded()], isCanonical: true, decode: GroupParcel.init(decoding:)) { $0.encoded() },
             .init(seeds: [key.groupID]) { bytes throws(Finding) in

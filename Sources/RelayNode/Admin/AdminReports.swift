@@ -15,6 +15,10 @@ package struct MembersAnswer: Codable, Sendable {
         package let queued: Int
         package let version: String?
         package let peers: [String]
+        /// Why it was expelled, as the admin who did it wrote.
+        package let reason: String?
+        /// The node that answers.
+        package let isSelf: Bool
     }
 
     package let members: [Member]

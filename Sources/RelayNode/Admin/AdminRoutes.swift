@@ -109,7 +109,7 @@ package enum AdminRoutes {
         MembersAnswer.Member(
             v: 1, name: member.name, id: member.id.hex, short: member.id.short, role: member.role, state: member.state,
             seenSecondsAgo: member.seenSecondsAgo, rttMilliseconds: member.rttMilliseconds, queued: member.queued,
-            version: member.software, peers: member.peers.map(\.description))
+            version: member.software, peers: member.peers.map(\.description), reason: member.reason, isSelf: member.isSelf)
     }
 
     private static func report(_ user: UserReport) -> UsersAnswer.User {

@@ -45,7 +45,7 @@ extension NodeOperations {
             findings.append(.note("the node does not run"))
             findings += [port("clients", configuration.clients), port("peers", configuration.peers)]
             guard hasKeys else { return findings }
-            attempt("store: \(folder.storeFile) opens with storage.key") { findings += try stored(folder).map(reach) }
+            attempt("store: \(folder.storeFile) opens with storage.key") { findings += try stored(folder) }
         }
         return findings
     }
@@ -122,7 +122,9 @@ extension NodeOperations {
     private static func finding(_ member: MembersAnswer.Member) -> Finding {
         switch member.state {
         case "self", "alive": .good("peer: \(member.name) is \(member.state)")
-        case "expelled", "name-conflict": .note("peer: \(member.name) is \(member.state)")
+        case "expelled" where member.isSelf: expelled(reason: member.reason ?? "")
+        case "expelled": .note("peer: \(member.name) is expelled: \(Printable.line(member.reason ?? ""))")
+        case "name-conflict": .note("peer: \(member.name) is \(member.state)")
         default:
             .bad(
                 Explanation(
@@ -131,14 +133,24 @@ extension NodeOperations {
         }
     }
 
-    private static func stored(_ folder: DataFolder) throws -> [Member] {
+    private static func expelled(reason: String) -> Finding {
+        .bad(
+            Explanation(
+                what: "This node was expelled from its federation.", why: "An admin's reason: \(Printable.line(reason))",
+                remedy: "That is final. Its users register anew elsewhere; a new node needs a new data folder and a new ticket."))
+    }
+
+    /// What the store tells of the federation while no node runs.
+    private static func stored(_ folder: DataFolder) throws -> [Finding] {
         let open = try OpenStore(folder)
         defer { open.lock.release() }
         let rows = try nodeRows(open.store)
         let key = try folder.nodeKey()
         let statements = try rows.statements.map { try SignedStatement(decoding: $0.value) }
         let membership = try Membership(key: key, statements: statements)
-        return membership.evaluation.active.filter { $0.id != membership.node }
+        let own = membership.evaluation.members.first { $0.id == membership.node }
+        if case .expelled(let reason)? = own?.state { return [expelled(reason: reason)] }
+        return membership.evaluation.active.filter { $0.id != membership.node }.map(reach)
     }
 
     private static func reach(_ member: Member) -> Finding {

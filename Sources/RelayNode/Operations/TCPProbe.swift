@@ -1,3 +1,4 @@
+internal import Glibc
 internal import NIOCore
 internal import NIOPosix
 internal import Vocabulary
@@ -11,6 +12,8 @@ enum TCPProbe {
                 .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             try bootstrap.bind(host: endpoint.host, port: Int(endpoint.port)).wait().close().wait()
             return nil
+        } catch let error as IOError {
+            return String(cString: strerror(error.errnoCode)) + "."
         } catch { return "\(error)" }
     }
 

@@ -96,7 +96,21 @@ public struct Refusal: Explained, Hashable {
         case .versionUnsupported: "Update the older of the two programs."
         case .notHome: "Sign in at the user's home node."
         case .tooLarge: "Send less at once."
-        default: "See docs/protocol/client-session.md, \"Refusals\"."
+        case .authenticationFailed: "See that this is the profile that joined the node; else join anew with an invitation of its operator."
+        case .replacedByNewerSession: "Another process or machine uses the same profile: end one of them."
+        case .unknownUser: "Check the spelling; a user who has only just joined may take some seconds to be known everywhere."
+        case .nodeExpelled: "The users of an expelled node register anew at another one of the federation."
+        case .blocked: "Nothing can be done from here."
+        case .notOnRoster, .unknownConversation: "Ask a member of the conversation to add you; see: courier group list"
+        case .notPermitted: "Ask one who may: courier group info GROUP shows the roles."
+        case .expired: "Send it again if it still matters."
+        case .unknownHub: "Wait until the conversation's node is back in the federation; if it was expelled, begin a new conversation."
+        case .otherFederation: "Use an invitation or a ticket of the same federation."
+        case .nameTaken: "Choose another name."
+        case .notMember: "Join the federation first: posthouse federation join"
+        case .unknown, .badFrame, .recordInvalid, .recordStale, .conversationExists, .rosterInvalid, .messageIdReused, .staleEpoch,
+            .handshakeInvalid, .proposalsMissing, .keyPackageInvalid:
+            "Update both programs to the same version; if it stays so, report it with this text."
         }
     }
 }

@@ -139,7 +139,7 @@ final class LoadUser: @unchecked Sendable {
         case .messagesArrived:
             // A stranger's request tells nobody that it has arrived until it is accepted.
             if let accepts { pending.append(.contactDecided(accepts, .accept)) }
-        case .write, .contactFound, .contactRefused, .groupDone, .groupRefused, .receipt, .presence, .typing, .hole,
+        case .write, .contactFound, .contactRefused, .groupBegun, .groupDone, .groupRefused, .receipt, .presence, .typing, .hole,
             .note:
             break
         case .connect(let endpoint): connect(to: endpoint)

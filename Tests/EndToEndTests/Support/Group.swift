@@ -32,11 +32,7 @@ struct Group: Sendable {
     func members(seenBy user: User) throws -> [String: String] { try user.info(id).members }
 
     /// What the user's profile holds of it, in order: texts and changes.
-    func history(of user: User) throws -> [JSONLine] {
-        let outcome = try user.command(["history", id, "--json"])
-        guard outcome.code == 0 else { throw Program.Failure(description: "\(outcome)") }
-        return outcome.json
-    }
+    func history(of user: User) throws -> [JSONLine] { try user.history(with: id) }
 }
 
 /// Does the same for all, several at a time: most of a command's time is waiting.

@@ -52,8 +52,11 @@ final class User: @unchecked Sendable {
         return outcome.json.filter { !["receipt", "presence", "typing", "hole"].contains($0.text("type")) }
     }
 
-    func history(with user: User) throws -> [JSONLine] {
-        let outcome = try command(["history", user.address, "--json"])
+    func history(with user: User) throws -> [JSONLine] { try history(with: user.address) }
+
+    /// - Parameter place: an address, or a group.
+    func history(with place: String) throws -> [JSONLine] {
+        let outcome = try command(["history", place, "--json"])
         guard outcome.exit == .code(0) else { throw Program.Failure(description: "\(outcome)") }
         return outcome.json
     }
