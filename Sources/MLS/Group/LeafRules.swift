@@ -91,13 +91,12 @@ extension RatchetTree {
     /// How fresh leaves fit the others: keys that nobody else has, and credentials that all understand (§7.3).
     func checkFit(of fresh: [UInt32]) throws(MLSError) {
         guard !fresh.isEmpty else { return }
-        var signatureKeys: Set<[UInt8]> = []
-        var encryptionKeys: Set<[UInt8]> = []
+        var (signatureKeys, encryptionKeys) = (KeySet(), KeySet())
         let freshSet = Set(fresh)
         for index in fresh {
             guard let leaf = leaf(index) else { continue }
-            guard signatureKeys.insert(leaf.signatureKey).inserted else { throw .invalidLeaf(.signatureKeyInUse) }
-            guard encryptionKeys.insert(leaf.encryptionKey).inserted else { throw .invalidLeaf(.encryptionKeyInUse) }
+            guard signatureKeys.insert(leaf.signatureKey) else { throw .invalidLeaf(.signatureKeyInUse) }
+            guard encryptionKeys.insert(leaf.encryptionKey) else { throw .invalidLeaf(.encryptionKeyInUse) }
         }
         var types: [UInt16] = []
         for (index, leaf) in leaves.enumerated() {
@@ -117,33 +116,29 @@ extension RatchetTree {
 
     /// No fresh leaf has the key of an inner node: a joiner would refuse such a tree (§12.4.3.1), and so all joins would be barred.
     func checkApart(_ fresh: [UInt32]) throws(MLSError) {
-        let keys = fresh.compactMap { leaf($0)?.encryptionKey }
-        guard !keys.isEmpty else { return }
-        // A few keys are compared faster than hashed.
-        let known: Set<[UInt8]> = keys.count > 8 ? Set(keys) : []
-        for parent in parents {
-            guard let key = parent?.encryptionKey else { continue }
-            guard known.isEmpty ? !keys.contains(key) : !known.contains(key) else { throw .invalidLeaf(.encryptionKeyInUse) }
-        }
+        guard !fresh.isEmpty else { return }
+        var keys = KeySet()
+        for index in fresh { if let leaf = leaf(index) { _ = keys.insert(leaf.encryptionKey) } }
+        for parent in parents { if let parent, keys.contains(parent.encryptionKey) { throw .invalidLeaf(.encryptionKeyInUse) } }
     }
 
     /// §12.4.2: no key of a path is anywhere else in the tree.
     func checkUnused(_ keys: [[UInt8]]) throws(MLSError) {
-        let fresh = Set(keys)
-        guard fresh.count == keys.count else { throw .invalidPath(.keyInUse) }
+        var fresh = KeySet()
+        for key in keys where !fresh.insert(key) { throw .invalidPath(.keyInUse) }
         for leaf in leaves { if let leaf, fresh.contains(leaf.encryptionKey) { throw .invalidPath(.keyInUse) } }
         for parent in parents { if let parent, fresh.contains(parent.encryptionKey) { throw .invalidPath(.keyInUse) } }
     }
 
     /// What a joiner verifies of the tree's shape (§12.4.3.1), but for leaves' own rules and parent hashes.
     func checkShape() throws(MLSError) {
-        var encryptionKeys: Set<[UInt8]> = []
+        var encryptionKeys = KeySet()
         for leaf in leaves {
-            if let leaf, !encryptionKeys.insert(leaf.encryptionKey).inserted { throw .invalidTree(.duplicateEncryptionKey) }
+            if let leaf, !encryptionKeys.insert(leaf.encryptionKey) { throw .invalidTree(.duplicateEncryptionKey) }
         }
         for (index, parent) in parents.enumerated() {
             guard let parent else { continue }
-            guard encryptionKeys.insert(parent.encryptionKey).inserted else { throw .invalidTree(.duplicateEncryptionKey) }
+            guard encryptionKeys.insert(parent.encryptionKey) else { throw .invalidTree(.duplicateEncryptionKey) }
             let node = UInt32(index) * 2 + 1
             for (position, leaf) in parent.unmergedLeaves.enumerated() {
                 guard position == 0 || parent.unmergedLeaves[position - 1] < leaf else { throw .invalidTree(.unmergedUnsorted) }
