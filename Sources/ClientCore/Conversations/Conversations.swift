@@ -6,6 +6,8 @@ public struct Conversations: Sendable {
     private var byID: [ConversationID: Conversation] = [:]
     /// Direct ones, sorted: the first that works is the one to send in, so that two which began at once become one.
     private var byPeer: [UserID: [ConversationID]] = [:]
+    /// Those that wait for missing numbers: asked for after each step, when looking at all would cost each what it costs to have many.
+    private(set) var refetching: Set<ConversationID> = []
     private let me: UserID
 
     init(_ conversations: [Conversation], me: UserID) {
@@ -23,6 +25,7 @@ public struct Conversations: Sendable {
         get { byID[id] }
         set {
             byID[id] = newValue
+            note(id, isRefetching: newValue?.refetch != nil)
             guard let peer = newValue?.profile.peer(of: me), !(byPeer[peer]?.contains(id) ?? false) else { return }
             byPeer[peer, default: []].append(id)
             byPeer[peer]?.sort()
@@ -32,7 +35,13 @@ public struct Conversations: Sendable {
     /// Changes one in place, so that what it holds is not copied.
     mutating func update<T>(_ id: ConversationID, _ body: (inout Conversation) -> T) -> T? {
         guard let index = byID.index(forKey: id) else { return nil }
-        return body(&byID.values[index])
+        let result = body(&byID.values[index])
+        note(id, isRefetching: byID.values[index].refetch != nil)
+        return result
+    }
+
+    private mutating func note(_ id: ConversationID, isRefetching: Bool) {
+        if isRefetching { refetching.insert(id) } else if !refetching.isEmpty { refetching.remove(id) }
     }
 
     /// The direct conversations with a user, the lowest id first.

@@ -28,12 +28,12 @@ extension Device {
         emit(.send(.refetch(one.key, from: first, through: through)))
     }
 
-    var nextRefetch: Instant? { conversations.all.compactMap(\.refetch?.until).min() }
+    var nextRefetch: Instant? { conversations.refetching.compactMap { conversations[$0]?.refetch?.until }.min() }
 
     mutating func refetchOverdue(at now: Instant, using random: inout some RandomNumberGenerator) {
         guard isLive else { return }
-        for one in conversations.all {
-            guard let wait = one.refetch, wait.until <= now else { continue }
+        for id in conversations.refetching.sorted() {
+            guard let one = conversations[id], let wait = one.refetch, wait.until <= now else { continue }
             guard wait.tries < ClientLimits.refetchesMax else {
                 // They are gone. What is left is to go on from where the hub stands.
                 raise(.gap, one.key, one.head.next)
@@ -68,7 +68,9 @@ extension Device {
         write(.order(order))
         emit(.note(.restored))
         keyPackages.isDoubtful = true
-        for one in conversations.all where one.standing.isFollowed && one.isFounded && groups[one.id] != nil {
+        // One that is being entered has no group yet, but the keys of the commit that enters it: the later copy may have used them.
+        for one in conversations.all
+        where one.standing.isFollowed && one.isFounded && (groups[one.id] != nil || groups.isRejoin(one.id)) {
             if let item = one.committing.flatMap({ outbox[$0] }) { remove(item) }
             groups.setPending(nil, for: one.id)
             write(.pending(one.id, nil))
