@@ -39,6 +39,18 @@ package struct FanOut: Sendable {
         remote = shares.sorted { $0.key < $1.key }.map { Share(node: $0.key, devices: $0.value) }
     }
 
+    /// Without the devices of another one.
+    package func subtracting(_ other: FanOut) -> FanOut {
+        let gone = Set(other.local + other.remote.flatMap(\.devices))
+        var rest = self
+        rest.local.removeAll(where: gone.contains)
+        rest.remote = remote.compactMap { share in
+            let devices = share.devices.filter { !gone.contains($0) }
+            return devices.isEmpty ? nil : Share(node: share.node, devices: devices)
+        }
+        return rest
+    }
+
     /// Whether anybody but this user can be reached at all.
     package func isReachable(for user: UserID) -> Bool { reachable.others || reachable.first.map { $0 != user } ?? false }
 }

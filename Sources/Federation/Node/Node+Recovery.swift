@@ -20,10 +20,12 @@ extension Node {
 
     mutating func receive(_ testimony: Testimony, in conversation: ConversationID, from sender: RosterEntry) {
         recover(conversation)
+        // As it is before the group is taken over: who was removed after the copy was made learns that it goes on without him.
+        let before = fanOut(of: conversation)
         var writes: [StoreWrite] = []
         let said = hub.receive(testimony, in: conversation, from: sender, host: recoveryHost, at: now, writes: &writes)
         write(writes)
-        for envelope in said { tellRoster(envelope) }
+        for envelope in said { tellRoster(envelope, and: before) }
     }
 
     mutating func recoverOverdue() {
@@ -37,10 +39,15 @@ extension Node {
         hubHost(obstacle: isSpaceLow ? Refusal(.diskFull, "The hub's disk is full.") : nil)
     }
 
-    /// To everybody of the roster as it is now.
-    private mutating func tellRoster(_ envelope: Envelope) {
+    /// To everybody of the roster as it is now, and to those of the one before who are not in it any more.
+    private mutating func tellRoster(_ envelope: Envelope, and before: FanOut? = nil) {
         // Only to who is at a place that is known: others ask for the group when they come.
-        guard let fanOut = fanOut(of: envelope.key.conversation) else { return }
+        guard let now = fanOut(of: envelope.key.conversation) else { return }
+        tell(envelope, now)
+        if let gone = before?.subtracting(now) { tell(envelope, gone) }
+    }
+
+    private mutating func tell(_ envelope: Envelope, _ fanOut: FanOut) {
         for device in fanOut.local { enqueueForMember(.event(envelope), for: device, of: fanOut) }
         for share in fanOut.remote {
             for recipients in share.devices.chunks(of: Limits.recipientsPerEntryMax) {
