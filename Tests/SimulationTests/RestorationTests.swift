@@ -69,6 +69,38 @@ import Vocabulary
         #expect(flow.world.profile(flow.users[1]).conversations[flow.id]?.standing == .removed)
     }
 
+    /// The removal was in the hub's queues, and went with them.
+    @Test(arguments: UInt64(815)..<818)
+    func `who was removed after the copy was made learns that a restored hub goes on without it`(seed: UInt64) throws {
+        var flow = try GroupFlow(users: 6, nodes: 3, seed: seed)
+        try flow.world.run(for: .seconds(60))
+        let copy = flow.world.store(0).copy()
+        flow.world.kill(device: flow.users[3], for: .seconds(10))
+        if let gone = flow.address(3) { flow.wish(.remove(flow.id, [gone]), by: 0) }
+        try flow.world.run(for: .seconds(3))
+        try flow.world.restore(copy, node: 0)
+        try flow.world.run(for: .seconds(7))
+        let text = flow.world.send("too late", from: flow.users[3], to: flow.id)
+        try flow.world.run(for: .seconds(60))
+        #expect(flow.world.profile(flow.users[3]).conversations[flow.id]?.standing == .removed, "seed \(seed)")
+        #expect(text.flatMap { flow.world.state($0, at: flow.users[3]) } == .failed, "seed \(seed)")
+    }
+
+    /// A member that goes on from an old copy of its profile has not seen the removal.
+    @Test func `nobody waits for the receipts of one who went while one was coming back in`() throws {
+        var flow = try GroupFlow(users: 6, nodes: 3, seed: 818)
+        try flow.world.run(for: .seconds(60))
+        let old = flow.world.profile(flow.users[4])
+        if let gone = flow.address(1) { flow.wish(.remove(flow.id, [gone]), by: 0) }
+        try flow.world.run(for: .seconds(5))
+        _ = flow.world.send("forgotten", from: flow.users[4], to: flow.id)
+        try flow.world.run(for: .seconds(5))
+        flow.world.restore(old, device: flow.users[4])
+        try flow.world.run(for: .seconds(10))
+        flow.send(by: 4)
+        #expect(try flow.settle(staying: [0, 2, 3, 4, 5], within: .seconds(30)))
+    }
+
     @Test(arguments: UInt64(820)..<824)
     func `a restored follower is refilled from the hub's log`(seed: UInt64) throws {
         var flow = try GroupFlow(users: 6, nodes: 3, seed: seed)

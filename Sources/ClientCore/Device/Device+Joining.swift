@@ -212,6 +212,12 @@ extension Device {
             receipts[id, default: Receipts()][entry.device] = line
             write(.receipts(id, entry.device, line))
         }
+        // Nobody waits for who went meanwhile.
+        let present = Set(entries.map(\.device))
+        for device in (receipts[id]?.lines.keys.sorted() ?? []) where !present.contains(device) {
+            receipts[id]?[device] = nil
+            write(.receipts(id, device, nil))
+        }
         if let group = groups[id], let profile = GroupProfile(group.context.extensions) {
             let markKey = try? MarkKey(of: group)
             change(id) { one in
@@ -228,6 +234,7 @@ extension Device {
                     body: .membership(.rejoined([account.userID])), sent: wall,
                     status: MessageStatus(.delivered, number: acceptance.number))))
         emit(.messagesArrived)
+        cover(id)
     }
 
     /// No way in for now, or for good.
