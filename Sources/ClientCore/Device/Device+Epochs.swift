@@ -93,6 +93,7 @@ extension Device {
         change(id) {
             $0.standing = .leaving
             $0.intents = []
+            $0.committing = nil
         }
         tell(id, [:])
     }

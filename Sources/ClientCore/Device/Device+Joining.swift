@@ -259,7 +259,10 @@ extension Device {
     /// A member cannot remove itself: it proposes to be, and the next who commits does it (RFC 9420 §12.1.3).
     mutating func leave(_ id: ConversationID, at now: Instant, using random: inout some RandomNumberGenerator) {
         guard isLive, caughtUp, let one = conversations[id], let group = groups[id] else { return }
-        guard one.intents.contains(where: { $0.change == .leave }) else { return }
+        // What has its number waits for whoever commits next. A commit from outside takes no proposal up (RFC 9420 §12.4.3.2), nor does one
+        // of ours by which we came back in: then it is said once more.
+        let isProposed = group.pendingProposals.contains { $0.proposal == .remove(group.ownLeaf) }
+        guard one.intents.contains(where: { $0.change == .leave }) || !isProposed else { return }
         let others = roster(id).contains { $0.user != account.userID }
         guard others else {
             change(id) {

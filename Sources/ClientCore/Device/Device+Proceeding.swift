@@ -10,7 +10,8 @@ extension Device {
         guard conversation.standing == .accepted || conversation.standing == .leaving || conversation.standing == .request else {
             return false
         }
-        return conversation.isStale || !conversation.intents.isEmpty || !outbox.waiting(in: conversation.id).isEmpty
+        return conversation.isStale || conversation.standing == .leaving || !conversation.intents.isEmpty
+            || !outbox.waiting(in: conversation.id).isEmpty
     }
 
     mutating func proceed(with id: ConversationID, at now: Instant, using random: inout some RandomNumberGenerator) {
