@@ -27,6 +27,8 @@ public enum GroupPolicy {
         var after = profile
         var gone: Set<UInt32> = []
         var users = roster.map(\.user)
+        /// Whoever comes back in from outside, in the place of a former leaf.
+        var returned: UserID?
         for item in proposals {
             let actor: UserID
             switch item.sender {
@@ -36,6 +38,7 @@ public enum GroupPolicy {
             case .newMemberCommit:
                 guard let newcomer, users.contains(newcomer.user) else { return "a newcomer whose user is not in the conversation" }
                 actor = newcomer.user
+                returned = newcomer.user
             case .external, .newMemberProposal: return "a proposal from outside"
             }
             let request = Request(actor: actor, profile: profile, roster: roster)
@@ -65,7 +68,8 @@ public enum GroupPolicy {
         guard case .group = profile.kind, roster.count > gone.count else { return nil }
         // Nobody went and no role changed: who owned it owns it.
         if gone.isEmpty, after == profile { return nil }
-        let remaining = Set(users).subtracting(roster.indices.isEmpty ? [] : removedUsers(gone, roster: roster, entry: entry))
+        let removed = roster.indices.isEmpty ? [] : removedUsers(gone, roster: roster, entry: entry)
+        let remaining = Set(users).subtracting(removed).union(returned.map { [$0] } ?? [])
         guard remaining.contains(where: { after.role(of: $0) == .owner }) || remaining.isEmpty else {
             return "a group without an owner: make somebody else owner first"
         }
