@@ -26,6 +26,7 @@ public struct Conversations: Sendable {
         set {
             byID[id] = newValue
             note(id, isRefetching: newValue?.refetch != nil)
+            // The profile that counts may have become known since.
             guard let peer = newValue?.profile.peer(of: me), !(byPeer[peer]?.contains(id) ?? false) else { return }
             byPeer[peer, default: []].append(id)
             byPeer[peer]?.sort()
@@ -45,7 +46,10 @@ public struct Conversations: Sendable {
     }
 
     /// The direct conversations with a user, the lowest id first.
-    public func direct(with peer: UserID) -> [Conversation] { (byPeer[peer] ?? []).compactMap { byID[$0] } }
+    public func direct(with peer: UserID) -> [Conversation] {
+        // One that we were told of by its first event may have become a group, or another's.
+        (byPeer[peer] ?? []).compactMap { byID[$0] }.filter { $0.profile.peer(of: me) == peer }
+    }
 
     /// Where to send to this user.
     func toSendIn(with peer: UserID) -> Conversation? {

@@ -35,8 +35,9 @@ extension Device {
         for id in conversations.refetching.sorted() {
             guard let one = conversations[id], let wait = one.refetch, wait.until <= now else { continue }
             guard wait.tries < ClientLimits.refetchesMax else {
-                // They are gone. What is left is to go on from where the hub stands.
-                raise(.gap, one.key, one.head.next)
+                // They are gone. What is left is to go on from where the hub stands. An old copy of us lacks what we have said to have: that
+                // is nobody's fault, and it comes back in anyway.
+                if !one.isStale { raise(.gap, one.key, one.head.next) }
                 change(one.id) {
                     $0.refetch = nil
                     $0.held = [:]
@@ -57,6 +58,25 @@ extension Device {
         let until = now + ClientLimits.refetchAfter * ClientLimits.refetchesMax
         _ = conversations.update(id) { $0.awaitsCommit = until }
         due[id] = until
+    }
+
+    // MARK: A Welcome that is missing
+
+    /// An event of a conversation that we are in and do not know: our home was restored and has forgotten the Welcome, or this copy of us is
+    /// older than the conversation. The hub still has the Welcome if we have never said to have it; else we come in by external commit.
+    mutating func meet(_ envelope: Envelope, at now: Instant) {
+        let key = envelope.key
+        guard conversations.count < Limits.conversationsResidentMax else { return raise(.tooManyConversations, key, envelope.number) }
+        // Whose it is we learn with the group.
+        var one = Conversation(key: key, profile: .direct(account.userID, envelope.sender.user), origin: .theirs, standing: .request)
+        one.isStale = true
+        conversations[one.id] = one
+        change(one.id) { _ in }
+        met(envelope.sender.user)
+        let last = min(envelope.number.value + UInt64(Limits.refetchedMax), counterMax)
+        emit(.send(.refetch(key, from: SequenceNumber.zero.next, through: SequenceNumber(unchecked: last))))
+        restingUntil[one.id] = now + ClientLimits.refetchAfter
+        touched.insert(one.id)
     }
 
     // MARK: An old copy

@@ -24,9 +24,9 @@ extension Device {
         if let known = conversations[id] {
             guard known.key == part.key else { return raise(.otherHub, part.key, part.number) }
             // One we are in already: nothing is overwritten.
-            guard part.number > known.head, known.standing != .broken, known.standing != .declined, groups[id]?.isActive != true else {
-                return
-            }
+            guard part.number > known.head, known.standing != .broken, known.standing != .declined, groups[id]?.isActive != true,
+                known.committing == nil
+            else { return }
         } else if conversations.count >= Limits.conversationsResidentMax {
             return raise(.tooManyConversations, part.key, part.number)
         }
@@ -220,11 +220,15 @@ extension Device {
         }
         if let group = groups[id], let profile = GroupProfile(group.context.extensions) {
             let markKey = try? MarkKey(of: group)
+            let standing = standing(for: profile, from: account.userID)
             change(id) { one in
                 one.profile = profile
+                // What we were told of by an event alone, or by a Welcome that we could not open, may be a group.
+                if one.standing == .request { one.standing = standing }
                 if let markKey { one.markKeys = one.markKeys.suffix(ClientLimits.markKeysKept - 1) + [markKey] }
             }
         }
+        if let one = conversations[id] { conversations[id] = one }
         unseal(in: id)
         // What was said since we had the group cannot be read here: the history shows where that lies, ours as that of the others.
         write(

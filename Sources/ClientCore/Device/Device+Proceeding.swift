@@ -25,7 +25,7 @@ extension Device {
             }
             // It was promised and has not come: the hub holds it back.
             _ = conversations.update(id) { $0.awaitsCommit = nil }
-            raise(.gap, one.key, one.head.next)
+            if !one.isStale { raise(.gap, one.key, one.head.next) }
             _ = conversations.update(id) { $0.isStale = true }
             write(.conversation(conversations[id] ?? one))
         }

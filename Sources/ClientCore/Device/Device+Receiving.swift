@@ -34,12 +34,15 @@ extension Device {
         let id = item.key.conversation
         guard let conversation = conversations[id] else {
             if case .event(let envelope) = item, envelope.kind == .restoration { return pass(envelope, at: now, using: &random) }
-            return emit(.note(.badHandshake("an event of an unknown conversation")))
+            guard case .event(let envelope) = item else { return }
+            return meet(envelope, at: now)
         }
         guard conversation.key == item.key else { return raise(.otherHub, item.key, item.number) }
         guard conversation.standing.isFollowed else { return }
         guard item.number > conversation.head else { return seen(item, in: conversation) }
         if case .event(let envelope) = item, envelope.kind == .restoration { return pass(envelope, at: now, using: &random) }
+        // Not in yet: what lies before we are is not ours to follow.
+        if conversation.isStale, groups[id] == nil, conversation.committing == nil { return }
         guard item.number == conversation.head.next else { return hold(item, at: now) }
         switch item {
         case .event(let envelope): follow(envelope, at: now, using: &random)

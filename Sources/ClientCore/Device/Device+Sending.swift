@@ -224,6 +224,11 @@ extension Device {
                 change(id) { $0.standing = .removed }
                 return giveUpWishes(in: id, refusal)
             }
+            // Whoever went on from an old copy of the profile may have sent it before, and nobody else can have used its id: it is there.
+            if refusal.code == .messageIdReused {
+                remove(item)
+                return item.isText ? report(item.message, MessageStatus(.accepted)) : ()
+            }
             guard refusal.code == .staleEpoch else { return fail(item.message, refusal) }
             // Sealed anew already, or as soon as the commit that ended the epoch has come; what was refused will never appear. A refusal
             // that was not acknowledged comes again in the next session, when its message may have a number: it is about other bytes.

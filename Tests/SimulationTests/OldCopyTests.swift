@@ -1,0 +1,110 @@
+import ClientCore
+import Simulation
+import Testing
+import Vocabulary
+
+/// Devices that go on from an old copy of their profile, or whose home has lost their Welcome (docs/protocol/conversations.md §7).
+@Suite struct OldCopyTests {
+    private static func twoUsers(seed: UInt64) throws -> (world: World, users: [Int]) {
+        var world = try World(nodes: 2, seed: seed)
+        let users = try (0..<2).map { try world.addUser("user\($0)", at: $0) }
+        _ = try world.run(until: { world in users.allSatisfy { world.isMember($0) } }, within: .seconds(60))
+        try world.run(for: .seconds(5))
+        return (world, users)
+    }
+
+    private static func texts(_ world: World, _ user: Int) -> [String] {
+        world.history(user).compactMap { if case .incoming(let text) = $0.body { text } else { nil } }
+    }
+
+    @Test func `the only owner of a group comes back into it`() throws {
+        var flow = try GroupFlow(users: 4, nodes: 2, seed: 1_000)
+        let old = flow.world.profile(flow.users[0])
+        for index in 1..<4 { flow.send(by: index) }
+        // What it seals after the copy is what it is known by.
+        _ = flow.world.send("forgotten", from: flow.users[0], to: flow.id)
+        #expect(try flow.settle(staying: [0, 1, 2, 3], within: .seconds(30)))
+        flow.world.restore(old, device: flow.users[0])
+        try flow.world.run(for: .seconds(10))
+        flow.send(by: 0)
+        flow.send(by: 1)
+        #expect(try flow.settle(staying: [0, 1, 2, 3], within: .seconds(30)))
+        #expect(flow.world.profile(flow.users[0]).conversations[flow.id]?.standing == .accepted)
+        #expect((0..<4).allSatisfy { flow.alarms(at: $0).isEmpty })
+    }
+
+    @Test func `a conversation from after the copy is known again by its first event`() throws {
+        var (world, users) = try Self.twoUsers(seed: 1_001)
+        let old = world.profile(users[1])
+        let address = try #require(world.address(users[1]))
+        _ = world.send("before", from: users[0], to: address)
+        try world.run(for: .seconds(20))
+        #expect(Self.texts(world, users[1]) == ["before"])
+        world.restore(old, device: users[1])
+        try world.run(for: .seconds(5))
+        #expect(world.profile(users[1]).conversations.isEmpty)
+        // What it says before the other is back in is lost, and its sender hears of it.
+        let lostSent = world.send("lost", from: users[0], to: address)
+        let lost = try #require(lostSent)
+        try world.run(for: .seconds(20))
+        #expect(world.state(lost, at: users[0]) == .failed)
+        let messageSent = world.send("after", from: users[0], to: address)
+        let message = try #require(messageSent)
+        try world.run(for: .seconds(20))
+        #expect(Self.texts(world, users[1]) == ["after"])
+        #expect(world.state(message, at: users[0]).isDelivered)
+        #expect(users.allSatisfy { world.alarms($0) == 0 })
+    }
+
+    @Test func `a Welcome that the home has forgotten is had from the hub, with all that followed it`() throws {
+        var (world, users) = try Self.twoUsers(seed: 1_002)
+        let address = try #require(world.address(users[1]))
+        let copy = world.store(1).copy()
+        world.kill(device: users[1], for: .seconds(20))
+        let firstSent = world.send("one", from: users[0], to: address)
+        let first = try #require(firstSent)
+        try world.run(for: .seconds(10))
+        #expect(world.state(first, at: users[0]) == .accepted)
+        try world.restore(copy, node: 1)
+        try world.run(for: .seconds(20))
+        #expect(Self.texts(world, users[1]) == [])
+        let secondSent = world.send("two", from: users[0], to: address)
+        let second = try #require(secondSent)
+        try world.run(for: .seconds(20))
+        #expect(Self.texts(world, users[1]) == ["one", "two"])
+        #expect([first, second].allSatisfy { world.state($0, at: users[0]).isDelivered })
+    }
+
+    @Test func `what the copy had still to send and was sent since counts as accepted, and is shown once`() throws {
+        var flow = try GroupFlow(users: 4, nodes: 2, seed: 1_003)
+        try flow.world.run(for: .seconds(60))
+        // Somebody lacks it, so that the hub has it in its log.
+        flow.world.kill(device: flow.users[2], for: .seconds(30))
+        let messageSent = flow.world.send("once", from: flow.users[1], to: flow.id)
+        let message = try #require(messageSent)
+        let old = flow.world.profile(flow.users[1])
+        _ = flow.world.send("forgotten", from: flow.users[1], to: flow.id)
+        try flow.world.run(for: .seconds(5))
+        #expect(flow.world.state(message, at: flow.users[1]) == .accepted)
+        flow.world.restore(old, device: flow.users[1])
+        try flow.world.run(for: .seconds(60))
+        #expect(flow.world.state(message, at: flow.users[1]) == .accepted)
+        for index in [0, 2, 3] { #expect(flow.texts(at: index) == ["once", "forgotten"], "user \(index)") }
+    }
+
+    /// A commit from outside takes no proposal up (RFC 9420 §12.4.3.2): the leave is said once more.
+    @Test(arguments: UInt64(0)..<6)
+    func `who leaves while another comes back in is out in the end`(seed: UInt64) throws {
+        var flow = try GroupFlow(users: 4, nodes: 2, seed: 1_010 + seed)
+        try flow.world.run(for: .seconds(60))
+        let old = flow.world.profile(flow.users[3])
+        flow.send(by: 3)
+        #expect(try flow.settle(staying: [0, 1, 2, 3], within: .seconds(30)))
+        flow.world.restore(old, device: flow.users[3])
+        try flow.world.run(for: .milliseconds(Int64(seed) * 10))
+        flow.wish(.leave(flow.id), by: 2)
+        try flow.world.run(for: .seconds(30))
+        #expect(flow.world.profile(flow.users[2]).conversations[flow.id]?.standing == .removed)
+        #expect(flow.members(at: 0).count == 3)
+    }
+}
