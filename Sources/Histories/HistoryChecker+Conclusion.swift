@@ -19,13 +19,18 @@ extension HistoryChecker {
     }
 
     private mutating func conclude(_ name: String, _ message: Message, stays: [String: [ClosedRange<UInt64>]?]) {
-        let conversation = message.place?.conversation
+        var conversation = message.place?.conversation
+        // What a member whom the hub lied to could not send any more has no place, and a conversation all the same.
+        if case .group(let group) = message.recipient, conversation == nil, conversations[group]?.isLiedAbout == true {
+            conversation = group
+        }
         func add(_ violation: Violation) {
             if let conversation { note(violation, in: conversation) } else { violations.append(violation) }
         }
         if message.hasFailed {
-            // Whoever is gone may have shown it, and could tell nobody.
-            if message.shown.keys.contains(where: { !isGone($0) }) { add(.failedButAppeared(name)) }
+            // Whoever is gone may have shown it, and could tell nobody. And what a restored hub has forgotten comes again, or fails, also if
+            // somebody has it (docs/operating.md, "Backup and restore").
+            if !message.wasForgotten, message.shown.keys.contains(where: { !isGone($0) }) { add(.failedButAppeared(name)) }
             return
         }
         if isGone(message.sender) { return }
@@ -55,7 +60,8 @@ extension HistoryChecker {
                 for reader in lacking { add(.missed(name, at: reader)) }
             }
             for reader in message.shown.keys.sorted() {
-                if let known = stays[reader], let stays = known, !stays.contains(where: { $0.contains(place.number) }) {
+                guard let known = stays[reader], let stays = known else { continue }
+                if !message.places.contains(where: { place in stays.contains { $0.contains(place.number) } }) {
                     add(.leaked(name, at: reader))
                 }
             }
@@ -87,7 +93,10 @@ extension HistoryChecker {
     private mutating func judgeSessionOrder() {
         var sessions: [Seat: [(number: UInt64, name: String)]] = [:]
         for name in order {
-            guard let message = messages[name], let place = message.place, clients[message.sender]?.life ?? 0 == 0 else { continue }
+            // Where it was numbered first: what is numbered anew comes behind what everybody had already (docs/protocol/hub.md §10).
+            guard let message = messages[name], let place = message.places.first, holders[place] == .message(name),
+                clients[message.sender]?.life ?? 0 == 0
+            else { continue }
             sessions[Seat(client: message.sender, conversation: place.conversation), default: []].append((place.number, name))
         }
         for (seat, all) in sessions.sorted(by: { ($0.key.client, $0.key.conversation) < ($1.key.client, $1.key.conversation) }) {
@@ -115,7 +124,7 @@ extension HistoryChecker {
     }
 
     private mutating func judgeAlarms() {
-        for alarm in alarms where conversations[alarm.conversation]?.isLiedAbout != true {
+        for alarm in alarms where !alarm.isExcused && conversations[alarm.conversation]?.isLiedAbout != true {
             violations.append(.falseAlarm(alarm.name, at: alarm.client))
         }
         let alarmed = Set(alarms.map(\.conversation))

@@ -13,17 +13,26 @@ extension HistoryChecker {
         guard let known = messages[message], known.sender == client else { return violations.append(.phantom(message, at: client)) }
         if known.hasFailed { violations.append(.failedButAppeared(message)) }
         if known.acknowledged == nil { messages[message]?.acknowledged = count }
-        if rules.isExact, let highest = known.highest, state < highest { violations.append(.stateBackwards(message)) }
+        // An old copy of its sender knows of an earlier state, and learns the later ones once more.
+        let life = clients[client]?.life ?? 0
+        if rules.isExact, let told = known.told, told.life == life, state < told.state { violations.append(.stateBackwards(message)) }
+        messages[message]?.told = (max(state, known.told.flatMap { $0.life == life ? $0.state : nil } ?? state), life)
         messages[message]?.highest = max(known.highest ?? state, state)
         if let place {
-            if known.place != nil, known.place != place, known.shown.isEmpty {
+            if known.shown.isEmpty, !isPossible(place, for: known) {
                 note(.answeredDifferently(message), in: place.conversation)
             } else {
                 put(message, at: place, chain, by: client)
             }
         }
         guard state >= .delivered, case .user(let reader) = known.recipient else { return }
-        if known.shown[reader] == nil, rules.isExact || known.absence != nil && clients[reader]?.presence == known.absence {
+        // What could not be read was told in its place; the receipt says no more than that it came (docs/protocol/conversations.md §3, §5).
+        let isTold = known.places.contains { place in
+            seats[Seat(client: reader, conversation: place.conversation)]?.tombstones.contains(place.number) == true
+        }
+        if known.shown[reader] == nil, !isTold,
+            rules.isExact || known.absence != nil && clients[reader]?.presence == known.absence
+        {
             violations.append(.receiptAhead(message, at: reader))
         }
     }
@@ -31,6 +40,11 @@ extension HistoryChecker {
     mutating func fail(_ message: String, by client: String) {
         guard let known = messages[message], known.sender == client else { return violations.append(.phantom(message, at: client)) }
         messages[message]?.hasFailed = true
+        messages[message]?.wasForgotten =
+            !known.places.isEmpty
+            && known.places.allSatisfy { place in
+                conversations[place.conversation]?.forgotten.contains { $0.contains(place.number) } == true
+            }
     }
 
     mutating func show(_ message: String, by author: String, at reader: String, _ place: Place, _ chain: String?) {
@@ -54,17 +68,37 @@ extension HistoryChecker {
         }
     }
 
-    /// One number, one message; one message, one number.
+    /// One message, one number; but what a restored hub has forgotten is sealed and numbered anew, under the same id (docs/protocol/hub.md
+    /// §10). So of two numbers the lower must be one that a restoration forgot, and the higher one that was given after it. And an old copy
+    /// of a client sends what it has still to send, also what it had sent later (docs/protocol/conversations.md §7): one more number for each
+    /// time that the sender went back.
+    private func isPossible(_ place: Place, for message: Message) -> Bool {
+        if message.places.contains(place) { return true }
+        let returns = (clients[message.sender]?.life ?? 0) - message.life
+        if returns > 0, message.places.count <= returns { return true }
+        let forgotten = conversations[place.conversation]?.forgotten ?? []
+        return message.places.allSatisfy { known in
+            let (lower, higher) = (min(known.number, place.number), max(known.number, place.number))
+            return known.conversation == place.conversation
+                && forgotten.contains { $0.contains(lower) && $0.upperBound < higher }
+        }
+    }
+
+    /// One number, one message; and the other way round.
     private mutating func put(_ message: String, at place: Place, _ chain: String?, by client: String) {
-        if let known = messages[message]?.place {
-            if known != place { note(.twoPlaces(message, at: client), in: place.conversation) }
-        } else if let holder = holders[place], holder != .message(message) {
-            note(.twoAtOnePlace(place, at: client), in: place.conversation)
-        } else {
-            holders[place] = .message(message)
-            messages[message]?.place = place
-            if case .user(let address)? = messages[message]?.recipient, let sender = messages[message]?.sender {
-                conversations[place.conversation, default: .init()].peers.formUnion([address, sender])
+        guard let known = messages[message] else { return }
+        if !isPossible(place, for: known) {
+            note(.twoPlaces(message, at: client), in: place.conversation)
+        } else if !known.places.contains(place) {
+            if let holder = holders[place], holder != .message(message) {
+                note(.twoAtOnePlace(place, at: client), in: place.conversation)
+            } else {
+                holders[place] = .message(message)
+            }
+            // Also where something else is said to be: that is told, and the message is not lost besides.
+            messages[message]?.places = (known.places + [place]).sorted()
+            if case .user(let address) = known.recipient {
+                conversations[place.conversation, default: .init()].peers.formUnion([address, known.sender])
             }
         }
         if let chain { compare(chain, at: place, by: client) }

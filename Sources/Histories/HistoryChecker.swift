@@ -31,8 +31,15 @@ public struct HistoryChecker: Sendable {
         /// Written while the recipient was away, in the how-manieth absence.
         let absence: Int?
         var highest: State?
+        /// What the sender was told last, and in which of its lives.
+        var told: (state: State, life: Int)?
         var hasFailed = false
-        var place: Place?
+        /// When it was said to have failed, its hub had forgotten it.
+        var wasForgotten = false
+        /// Rising. More than one only over a restoration of the hub.
+        var places: [Place] = []
+        /// The one that counts: numbered anew, a message is for who is in then.
+        var place: Place? { places.last }
         /// By reader: in which of the reader's lives.
         var shown: [String: Int] = [:]
     }
@@ -53,7 +60,7 @@ public struct HistoryChecker: Sendable {
     var clients: [String: ClientRecord] = [:]
     var planned: [String] = []
     var fired: Set<String> = []
-    var alarms: [(name: String, client: String, conversation: String)] = []
+    var alarms: [(name: String, client: String, conversation: String, isExcused: Bool)] = []
     var count = 0
     var isHealed = false
     var hasShown = false
@@ -73,6 +80,8 @@ public struct HistoryChecker: Sendable {
         var isLiedAbout = false
         var isGone = false
         var readers: Set<String> = []
+        /// What restored hubs have forgotten.
+        var forgotten: [ClosedRange<UInt64>] = []
 
         struct Move: Hashable, Sendable {
             let isIn: Bool
@@ -126,10 +135,19 @@ public struct HistoryChecker: Sendable {
         case .found(let conversation): conversations[conversation, default: .init()].founder = client
         case .head(let place, let chain): head(of: client, place, chain)
         case .receipt(let place, let by, let state): receipt(of: by, state, place, at: client)
-        case .alarm(let name, let conversation, _): alarms.append((name, client, conversation))
+        case .alarm(let name, let conversation, let number):
+            // What a client has lost by going back to an old copy, after it had said to have it, nobody has for it any more. A copy that it does
+            // not know for one calls that a gap (docs/reliability.md, "Open").
+            let lost = seats[Seat(client: client, conversation: conversation)]?.excused ?? []
+            let isExcused =
+                name == "gap" && clients[client]?.life ?? 0 > 0 && number.map { number in lost.contains { $0.contains(number) } } ?? false
+            alarms.append((name, client, conversation, isExcused))
         case .offline: if clients[client, default: .init()].presence % 2 == 0 { clients[client, default: .init()].presence += 1 }
         case .online: if clients[client, default: .init()].presence % 2 == 1 { clients[client, default: .init()].presence += 1 }
         case .restored: restore(client)
+        case .setBack(let place, let through):
+            guard through > place.number else { break }
+            conversations[place.conversation, default: .init()].forgotten.append(place.number + 1...through)
         case .gone(let conversation?): conversations[conversation, default: .init()].isGone = true
         case .gone(nil): clients[client, default: .init()].isGone = true
         case .plan(let fault): planned.append(fault)

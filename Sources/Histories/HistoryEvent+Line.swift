@@ -56,6 +56,10 @@ extension HistoryEvent {
         case .offline: line.add("type", "offline")
         case .online: line.add("type", "online")
         case .restored: line.add("type", "restored")
+        case .setBack(let place, let through):
+            line.add("type", "setBack")
+            line.add(place)
+            line.add("through", through)
         case .gone(let conversation):
             line.add("type", "gone")
             line.add("conversation", conversation)

@@ -11,7 +11,7 @@ extension HistoryEvent {
         var time: Int64
         var client, type: String
         var message, to, conversation, state, chain, reason, author, change, by, name, fault: String?
-        var number: UInt64?
+        var number, through: UInt64?
         var who: [String]?
         var value, bound: Int64?
     }
@@ -56,6 +56,7 @@ extension HistoryEvent {
         case "offline": what = .offline
         case "online": what = .online
         case "restored": what = .restored
+        case "setBack": what = .setBack(try place(), through: try need(fields.through, "through"))
         case "gone": what = .gone(conversation: fields.conversation)
         case "plan": what = .plan(fault: try need(fields.fault, "fault"))
         case "fault": what = .fault(try need(fields.fault, "fault"), conversation: fields.conversation)

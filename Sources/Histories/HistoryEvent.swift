@@ -38,7 +38,11 @@ public struct HistoryEvent: Hashable, Sendable {
         case online
         /// The client goes on from an old copy of its profile: what it shows again, and what it has lost, is not held against anybody.
         case restored
-        /// Nothing is promised any more: to the client, whose home was expelled; or in the conversation, whose hub was.
+        /// The conversation's hub goes on from an old copy, marked as restored (docs/protocol/hub.md §10): it has forgotten what follows this
+        /// place, and had given numbers through `through`.
+        case setBack(Place, through: UInt64)
+        /// Nothing is promised any more: to the client, whose home was expelled; or in the conversation, whose hub was, or was restored from
+        /// a copy of before it was founded (docs/operating.md, "Backup and restore").
         case gone(conversation: String?)
         /// A fault that this run must see.
         case plan(fault: String)

@@ -25,6 +25,7 @@ extension Simulator {
                 try world.run(for: .seconds(5))
                 // Fresh keys come when their time has come: what is just on its way is no left-over.
                 if leavesNothing { _ = try world.run(until: { $0.isEmptied }, within: .seconds(30)) }
+                for _ in 0..<30 where !hasConverged { try world.run(for: .seconds(1)) }
                 gauge()
                 return time
             }

@@ -11,7 +11,8 @@ import Testing
         .tombstone(place, reason: "lost"), .change(place, .added, who: ["carol", "dave"]), .change(place, .joined, who: []),
         .found(conversation: "g"), .head(place, chain: "cc"), .receipt(place, by: "bob", .delivered),
         .alarm("gap", conversation: "c", number: nil), .alarm("gap", conversation: "c", number: 3),
-        .offline, .online, .restored, .gone(conversation: nil), .gone(conversation: "c"), .plan(fault: "crash"), .fault("crash"),
+        .offline, .online, .restored, .setBack(place, through: 9), .gone(conversation: nil), .gone(conversation: "c"),
+        .plan(fault: "crash"), .fault("crash"),
         .fault("fork", conversation: "c"), .healed,
         .gauge("queue", value: 3, bound: 1 << 53),
     ]

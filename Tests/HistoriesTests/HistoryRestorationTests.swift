@@ -1,0 +1,146 @@
+import Histories
+import Testing
+
+/// What a hub's restoration from a backup excuses (docs/protocol/hub.md §10; docs/operating.md, "Backup and restore"), and what it does not.
+@Suite struct HistoryRestorationTests {
+    typealias Base = HistoryCheckerTests
+
+    private static func setBack(_ number: UInt64, through: UInt64, _ conversation: String = "c") -> HistoryEvent {
+        HistoryEvent(0, "node1", .setBack(Base.place(number, conversation), through: through))
+    }
+    private static func accepted(_ text: String, _ number: UInt64) -> HistoryEvent {
+        Base.alice(.ok(message: text, .accepted, Base.place(number)))
+    }
+
+    /// Numbered 5, and after the restoration 1,000.
+    private static func numberedTwice(_ restorations: [HistoryEvent]) -> [Violation] {
+        Base.check(
+            Base.sent("one") + [accepted("one", 5)] + restorations + [accepted("one", 1_000), Base.shown("one", 1_000)]
+                + [Base.delivered("one")])
+    }
+
+    @Test func `what the hub has forgotten is numbered anew`() {
+        #expect(Self.numberedTwice([Self.setBack(4, through: 5)]) == [])
+        #expect(Self.numberedTwice([Self.setBack(0, through: 999)]) == [])
+        // One after the other; and the older number can come to light later than the newer.
+        let thrice = Base.sent("one") + [Self.accepted("one", 5), Self.setBack(4, through: 6), Self.accepted("one", 100)]
+        #expect(
+            Base.check(
+                thrice + [Self.setBack(4, through: 100), Self.accepted("one", 1_000)] + [Base.shown("one", 5)]
+                    + [Base.delivered("one")]) == [])
+    }
+
+    @Test func `no number but a forgotten one is given anew, and none but a later one in its place`() {
+        let violations: [Violation] = [.answeredDifferently("one"), .twoPlaces("one", at: "bob")]
+        #expect(Self.numberedTwice([]) == violations)
+        // The copy had it.
+        #expect(Self.numberedTwice([Self.setBack(5, through: 9)]) == violations)
+        // It was not given before the restoration.
+        #expect(Self.numberedTwice([Self.setBack(2, through: 4)]) == violations)
+        // What takes its place was given before.
+        #expect(Self.numberedTwice([Self.setBack(4, through: 1_000)]) == violations)
+        // Of another conversation.
+        #expect(Self.numberedTwice([Self.setBack(4, through: 5, "d")]) == violations)
+    }
+
+    @Test func `two of one client keep their order but for what is numbered anew`() {
+        func check(_ restorations: [HistoryEvent]) -> [Violation] {
+            Base.check(
+                Base.sent("one") + [Self.accepted("one", 5)] + Base.sent("two") + [Self.accepted("two", 6), Base.shown("two", 6)]
+                    + [Base.delivered("two")] + restorations + [Self.accepted("one", 1_000), Base.shown("one", 1_000)]
+                    + [Base.delivered("one")])
+        }
+        #expect(check([Self.setBack(4, through: 6)]) == [])
+        let swapped =
+            Base.sent("one") + Base.sent("two") + [Self.setBack(4, through: 6), Base.shown("two", 1_000), Base.shown("one", 1_001)]
+        #expect(Base.check(swapped + [Base.delivered("one"), Base.delivered("two")]) == [.sessionOrder("one", "two")])
+    }
+
+    @Test func `what was forgotten may fail, and nothing else that somebody has`() {
+        func check(_ restorations: [HistoryEvent], _ after: [HistoryEvent] = []) -> [Violation] {
+            let sent = Base.sent("one") + [Self.accepted("one", 5), Base.shown("one", 5)]
+            return Base.check(sent + restorations + [Base.alice(.fail(message: "one", reason: "recovering"))] + after)
+        }
+        #expect(check([Self.setBack(4, through: 5)]) == [])
+        #expect(check([]) == [.failedButAppeared("one")])
+        #expect(check([Self.setBack(5, through: 6)]) == [.failedButAppeared("one")])
+        #expect(check([], [Self.setBack(4, through: 5)]) == [.failedButAppeared("one")])
+        #expect(check([Self.setBack(4, through: 5), Self.accepted("one", 1_000)]) == [.failedButAppeared("one")])
+    }
+
+    @Test func `an old copy may call a gap what its client had before, and nothing else`() {
+        func check(_ name: String, _ number: UInt64?, restored: Bool = true) -> [Violation] {
+            let head = Base.bob(.head(Base.place(6), chain: "aa"))
+            let alarm = Base.bob(.alarm(name, conversation: "c", number: number))
+            return Base.check(Base.whole("one", 1) + [head] + (restored ? [Base.bob(.restored)] : []) + [alarm])
+        }
+        #expect(check("gap", 5) == [])
+        #expect(check("gap", 7) == [.falseAlarm("gap", at: "bob")])
+        #expect(check("gap", nil) == [.falseAlarm("gap", at: "bob")])
+        #expect(check("forkedHistory", 5) == [.falseAlarm("forkedHistory", at: "bob")])
+        #expect(check("gap", 5, restored: false) == [.falseAlarm("gap", at: "bob")])
+    }
+
+    @Test func `what was numbered and forgotten must come again, if nobody has it`() {
+        #expect(Base.check(Base.sent("one") + [Self.accepted("one", 5), Self.setBack(4, through: 5)]) == [.lost("one")])
+    }
+
+    @Test func `in a conversation that was founded after the copy nothing is promised, and elsewhere all of it`() {
+        let gone = HistoryEvent(0, "node1", .gone(conversation: "c"))
+        #expect(Base.check(Base.sent("one") + [Self.accepted("one", 5), gone]) == [])
+        #expect(Base.check(Base.sent("one") + [gone]) == [.lost("one")])
+    }
+
+    @Test func `a receipt of what could not be read, and is said to be unreadable, is true`() {
+        let rules = HistoryRules(isExact: true, allowsTombstones: true)
+        let sent = Base.sent("one") + [Self.accepted("one", 5)]
+        let stone = Base.bob(.tombstone(Base.place(5), reason: "?"))
+        #expect(Base.check(sent + [stone, Base.delivered("one")], rules) == [])
+        #expect(Base.check(sent + [Base.delivered("one"), stone], rules) == [.receiptAhead("one", at: "bob")])
+        let other = Base.bob(.tombstone(Base.place(4), reason: "?"))
+        #expect(
+            Base.check(sent + [other, Base.delivered("one")], rules) == [.receiptAhead("one", at: "bob"), .lost("one")])
+    }
+
+    /// Its sender goes on from a copy that had still to send it.
+    @Test func `what an old copy of a client sends once more has one more number, and its states begin anew`() {
+        let rules = HistoryRules(isExact: true)
+        let sent = Base.sent("one") + [Self.accepted("one", 5), Base.shown("one", 5), Base.alice(.ok(message: "one", .delivered))]
+        let again = [Base.alice(.ok(message: "one", .queued)), Self.accepted("one", 9)]
+        let restored = Base.alice(.restored)
+        #expect(Base.check(sent + [restored] + again, rules) == [])
+        let violations = Base.check(sent + again, rules)
+        #expect(violations.contains(.stateBackwards("one")) && violations.contains(.twoPlaces("one", at: "alice")))
+        // Once for each time, and only what it had written before.
+        #expect(Base.check(sent + [restored] + again + [Self.accepted("one", 10)], rules) == [.twoPlaces("one", at: "alice")])
+        #expect(Base.check([restored] + sent + [Self.accepted("one", 9)], HistoryRules()) == [.twoPlaces("one", at: "alice")])
+        #expect(
+            Base.check(sent + [restored] + again + [Base.alice(.ok(message: "one", .sent))], rules) == [.stateBackwards("one")])
+        // Somebody else's return excuses nothing.
+        #expect(!Base.check(sent + [Base.bob(.restored)] + again, rules).isEmpty)
+    }
+
+    @Test func `a message in whose place a lying hub told one member another is there, and the lie is noticed`() {
+        let lie = HistoryEvent(0, "bob", .fault("lyingHub", conversation: "g"))
+        let place = HistoryEvent.Place("g", 2)
+        var history = [
+            HistoryEvent(0, "alice", .found(conversation: "g")), lie,
+            HistoryEvent(0, "alice", .change(HistoryEvent.Place("g", 1), .added, who: ["bob", "carol"])),
+            HistoryEvent(0, "alice", .invoke(message: "zero", to: .group("g"))), HistoryEvent(0, "alice", .ok(message: "zero", .accepted)),
+            HistoryEvent(0, "bob", .show(message: "zero", author: "alice", place)),
+            HistoryEvent(0, "alice", .invoke(message: "one", to: .group("g"))),
+            HistoryEvent(0, "alice", .ok(message: "one", .accepted, place)),
+            HistoryEvent(0, "carol", .show(message: "one", author: "alice", place)),
+        ]
+        #expect(HistoryChecker.check(history) == [.lieUnnoticed(conversation: "g")])
+        history.append(HistoryEvent(0, "bob", .alarm("forkedHistory", conversation: "g", number: 2)))
+        #expect(HistoryChecker.check(history) == [])
+        // What the victim could not send after it.
+        let stuck = [
+            HistoryEvent(0, "bob", .invoke(message: "two", to: .group("g"))), HistoryEvent(0, "bob", .ok(message: "two", .queued)),
+        ]
+        #expect(HistoryChecker.check(history + stuck) == [])
+        #expect(HistoryChecker.check((history + stuck).filter { $0 != lie }).contains(.lost("two")))
+        #expect(HistoryChecker.check(history.filter { $0 != lie }).contains(.twoAtOnePlace(place, at: "alice")))
+    }
+}
