@@ -21,6 +21,21 @@ import Vocabulary
         #expect(report.healed != nil && report.messages > 50, "replay: \(options.command)")
     }
 
+    /// Each of these failed once, or a neighbour of it did: docs/reliability.md, "What it has found".
+    @Test(
+        arguments: [
+            (Fault.Kind.copies, [1, 4, 6, 8, 16]), (.clones, [4, 5, 14, 17, 20]), (.liars, [3, 7, 12, 15, 18]),
+        ] as [(Fault.Kind, [UInt64])])
+    func `old copies of nodes and devices, and hubs that lie, break no promise`(kind: Fault.Kind, seeds: [UInt64]) throws {
+        for seed in seeds {
+            var options = Self.options(seed: seed)
+            (options.nodes, options.faults) = (3, [.network, .crashes, kind])
+            var simulator = try Simulator(options)
+            let report = try simulator.run()
+            #expect(report.violations.isEmpty, "replay: \(options.command)")
+        }
+    }
+
     @Test func `the same seed takes the same course, another seed another`() throws {
         func fingerprint(_ seed: UInt64) throws -> UInt64 {
             var simulator = try Simulator(Self.options(seed: seed))
