@@ -26,7 +26,6 @@ public struct Conversations: Sendable {
         set {
             byID[id] = newValue
             note(id, isRefetching: newValue?.refetch != nil)
-            // The profile that counts may have become known since.
             guard let peer = newValue?.profile.peer(of: me), !(byPeer[peer]?.contains(id) ?? false) else { return }
             byPeer[peer, default: []].append(id)
             byPeer[peer]?.sort()

@@ -66,6 +66,8 @@ extension Device {
     /// older than the conversation. The hub still has the Welcome if we have never said to have it; else we come in by external commit.
     mutating func meet(_ envelope: Envelope, at now: Instant) {
         let key = envelope.key
+        // Another device of ours tells of nobody whom it could be with; the next event of somebody else does.
+        guard envelope.sender.user != account.userID else { return }
         guard conversations.count < Limits.conversationsResidentMax else { return raise(.tooManyConversations, key, envelope.number) }
         // Whose it is we learn with the group.
         var one = Conversation(key: key, profile: .direct(account.userID, envelope.sender.user), origin: .theirs, standing: .request)
