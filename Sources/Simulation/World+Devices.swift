@@ -15,7 +15,7 @@ public struct SimulatedProfile: Sendable {
     var pending: [ConversationID: [UInt8]] = [:]
     var keyPackages: [[UInt8]: [UInt8]] = [:]
     public internal(set) var receipts: [ConversationID: [DeviceID: ReceiptLine]] = [:]
-    var order: UInt64 = 0
+    var order = SubmissionOrder()
     var welcomes: [ConversationID: [UInt8]] = [:]
     /// In the order in which it came; what came twice is kept once, as in the real store.
     public internal(set) var history: [MessageRecord] = []
@@ -32,7 +32,8 @@ public struct SimulatedProfile: Sendable {
         snapshot.contacts = try contacts.sorted { $0.key < $1.key }.map { try Contact(decoding: $0.value.encoded()) }
         snapshot.conversations = try conversations.sorted { $0.key < $1.key }.map { try Conversation(decoding: $0.value.encoded()) }
         snapshot.outbox = try outbox.values.sorted { $0.order < $1.order }.map { try OutboxItem(decoding: $0.encoded()) }
-        (snapshot.groups, snapshot.pending, snapshot.order, snapshot.welcomes) = (groups, pending, order, welcomes)
+        (snapshot.groups, snapshot.pending, snapshot.welcomes) = (groups, pending, welcomes)
+        snapshot.order = try SubmissionOrder(decoding: order.encoded())
         snapshot.keyPackages = keyPackages.sorted { $0.key.lexicographicallyPrecedes($1.key) }.map(\.value)
         for (id, lines) in receipts.sorted(by: { $0.key < $1.key }) {
             for line in lines.sorted(by: { $0.key < $1.key }) {

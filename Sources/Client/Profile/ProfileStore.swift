@@ -91,10 +91,7 @@ final class ProfileStore {
         snapshot.welcomes = try byConversation(.welcome)
         snapshot.keyPackages = try items(.keyPackage)
         if let bytes = try items(.order).first {
-            snapshot.order = try decoded { () throws(CodecError) in
-                var reader = ByteReader(bytes)
-                return try reader.integer(UInt64.self)
-            }
+            snapshot.order = try decoded { () throws(CodecError) in try SubmissionOrder(decoding: bytes) }
         }
         return snapshot
     }
@@ -167,10 +164,7 @@ final class ProfileStore {
         case .pending(let id, let bytes): try put(.pending, id.bytes, bytes.map { id.bytes + $0 })
         case .welcome(let id, let bytes): try put(.welcome, id.bytes, bytes.map { id.bytes + $0 })
         case .keyPackage(let reference, let bytes): try put(.keyPackage, reference, bytes)
-        case .order(let order):
-            var writer = ByteWriter()
-            writer.write(order)
-            try put(.order, [], writer.bytes)
+        case .order(let order): try put(.order, [], order.encoded())
         }
     }
 

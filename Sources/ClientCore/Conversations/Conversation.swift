@@ -99,6 +99,9 @@ public struct Conversation: Sendable {
     /// Still waiting for the hub to know of it.
     var isFounded: Bool { if case .ours(_, false) = origin { false } else { true } }
 
+    /// Heard of, but not entered: that it is a direct one, and with whom, is a guess until its group is here.
+    var isPlaceholder: Bool { origin == .theirs && joined == .zero }
+
     // MARK: Numbers and chain
 
     /// What an event that claims to be the next one is.

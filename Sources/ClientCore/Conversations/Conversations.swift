@@ -52,7 +52,7 @@ public struct Conversations: Sendable {
 
     /// Where to send to this user.
     func toSendIn(with peer: UserID) -> Conversation? {
-        let usable = direct(with: peer).filter { $0.standing == .accepted || $0.standing == .request }
+        let usable = direct(with: peer).filter { !$0.isPlaceholder && ($0.standing == .accepted || $0.standing == .request) }
         // One that both are in goes before one that waits for the other to come in.
         return usable.first { $0.origin == .theirs || $0.head > .zero } ?? usable.first
     }

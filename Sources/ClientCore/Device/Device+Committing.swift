@@ -58,8 +58,8 @@ extension Device {
             $0.committing = message
             $0.commitAt = nil
         }
-        order += 1
-        let submission = Submission(message: message, conversation: one.id, hub: one.key.hub, kind: .commit(bundle), order: order)
+        order.last += 1
+        let submission = Submission(message: message, conversation: one.id, hub: one.key.hub, kind: .commit(bundle), order: order.last)
         let item = outbox.add(message, to: .group(one.id), in: one.id, .handshake(.commit), .sealed(submission))
         write(.outbox(item))
         write(.order(order))

@@ -83,10 +83,10 @@ extension Device {
 
     // MARK: An old copy
 
-    /// The home has seen later submissions of this device than we know of: somebody restored an old copy of the profile. To send now could
-    /// use a key a second time, so every conversation is rejoined first.
+    /// The home has seen later submissions of this device than we have handed over: somebody restored an old copy of the profile. To send
+    /// now could use a key a second time, as could what was sealed without a session, so every conversation is rejoined first.
     mutating func restored(seen: UInt64) {
-        order = seen
+        (order.last, order.handedOver) = (max(order.last, seen), seen)
         write(.order(order))
         emit(.note(.restored))
         keyPackages.isDoubtful = true

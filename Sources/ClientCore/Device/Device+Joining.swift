@@ -286,10 +286,10 @@ extension Device {
             }
             guard let proposal else { return }
             storeGroup(id)
-            order += 1
+            order.last += 1
             let submission = Submission(
                 message: message, conversation: id, hub: one.key.hub,
-                kind: .proposal(epoch: Epoch(unchecked: group.epoch), message: proposal), order: order)
+                kind: .proposal(epoch: Epoch(unchecked: group.epoch), message: proposal), order: order.last)
             let item = outbox.add(message, to: .group(id), in: id, .handshake(.proposal), .sealed(submission))
             write(.outbox(item))
             write(.order(order))

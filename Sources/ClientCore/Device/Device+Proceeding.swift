@@ -116,9 +116,9 @@ extension Device {
             let delta = group.takeChanges()
             groups[key.conversation] = group
             conversations[key.conversation] = conversation
-            order += 1
+            order.last += 1
             let submission = Submission(
-                message: founding, conversation: key.conversation, hub: key.hub, kind: .found(groupInfo: info), order: order)
+                message: founding, conversation: key.conversation, hub: key.hub, kind: .found(groupInfo: info), order: order.last)
             let item = outbox.add(founding, to: .group(key.conversation), in: key.conversation, .founding, .sealed(submission))
             write(.conversation(conversation))
             write(.group(key.conversation, delta))

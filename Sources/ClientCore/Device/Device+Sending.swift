@@ -106,11 +106,11 @@ extension Device {
                     return (payload: payload, epoch: group.epoch)
                 }
                 guard let sealed else { return }
-                order += 1
+                order.last += 1
                 item.stage = .sealed(
                     Submission(
                         message: item.message, conversation: id, hub: conversation.key.hub,
-                        kind: .application(epoch: Epoch(unchecked: sealed.epoch), payload: sealed.payload), order: order))
+                        kind: .application(epoch: Epoch(unchecked: sealed.epoch), payload: sealed.payload), order: order.last))
             } catch {
                 emit(.note(.undecryptable("\(error)")))
                 change(id) { $0.isStale = true }
@@ -151,10 +151,13 @@ extension Device {
     /// Hands over what is ready, as far as the window reaches.
     mutating func submit() {
         guard isLive else { return }
+        let before = order.handedOver
         while let item = outbox.takeNext() {
             guard let submission = item.submission else { continue }
+            order.handedOver = max(order.handedOver, submission.order)
             emit(.send(.submit(submission)))
         }
+        if order.handedOver > before { write(.order(order)) }
     }
 
     // MARK: What became of it

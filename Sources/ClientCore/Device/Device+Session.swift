@@ -97,7 +97,7 @@ extension Device {
         guard case .authenticating = phase else { return emit(.note(.unexpectedFrame)) }
         phase = .live(caughtUp: false, pingAt: now + ClientLimits.pingEvery, pongUntil: nil)
         failures = 0
-        if seen > order { restored(seen: seen) }
+        if seen > order.handedOver { restored(seen: seen) }
         homeRestored(restoration)
         emit(.sessionChanged(.up(waiting: waiting)))
         outbox.sessionOpened(at: wall)

@@ -14,7 +14,7 @@ public struct DeviceSnapshot: Sendable {
     public var pending: [ConversationID: [UInt8]] = [:]
     public var keyPackages: [[UInt8]] = []
     public var receipts: [(conversation: ConversationID, line: ReceiptLine)] = []
-    public var order: UInt64 = 0
+    public var order = SubmissionOrder()
     public var welcomes: [ConversationID: [UInt8]] = [:]
 
     public init(account: Account) { self.account = account }
@@ -36,8 +36,7 @@ public struct Device: Core {
     var groups: GroupShelf
     var keyPackages: KeyPackageShelf
     var receipts: [ConversationID: Receipts] = [:]
-    /// The highest order given to a submission.
-    var order: UInt64
+    var order: SubmissionOrder
 
     var phase = Phase.idle
     var wall = Timestamp(milliseconds: 0)

@@ -172,8 +172,7 @@ public enum ClientWrite: Sendable {
     case keyPackage(reference: [UInt8], [UInt8]?)
     /// nil: the device is out of the conversation.
     case receipts(ConversationID, DeviceID, ReceiptLine?)
-    /// The highest order given to a submission.
-    case order(UInt64)
+    case order(SubmissionOrder)
     /// What came of a Welcome so far; nil: it is whole.
     case welcome(ConversationID, [UInt8]?)
 }
