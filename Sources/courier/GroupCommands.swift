@@ -25,26 +25,21 @@ struct GroupCommand: AsyncParsableCommand {
         @OptionGroup var options: ProfileOptions
 
         func run(_ action: GroupAction, done: (GroupResult) -> String?) async throws {
-            var (result, isBegun): (GroupResult?, Bool) = (nil, false)
-            func overdue() -> ClientError { isBegun ? .notDoneYet : .notBegun }
+            var (result, begun): (GroupResult?, String?) = (nil, nil)
+            func overdue() -> ClientError {
+                guard let begun else { return .notBegun }
+                // It is there, and wanted to go on with.
+                if case .create(let name, _) = action {
+                    if json { show(begun, name, waiting: []) } else { Output.line(begun) }
+                }
+                return .notDoneYet
+            }
             try await options.run(.group(action), timeout: timeout.duration, overdue: overdue) { reply, _ in
-                if case .begun = reply { isBegun = true }
+                if case .begun(let group) = reply { begun = group }
                 guard case .changed(let outcome) = reply else { return }
                 result = outcome
                 if json {
-                    Output.json([
-                        ("type", .string("groupChange")), ("group", .string(outcome.id)), ("groupName", .string(outcome.name)),
-                        (
-                            "waiting",
-                            .array(
-                                outcome.waiting.map {
-                                    .object([
-                                        ("address", .string($0.address)), ("reason", .string($0.reason)),
-                                        ("triedAgain", .bool($0.isTriedAgain)),
-                                    ])
-                                })
-                        ),
-                    ])
+                    show(outcome.id, outcome.name, waiting: outcome.waiting)
                 } else if let line = done(outcome) {
                     Output.line(line)
                 }
@@ -57,6 +52,13 @@ struct GroupCommand: AsyncParsableCommand {
             guard let result, case .add = action, !result.waiting.isEmpty else { return }
             throw ExitCode(
                 result.waiting.contains { !$0.isTriedAgain } ? ClientError.Code.data.rawValue : ClientError.Code.kept.rawValue)
+        }
+
+        private func show(_ id: String, _ name: String, waiting: [GroupResult.Waiting]) {
+            let some = waiting.map { one in
+                JSON.object([("address", .string(one.address)), ("reason", .string(one.reason)), ("triedAgain", .bool(one.isTriedAgain))])
+            }
+            Output.json([("type", .string("groupChange")), ("group", .string(id)), ("groupName", .string(name)), ("waiting", .array(some))])
         }
     }
 

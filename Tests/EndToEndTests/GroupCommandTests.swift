@@ -198,6 +198,34 @@ extension EndToEnd {
             }
         }
 
+        @Test func `who is removed stays out, whoever else is still to be added`() throws {
+            try World.run { world in
+                let harbor = try Node.found("harbor", in: world)
+                let tower = try harbor.invite("tower")
+                let (alice, bob, carol) = (try User("alice", at: harbor), try User("bob", at: harbor), try User("carol", at: harbor))
+                let (erin, mallory) = (try User("erin", at: tower), try User("mallory", at: tower))
+                try eventually("harbor knows them") { try [erin, mallory].allSatisfy { try harbor.knows($0.address) } }
+                try tower.crash()
+                let made = try alice.command(
+                    ["group", "create", "crew", bob.address, carol.address, erin.address, mallory.address, "--timeout", "20s"])
+                let id = try #require(made.lines.first, "\(made)")
+                #expect(made.code == 0 && made.errors.contains(erin.address), "\(made)")
+                for gone in [carol, mallory] {
+                    let outcome = try alice.command(["group", "remove", id, gone.address])
+                    #expect(outcome.code == 0, "\(outcome)")
+                }
+                #expect(try bob.command(["group", "leave", id]).code == 0)
+                try tower.start()
+                let follower = try alice.follow()
+                try eventually("erin is in, and bob is out", within: .seconds(90)) {
+                    try alice.info(id).members == [alice.address: "owner", erin.address: "member"]
+                }
+                #expect(try alice.command(["send", id, "to those who are in", "--wait", "accepted"]).code == 0)
+                #expect(try alice.info(id).members == [alice.address: "owner", erin.address: "member"])
+                #expect(follower.ofType("alarm").isEmpty)
+            }
+        }
+
         @Test func `receipts say which device has a message and read it, unless that is switched off`() throws {
             try World.run { world in
                 let harbor = try Node.found("harbor", in: world)

@@ -132,6 +132,13 @@ extension EndToEnd {
                 #expect(!receivers[1].texts.contains("after"))
                 try alice.deliver("the others go on", to: carol)
 
+                // Nobody of it is added to a group, and that is said at once; the others are.
+                let alone = try alice.command(["group", "create", "alone", bob.address])
+                #expect(alone.lines.count == 1 && alone.errors.contains("\(bob.address) was not added"), "\(alone)")
+                let crew = try alice.command(["group", "create", "crew", bob.address, carol.address])
+                #expect(crew.lines.count == 1 && crew.errors.contains("\(bob.address) was not added"), "\(crew)")
+                try eventually("carol is in") { try alice.info("crew").members.count == 2 }
+
                 // Its own operator is told, and why.
                 let check = try tower.command(["check"])
                 #expect(check.code == 78 && "\(check)".contains("This node was expelled") && "\(check)".contains("key stolen"), "\(check)")

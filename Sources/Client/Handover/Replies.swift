@@ -10,7 +10,7 @@ public enum Reply: Codable, Sendable, Equatable {
     case contact(ContactLine)
     case group(GroupLine)
     /// The change of a group is in its list: it goes on whether somebody waits or not.
-    case begun
+    case begun(group: String)
     /// What came of a change of a group.
     case changed(GroupResult)
     case receipts(ReceiptsLine)

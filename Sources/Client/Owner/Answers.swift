@@ -91,7 +91,7 @@ extension Owner {
         var told: Set<UserID> = []
         for one in device.conversations.all where one.standing == .request {
             guard let user = one.profile.peer(of: device.account.userID), told.insert(user).inserted else { continue }
-            let messages = try store.history(with: [.user(user)], before: .max, limit: 1000)
+            let messages = try store.history(with: [.user(user)], before: .max, limit: 1000).filter { !$0.record.isMembership }
             job.reply(
                 .request(
                     RequestLine(

@@ -45,11 +45,12 @@ extension Owner {
         return GroupLine(
             id: one.id.hex, name: one.profile.name, standing: standing, role: one.profile.role(of: device.account.userID).name,
             hub: one.key.hub.hex, members: withMembers ? members.sorted { $0.address < $1.address } : members,
-            unread: (try? store.unshownCount(of: [.group(one.id)])) ?? 0, pending: one.intents.compactMap { pending($0) })
+            unread: (try? store.unshownCount(of: [.group(one.id)])) ?? 0, pending: one.intents.compactMap { sentence($0.change) })
     }
 
-    private func pending(_ intent: Intent) -> String? {
-        switch intent.change {
+    /// What was wanted of a group; nil for what nobody asked for.
+    func sentence(_ change: Intent.Change) -> String? {
+        switch change {
         case .add(let users): "add " + users.map { display($0) }.joined(separator: ", ")
         case .remove(let users): "remove " + users.map { display($0) }.joined(separator: ", ")
         case .rename(let name): "rename to \(name)"
@@ -136,7 +137,8 @@ extension ClientError {
         let remedy: String? =
             switch refusal.code {
             case .notPermitted: "See who may: courier group info GROUP"
-            case .notOnRoster, .unknownConversation: "See the groups that you are in: courier group list"
+            case .notOnRoster, .unknownConversation:
+                "See who is in it: courier group info GROUP; the groups that you are in: courier group list"
             case .tooLarge: "Choose another one."
             case .blocked: "Compare safety numbers: courier contact show ADDRESS; then: courier contact trust ADDRESS"
             default: nil

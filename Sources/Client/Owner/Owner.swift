@@ -158,7 +158,7 @@ final class Owner: @unchecked Sendable {
         case .sendRefused(let message, let error): tell(message, error)
         case .contactFound(let ticket, let contact): tell(ticket, .success(contact))
         case .contactRefused(let ticket, let refusal): tell(ticket, .failure(refusal))
-        case .groupBegun(let ticket): jobs[ticket.value]?.reply(.begun)
+        case .groupBegun(let ticket, let id): jobs[ticket.value]?.reply(.begun(group: id.hex))
         case .groupDone(let ticket, let outcome): done(ticket, outcome)
         case .groupRefused(let ticket, let refusal): refused(ticket, refusal)
         case .receipt(let news): tell(news)
@@ -191,6 +191,10 @@ final class Owner: @unchecked Sendable {
         case .keyChanged(let address): log.warning("the identity key of \(address) has changed: see courier contact show \(address)")
         case .recordEquivocated: log.warning("the directory shows two records of one version of a user: the known one stays in use")
         case .restored: log.warning("this profile is an old copy of itself: its conversations are entered anew before anything is sent")
+        case .changeDropped(let id, let change, let refusal):
+            guard let wanted = sentence(change) else { break }
+            let group = Printable.line(device.conversations[id]?.profile.name ?? "?")
+            log.warning("not done in the group \(group): \(Printable.line(wanted)) (\(Printable.line(refusal.detail)))")
         case .homeRestored: log.notice("the node was restored from a backup: what it may have lost is fetched from the other nodes")
         case .undecryptable, .badRecord, .recordRolledBack, .unexpectedFrame, .badHandshake: log.info("\(note)")
         }

@@ -65,6 +65,17 @@ public struct Intent: Hashable, Sendable {
         wall < until + .nanoseconds(-ClientLimits.intentLifetime.nanoseconds) + ClientLimits.claimPatience
     }
 
+    func adds(any users: Set<UserID>) -> Bool {
+        if case .add(let wanted) = change { wanted.contains(where: users.contains) } else { false }
+    }
+
+    /// With those of whom it adds that are still wanted; nil when there are none.
+    func adding(only isWanted: (UserID) -> Bool) -> Intent? {
+        guard case .add(let users) = change else { return self }
+        let rest = users.filter(isWanted)
+        return rest.isEmpty ? nil : Intent(id: id, .add(rest), until: until)
+    }
+
     /// Whether it adds others too.
     func concernsOthers(than user: UserID) -> Bool { if case .add(let users) = change { users.contains { $0 != user } } else { false } }
 

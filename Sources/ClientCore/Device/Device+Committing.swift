@@ -158,6 +158,11 @@ extension Device {
             restingUntil[id] = now + .milliseconds(20) + Backoff.delay(attempt: attempts[id] ?? 0, using: &random)
         default:
             if case .handshake(.proposal) = item.body {
+                // Where nobody orders the group any more there is nobody to be let out by.
+                if refusal.code == .unknownHub {
+                    change(id) { ($0.standing, $0.intents) = (.removed, []) }
+                    return giveUpWishes(in: id, nil)
+                }
                 change(id) {
                     $0.intents.removeAll { $0.change == .leave }
                     if $0.standing == .leaving { $0.standing = .accepted }
@@ -167,12 +172,15 @@ extension Device {
             if wasRejoin { return noGroup(id, refusal, at: now, using: &random) }
             if refusal.code == .notOnRoster || refusal.code == .unknownConversation { change(id) { $0.isStale = true } }
             if let intent = one.intents.first { drop(intent, in: id, refusal) }
+            // What others have proposed would be committed again at once, and refused again.
+            restingUntil[id] = now + .milliseconds(20) + Backoff.delay(attempt: attempts[id] ?? 0, using: &random)
         }
         touched.insert(id)
     }
 
     /// Given up, and whoever waits for it is told.
     mutating func drop(_ intent: Intent, in id: ConversationID, _ refusal: Refusal) {
+        noteDropped([intent], in: id, refusal)
         change(id) { $0.intents.removeAll { $0.id == intent.id } }
         giveUpWishes(in: id, refusal)
         guard case .add = intent.change, conversations[id]?.profile.isDirect == true,
@@ -180,6 +188,13 @@ extension Device {
         else { return }
         giveUp(id, refusal)
         change(id) { $0.standing = .removed }
+    }
+
+    /// Nobody waits for it any more, but somebody wanted it.
+    mutating func noteDropped(_ intents: [Intent], in id: ConversationID, _ refusal: Refusal) {
+        for intent in intents where intent.change != .refresh && !wishes.values.contains(where: { $0.intent == intent.id }) {
+            emit(.note(.changeDropped(id, intent.change, refusal)))
+        }
     }
 
     mutating func done(_ intent: Intent, in id: ConversationID) {
@@ -194,9 +209,12 @@ extension Device {
         let isRefreshed = hasKeysOfItsOwn(in: id)
         guard one.intents.contains(where: { $0.change != .refresh || isRefreshed }) else { return tell(id, [:]) }
         let users = Set(roster(id).map(\.user))
-        for intent in one.intents {
+        // Who is in by now is added: if somebody removes them again, that holds.
+        if one.intents.contains(where: { $0.adds(any: users) }) {
+            change(id) { one in one.intents = one.intents.compactMap { $0.adding { !users.contains($0) } } }
+        }
+        for intent in conversations[id]?.intents ?? [] {
             switch intent.change {
-            case .add(let wanted) where wanted.allSatisfy(users.contains): done(intent, in: id)
             case .remove(let unwanted) where !unwanted.contains(where: users.contains): done(intent, in: id)
             case .rename(let name) where one.profile.name == name: done(intent, in: id)
             case .role(let user, let role) where one.profile.role(of: user) == role: done(intent, in: id)

@@ -187,6 +187,8 @@ extension Device {
 
     /// We are out; the group's secrets are gone.
     private mutating func out(of id: ConversationID) {
+        let left = conversations[id]?.intents.filter { $0.change != .leave } ?? []
+        noteDropped(left, in: id, Refusal(.notOnRoster, "you are not in the group any more"))
         change(id) {
             $0.standing = .removed
             $0.intents = []

@@ -10,7 +10,9 @@ extension Device {
     mutating func hold(_ item: Conversation.Held, at now: Instant) {
         let id = item.key.conversation
         let isNew = conversations.update(id) { one -> Bool in
-            if one.held.count < ClientLimits.heldMax { one.held[item.number] = item }
+            // The hub's word on a message of ours stays: what is fetched again is the event for others, which we cannot open.
+            let isAccepted = if case .accepted? = one.held[item.number] { true } else { false }
+            if one.held.count < ClientLimits.heldMax, !isAccepted { one.held[item.number] = item }
             guard one.refetch == nil else { return false }
             one.refetch = Conversation.Refetch(until: now + ClientLimits.refetchAfter, tries: 1)
             return true
@@ -38,6 +40,7 @@ extension Device {
                 // They are gone. What is left is to go on from where the hub stands. An old copy of us lacks what we have said to have: that
                 // is nobody's fault, and it comes back in anyway.
                 if !one.isStale { raise(.gap, one.key, one.head.next) }
+                takenBehindGap(in: one.id)
                 change(one.id) {
                     $0.refetch = nil
                     $0.held = [:]
@@ -50,6 +53,11 @@ extension Device {
             }
             refetch(one.id)
         }
+    }
+
+    /// What is held will not be followed any more.
+    mutating func takenBehindGap(in id: ConversationID) {
+        for (_, item) in (conversations[id]?.held ?? [:]).sorted(by: { $0.key < $1.key }) { taken(item) }
     }
 
     /// The hub refused an epoch as over: the commit that ended it must come.

@@ -10,6 +10,8 @@ struct PendingWish: Sendable {
     /// Once the group is known.
     var conversation: ConversationID?
     var intent: UInt64?
+    /// Who was to be added and cannot be: said when the rest is done.
+    var refused: [UserID: Refusal] = [:]
 }
 
 // What the user asks of groups. Source: docs/protocol/conversations.md §1, §2.
@@ -73,6 +75,8 @@ extension Device {
             want(.add(users), in: group, id, until, &pending)
         case .remove(let group, _):
             guard areIn(group, users, for: ticket) else { return }
+            // Whoever was to be added is not any more, also if there is nobody to be removed yet.
+            forgetAdding(Set(users), in: group)
             want(.remove(users.filter { $0 != account.userID }), in: group, id, until, &pending)
         case .rename(let group, let name):
             guard isFit(name, for: ticket) else { return }
@@ -93,8 +97,9 @@ extension Device {
             want(.leave, in: group, id, until, &pending)
         }
         wishes[ticket] = pending
-        emit(.groupBegun(ticket))
-        if let group = pending.conversation { tell(group, [:]) }
+        guard let group = pending.conversation else { return }
+        emit(.groupBegun(ticket, group))
+        tell(group, [:])
     }
 
     private mutating func isFit(_ name: String, for ticket: Ticket) -> Bool {
@@ -102,6 +107,12 @@ extension Device {
         guard !(1...GroupProfile.nameBytesMax).contains(bytes) else { return true }
         giveUp(ticket, Refusal(.tooLarge, "its name would have \(bytes) bytes; a group's name has 1 to \(GroupProfile.nameBytesMax)"))
         return false
+    }
+
+    private mutating func forgetAdding(_ users: Set<UserID>, in group: ConversationID) {
+        guard conversations[group]?.intents.contains(where: { $0.adds(any: users) }) == true else { return }
+        change(group) { one in one.intents = one.intents.compactMap { $0.adding { !users.contains($0) } } }
+        tell(group, [:])
     }
 
     /// Whether all are in the group or about to be: nobody is told that something was done which was not.
@@ -141,14 +152,14 @@ extension Device {
             let isOpen = !pending.unresolved.isEmpty || (pending.intent.map(intents.contains) ?? !one.isFounded)
             if !isOpen {
                 wishes[ticket] = nil
-                emit(.groupDone(ticket, GroupOutcome(conversation: id, waiting: refusals)))
+                emit(.groupDone(ticket, GroupOutcome(conversation: id, waiting: pending.refused.merging(refusals) { _, new in new })))
             } else if !refusals.isEmpty, one.committing == nil,
                 case .add(let rest)? = one.intents.first(where: { $0.id == pending.intent })?.change,
                 rest.allSatisfy({ refusals[$0] != nil || members.contains($0) })
             {
                 // It goes on by itself; the command has said what it can.
                 wishes[ticket] = nil
-                emit(.groupDone(ticket, GroupOutcome(conversation: id, waiting: refusals)))
+                emit(.groupDone(ticket, GroupOutcome(conversation: id, waiting: pending.refused.merging(refusals) { _, new in new })))
             }
         }
     }

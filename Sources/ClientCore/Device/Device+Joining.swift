@@ -158,6 +158,7 @@ extension Device {
         stored.apply(join.group.stored)
         // What lies before is gone for us, and said to be; what comes from here on is followed by the chain.
         if parcel.head > one.head {
+            takenBehindGap(in: one.id)
             change(one.id) {
                 $0.stopTaking()
                 $0.jump(to: parcel.head, chain: parcel.chain)

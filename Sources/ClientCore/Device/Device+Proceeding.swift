@@ -169,7 +169,7 @@ extension Device {
         let isFresh = intent.isFresh(at: wall)
         let definite = refusals.filter { !$0.value.code.isTransient && !(isFresh && $0.value.code == .unknownUser) }.keys.sorted()
         if !definite.isEmpty { giveUp(on: definite, of: intent, in: id, refusals) }
-        if !isFresh || refusals.values.contains(where: \.code.isTransient) { tell(id, refusals) }
+        if !isFresh || !definite.isEmpty || refusals.values.contains(where: \.code.isTransient) { tell(id, refusals) }
         if !packages.isEmpty, conversations[id]?.committing == nil {
             commit(conversations[id]?.intents.first { $0.id == intent.id } ?? intent, packages, in: id, at: now, using: &random)
         } else if case .add(let wanted) = intent.change, !wanted.contains(where: users.contains) {
@@ -205,6 +205,9 @@ extension Device {
             guard let index = one.intents.firstIndex(of: intent), case .add(let all) = intent.change else { return }
             let rest = all.filter { !users.contains($0) }
             if rest.isEmpty { one.intents.remove(at: index) } else { one.intents[index].change = .add(rest) }
+        }
+        for (ticket, pending) in wishes where pending.intent == intent.id {
+            wishes[ticket]?.refused.merge(refusals.filter { users.contains($0.key) }) { _, new in new }
         }
         // With nobody to talk to a direct conversation is none.
         guard conversations[id]?.profile.isDirect == true, !hasOthers(in: id), let refusal = refusals.values.first else { return }

@@ -68,7 +68,13 @@ extension Device {
         let id = conversation.id
         if let chain = conversation.chain(at: item.number), chain != item.chain { return close(id, .forkedHistory, item.number) }
         advanced.insert(id)
-        // Numbered while we were coming back in: what lies before is not ours to follow, but that it was taken is.
+        taken(item)
+    }
+
+    /// The hub has numbered a message of ours at a place that is not ours to follow: before we came back in, or behind what cannot be had.
+    /// That it was taken is ours to know, or it would be sent once more, and numbered again by a hub that needs not remember it.
+    mutating func taken(_ item: Conversation.Held) {
+        let id = item.key.conversation
         guard case .accepted(let acceptance) = item, var own = outbox[acceptance.message], own.conversation == id, own.isText,
             !own.isNumbered
         else { return }

@@ -138,7 +138,7 @@ extension Device {
         case contactFound(Ticket, Contact)
         case contactRefused(Ticket, Refusal)
         /// It is in the group's list of changes, and goes on whether somebody waits or not.
-        case groupBegun(Ticket)
+        case groupBegun(Ticket, ConversationID)
         case groupDone(Ticket, GroupOutcome)
         case groupRefused(Ticket, Refusal)
         /// Somebody has, or has read, messages of ours.
@@ -222,4 +222,6 @@ public enum DeviceNote: Equatable, Sendable {
     case restored
     /// Our home was restored from a backup.
     case homeRestored
+    /// A change of a group that was kept, and that nobody waits for any more, was refused or has become impossible.
+    case changeDropped(ConversationID, Intent.Change, Refusal)
 }

@@ -87,6 +87,11 @@ public struct MessageRecord: Hashable, Sendable {
         if case .outgoing = body { true } else { false }
     }
 
+    /// A change of who takes part, and not what somebody wrote.
+    public var isMembership: Bool {
+        if case .membership = body { true } else { false }
+    }
+
     /// Names the row. A message id of ours is unique by itself; those of others only within a conversation. A message that
     /// comes a second time, under whatever number, meets the row of the first: it is shown once.
     public var rowKey: [UInt8] {

@@ -15,7 +15,7 @@ struct HandoverTarget: FuzzTarget {
             .chat(.read("thread", through: -1)), .chat(.send(message: "00", thread: "t", text: "hi")),
         ]
         let replies: [Reply] = [
-            .page, .done, .begun, .settled, .up, .warning("w"), .chat(.began), .chat(.me("alice@harbor")),
+            .page, .done, .begun(group: "00"), .settled, .up, .warning("w"), .chat(.began), .chat(.me("alice@harbor")),
             .chat(.typing("t", ["bob@tower"])), .chat(.answer(7, .done)), .chat(.answer(8, .chat(.answer(9, .up)))),
         ]
         let allocator = ByteBufferAllocator()
