@@ -207,7 +207,7 @@ extension EndToEnd {
                 try eventually("harbor knows them") { try [erin, mallory].allSatisfy { try harbor.knows($0.address) } }
                 try tower.crash()
                 let made = try alice.command(
-                    ["group", "create", "crew", bob.address, carol.address, erin.address, mallory.address, "--timeout", "20s"])
+                    ["group", "create", "crew", bob.address, carol.address, erin.address, mallory.address, "--timeout", "50s"])
                 let id = try #require(made.lines.first, "\(made)")
                 #expect(made.code == 0 && made.errors.contains(erin.address), "\(made)")
                 for gone in [carol, mallory] {
