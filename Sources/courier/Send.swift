@@ -29,7 +29,8 @@ struct Send: AsyncParsableCommand {
             "How far the message must have come: sent (on the node's disk), accepted (numbered), delivered (on a device of the recipient), read (shown there); in a group the last two mean: all members."
     )
     var wait = Goal.accepted
-    @Option(help: "How long to wait for that.") var timeout = Span(.seconds(10))
+    // Longer than a device waits for what its conversation lacks (12 s) before it comes back in and sends.
+    @Option(help: "How long to wait for that.") var timeout = Span(.seconds(15))
     @Flag(help: "One JSON object a line, for each state in order.") var json = false
     @OptionGroup var options: ProfileOptions
 

@@ -49,6 +49,28 @@ extension EndToEnd {
             }
         }
 
+        @Test func `an old copy that lacks no more than a commit gets its message out, by itself`() throws {
+            try World.run { world in
+                let harbor = try Node.found("harbor", in: world)
+                let (alice, bob) = (try User("alice", at: harbor), try User("bob", at: harbor))
+                let group = try Group("team", by: alice, with: [bob])
+                try bob.command(["send", group.id, "old"])
+                let copy = bob.profile + ".copy"
+                try FileManager.default.copyItem(atPath: bob.profile, toPath: copy)
+                try group.change("rename", by: alice, ["crew"])
+                _ = try bob.receive()
+                #expect(try bob.info(group.id).text("groupName") == "crew")
+                try FileManager.default.removeItem(atPath: bob.profile)
+                try FileManager.default.moveItem(atPath: copy, toPath: bob.profile)
+
+                let sent = try bob.command(["send", group.id, "new"])
+                #expect(sent.code == 0, "\(sent)")
+                #expect(try bob.info(group.id).text("groupName") == "crew")
+                #expect(try alice.receive().compactMap { $0.text("text") } == ["old", "new"])
+                #expect(try alice.command(["alarms", "--json"]).lines == [])
+            }
+        }
+
         @Test func `an old copy that is written with before it reaches its node does not pass for the newest`() throws {
             try World.run { world in
                 let harbor = try Node.found("harbor", in: world)
