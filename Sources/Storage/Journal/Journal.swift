@@ -219,7 +219,8 @@ final class Journal {
 
     // MARK: Reading
 
-    /// The writes of the frames that count, in order; to be called once, before anything is written.
+    /// The batches of the frames that count, in order; to be called once, before anything is written. What was prepared is one batch,
+    /// however many frames it took: an entry may stand in another than the event that it refers to.
     ///
     /// - Throws: `corrupt` where a frame is damaged that is not the unfinished last one, or where the file is newer than the tables.
     func read() throws(StoreError) -> [[UInt8]] {
@@ -240,7 +241,7 @@ final class Journal {
                 guard header.number == next, header.offset == half * halfBytes + usedBytes else {
                     throw .corrupt("frame \(next) of \(path) is damaged; frame \(header.number) is not")
                 }
-                found.append(writes)
+                if header.kind == .prepared, !found.isEmpty { found[0] += writes } else { found.append(writes) }
                 advance(Self.frameBytes(writes.count))
             }
         }

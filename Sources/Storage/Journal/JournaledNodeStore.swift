@@ -32,8 +32,8 @@ public final class JournaledNodeStore: NodeStore {
         let generation = try tables.journalGeneration()
         journal = try Journal(path: path, halfBytes: journalBytes ?? tables.space.policy.logBytes, key: key, generation: generation)
         guard let journal else { return }
-        for frame in try journal.read() {
-            let (writes, highest) = try JournalCodec.writes(frame)
+        for batch in try journal.read() {
+            let (writes, highest) = try JournalCodec.writes(batch)
             overlay.raise(to: highest)
             for write in writes {
                 try overlay.apply(write, page: 0, isInTables: { key throws(StoreError) in try tables.hasEvent(key) })
@@ -240,7 +240,9 @@ public final class JournaledNodeStore: NodeStore {
     private func fold(youngFrom: Int) throws(StoreError) {
         guard let journal else { return }
         var fold = overlay.fold(youngFrom: youngFrom)
-        var parts = Self.parts(fold.remainder)
+        // A frame is not for a whole generation at once; the journal reads them as one batch again.
+        let partBytes = min(256 << 10, journal.halfBytes / 64)
+        var parts = Self.parts(fold.remainder, of: partBytes)
         var generation = try journal.prepareNext(parts)
         if generation == nil {
             fold = overlay.fold(youngFrom: .max)
@@ -253,12 +255,12 @@ public final class JournaledNodeStore: NodeStore {
         overlay.folded(fold)
     }
 
-    private static func parts(_ writes: [StoreWrite]) -> [[UInt8]] {
+    private static func parts(_ writes: [StoreWrite], of partBytes: Int) -> [[UInt8]] {
         var parts: [[UInt8]] = []
         var part: [UInt8] = []
         for write in writes {
             JournalCodec.append(write, to: &part)
-            if part.count > 256 << 10 {
+            if part.count >= partBytes {
                 parts.append(part)
                 part = []
             }

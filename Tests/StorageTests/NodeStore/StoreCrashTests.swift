@@ -90,6 +90,25 @@ import Vocabulary
         guard case .corrupt = error else { return #expect(Bool(false), "\(String(describing: error))") }
     }
 
+    /// What stays young at a fold is written in several frames, the events before the entries that refer to them.
+    @Test func `a crash after a fold with much that is young leaves every entry with its event`() throws {
+        let folder = try Folder()
+        let store = try openStore(folder, journalBytes: 2 << 20)
+        let text = String(repeating: "e", count: 3_000)
+        for number in UInt64(1)...500 {
+            let key = EventKey.event(number)
+            try store.commit([
+                .store(key, text), .enqueue(2 * number - 1, to: .phone, event: key), .enqueue(2 * number, to: .tower, event: key),
+            ])
+            guard number % 50 == 0 else { continue }
+            let found = try openStore(folder.copied())
+            for destination in [Destination.phone, .tower] {
+                let page = try found.page(destination, after: .zero, limit: .max, bytesMax: .max)
+                #expect(page.count == Int(number) && page.allSatisfy { $0.event?.count == text.utf8.count })
+            }
+        }
+    }
+
     @Test func `a killed process loses nothing that was committed`() async throws {
         let folder = try Folder()
         await #expect(processExitsWith: .signal(SIGKILL)) { [path = folder.path as String] in
