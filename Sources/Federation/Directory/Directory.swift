@@ -50,7 +50,7 @@ public struct Directory: Core {
     ) throws(CodecError) {
         self.node = node
         self.federation = federation
-        guard let engine = try? Negentropy(frameBytesMax: Limits.reconcileBytesMax) else {
+        guard let engine = try? Negentropy(frameBytesMax: Limits.reconcileBytesMax, listsBelow: 8) else {
             preconditionFailure("a reconciliation message of \(Limits.reconcileBytesMax) bytes")
         }
         self.engine = engine

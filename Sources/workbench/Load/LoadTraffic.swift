@@ -67,15 +67,19 @@ final class LoadTraffic {
     /// - Parameter goal: when a message is done: `delivered`, or `accepted` where nobody is there to take it.
     func run(messages: Int, pace: Pace, goal: MessageState = .delivered) throws -> Outcome {
         let tally = Tally()
-        let start = LoadClock.now + .milliseconds(10)
+        var start = LoadClock.now
         var rank = 0
-        for senders in senders {
-            for sender in senders {
-                sender.begin(share: messages / count + (rank < messages % count ? 1 : 0), window: pace.window, goal: goal, tally)
-                rank += 1
-            }
-            if case .rate(let rate) = pace {
-                // Each loop sends its share of the rate, in turn from its senders.
+        for sender in senders.joined() {
+            let share = messages / count + (rank < messages % count ? 1 : 0)
+            rank += 1
+            let ready = sender.begin(share: share, window: pace.window, goal: goal, tally)
+            // A metronome takes who cannot send for one who has nothing left.
+            if case .rate = pace { try ready.wait() }
+        }
+        if case .rate(let rate) = pace {
+            start = LoadClock.now + .milliseconds(10)
+            // Each loop sends its share of the rate, in turn from its senders.
+            for senders in senders {
                 LoadMetronome(senders, interval: 1e9 * Double(count) / (Double(rate) * Double(senders.count)), start: start).begin()
             }
         }
@@ -141,8 +145,8 @@ final class LoadSender: @unchecked Sendable {
     }
 
     /// - Parameter window: nil when somebody else says when to send.
-    func begin(share: Int, window: Int?, goal: MessageState, _ tally: LoadTraffic.Tally) {
-        recipient.loop.submit { [recipient] in recipient.address }.hop(to: user.loop).whenSuccess { address in
+    func begin(share: Int, window: Int?, goal: MessageState, _ tally: LoadTraffic.Tally) -> EventLoopFuture<Void> {
+        recipient.loop.submit { [recipient] in recipient.address }.hop(to: user.loop).map { address in
             (self.address, self.left, self.tally, self.isClosedLoop) = (address, share, tally, window != nil)
             self.results = ([], 0, .start)
             self.goal = goal

@@ -7,8 +7,8 @@ package import Vocabulary
 /// The sides keep nothing between messages: the same set may change in between, and what that hides the next exchange finds.
 package struct Negentropy: Sendable {
     package static let version: UInt8 = 0x61
-    /// A range that differs is cut into so many; one with fewer than twice as many ids is listed.
-    private static let buckets = 16
+    /// A large range that differs is cut into so many; a smaller one into parts of some four ids.
+    package static let buckets = 16
     /// What a message may still need once a range has filled it: a skipped bound and the rest's fingerprint.
     private static let reserve = 200
 
@@ -22,11 +22,14 @@ package struct Negentropy: Sendable {
 
     /// Bytes of a message at most; 0: no limit.
     private let frameBytesMax: Int
+    private let listsBelow: Int
 
+    /// - Parameter listsBelow: a range with fewer ids is listed and not cut. 32 is the reference's: fewest messages. With less, an id that
+    ///   differs costs some 16-byte fingerprints instead of two lists of its neighbours: half the bytes, and a message more.
     /// - Throws: `frameLimit` below 4096, which could not hold one step.
-    package init(frameBytesMax: Int = 0) throws(NegentropyError) {
+    package init(frameBytesMax: Int = 0, listsBelow: Int = 2 * buckets) throws(NegentropyError) {
         guard frameBytesMax == 0 || frameBytesMax >= 4096 else { throw .frameLimit(frameBytesMax) }
-        self.frameBytesMax = frameBytesMax
+        (self.frameBytesMax, self.listsBelow) = (frameBytesMax, max(2, listsBelow))
     }
 
     /// The first message of an exchange.
@@ -165,7 +168,7 @@ package struct Negentropy: Sendable {
 
     /// Writes a range as its ids, or as fingerprints of its parts.
     private func split(_ set: NegentropySet, _ range: Range<Int>, upTo bound: NegentropyBound, into writer: inout NegentropyWriter) {
-        guard range.count >= Self.buckets * 2 else {
+        guard range.count >= listsBelow else {
             writer.write(bound)
             writer.write(.idList)
             writer.write(varint: UInt64(range.count))
@@ -175,9 +178,10 @@ package struct Negentropy: Sendable {
             }
             return
         }
-        let (each, extra) = range.count.quotientAndRemainder(dividingBy: Self.buckets)
+        let buckets = range.count >= 2 * Self.buckets ? Self.buckets : max(2, range.count / 4)
+        let (each, extra) = range.count.quotientAndRemainder(dividingBy: buckets)
         var start = range.lowerBound
-        for bucket in 0..<Self.buckets {
+        for bucket in 0..<buckets {
             let end = start + each + (bucket < extra ? 1 : 0)
             writer.write(end == range.upperBound ? bound : .between(set[end - 1], set[end]))
             writer.write(.fingerprint)

@@ -69,6 +69,24 @@ import Vocabulary
         #expect(throws: NegentropyError.frameLimit(4_095)) { _ = try Negentropy(frameBytesMax: 4_095) }
     }
 
+    @Test(arguments: Shape.allCases, [(8, 8), (8, 32), (32, 8), (2, 4)]) func `sides that list at different sizes find the same`(
+        shape: Shape, lists: (Int, Int)
+    ) throws {
+        let (ours, theirs) = Self.sets(shape, count: 3_000, seed: 5)
+        let outcome = try Self.run(ours, theirs, limits: (4_096, 0), lists: lists)
+        #expect(outcome.have == Set(ours.map(\.id)).subtracting(theirs.map(\.id)))
+        #expect(outcome.need == Set(theirs.map(\.id)).subtracting(ours.map(\.id)))
+    }
+
+    @Test func `short lists halve what a few differences cost, for a message more each way`() throws {
+        let (ours, theirs) = Self.sets(.fewDiffer, count: 5_000, seed: 6)
+        let (long, short) = (
+            try Self.run(ours, theirs, limits: (0, 0)), try Self.run(ours, theirs, limits: (0, 0), lists: (8, 8))
+        )
+        #expect(short.have == long.have && short.need == long.need)
+        #expect(short.bytes * 2 < long.bytes && short.rounds <= long.rounds + 1)
+    }
+
     @Test(arguments: UInt64(0)..<20) func `hostile messages are answered or refused, never fatal`(seed: UInt64) throws {
         var random = SeededGenerator(seed: seed)
         let (ours, theirs) = Self.sets(.fewDiffer, count: 2_000, seed: seed)
@@ -99,8 +117,12 @@ import Vocabulary
         var longest = (ours: 0, theirs: 0)
     }
 
-    static func run(_ ours: [NegentropyItem], _ theirs: [NegentropyItem], limits: (ours: Int, theirs: Int)) throws -> Outcome {
-        let (initiator, responder) = (try Negentropy(frameBytesMax: limits.ours), try Negentropy(frameBytesMax: limits.theirs))
+    /// - Parameter lists: below how many ids each side lists a range; 32 as in the reference.
+    static func run(
+        _ ours: [NegentropyItem], _ theirs: [NegentropyItem], limits: (ours: Int, theirs: Int), lists: (ours: Int, theirs: Int) = (32, 32)
+    ) throws -> Outcome {
+        let initiator = try Negentropy(frameBytesMax: limits.ours, listsBelow: lists.ours)
+        let responder = try Negentropy(frameBytesMax: limits.theirs, listsBelow: lists.theirs)
         let (mine, other) = (NegentropySet(ours), NegentropySet(theirs))
         var outcome = Outcome()
         var next: [UInt8]? = initiator.initiate(mine)
