@@ -98,7 +98,7 @@ extension Node {
 
     /// Whose queues may hold something.
     public var destinations: [Destination] {
-        directory.records(at: id).flatMap { $0.devices.map { Destination.device($0.device) } }
+        directory.localDevices.keys.sorted().map { Destination.device($0) }
             + membership.evaluation.members.filter { $0.id != id }.map { Destination.node($0.id) }
     }
 

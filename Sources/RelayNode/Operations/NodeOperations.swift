@@ -19,7 +19,7 @@ package enum NodeOperations {
         let store: JournaledNodeStore
 
         init(_ folder: DataFolder) throws {
-            lock = try DataFolderLock(folder: folder.path)
+            lock = try DataFolderLock(folder: folder.path, patience: .seconds(1))
             store = try JournaledNodeStore(folder: folder.path, key: try SealingKey(try folder.storageKey()))
         }
     }

@@ -5,13 +5,19 @@ public import Vocabulary
 public final class DataFolderLock {
     private var file: Int32
 
+    /// - Parameter patience: how long a holder that is just ending may take: what was killed goes when the kernel has cleared it away.
     /// - Throws: `inUse`, naming the folder and the process that has it; `io` when the lock file cannot be made.
-    public init(folder: String) throws(StoreError) {
+    public init(folder: String, patience: Duration = .zero) throws(StoreError) {
         let path = folder + "/lock"
         let file = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
         guard file >= 0 else { throw .io("opening \(path): \(systemText(errno))") }
-        guard flock(file, LOCK_EX | LOCK_NB) == 0 else {
+        let end = ContinuousClock.now + patience
+        while flock(file, LOCK_EX | LOCK_NB) != 0 {
             let code = errno
+            if code == EWOULDBLOCK, ContinuousClock.now < end {
+                usleep(10_000)
+                continue
+            }
             defer { _ = close(file) }
             guard code == EWOULDBLOCK else { throw .io("locking \(path): \(systemText(code))") }
             throw .inUse("\(folder) is in use by \(Self.holder(file)).")

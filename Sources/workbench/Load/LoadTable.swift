@@ -100,7 +100,7 @@ struct LoadTable: ParsableCommand {
 
     private static func curves(_ figures: Figures) -> String {
         var text = "\n| curve | | server CPU |\n|---|---|---|\n"
-        for (key, what) in figures.keys(of: "online pairs=") {
+        for (key, what) in figures.keys(of: "sessions pairs=") {
             if let cost = figures[key, "server_cpu_us"] {
                 text += "| sessions | \((Int(what) ?? 0) * 2) | \(number(cost)) us a message |\n"
             }
@@ -142,6 +142,10 @@ private struct Figures {
             }
             // Open loop is no point of a curve.
             if let rate = (object["rate"] as? NSNumber)?.intValue { names = [scenario, "\(scenario) rate=\(rate)"] }
+            // The curve over sessions is of runs with the same work under way in each.
+            if let pairs = (object["pairs"] as? NSNumber)?.intValue, (object["window"] as? NSNumber)?.intValue == 2 {
+                names = ["sessions pairs=\(pairs)"]
+            }
             if object["server_us_per_member_and_message_before_delivery"] != nil { names = ["group away"] }
             for name in names {
                 for (key, value) in object {

@@ -11,4 +11,11 @@ import Vocabulary
         lock.release()
         _ = try DataFolderLock(folder: folder.path)
     }
+
+    @Test func `who is patient gets a folder whose owner is just ending`() throws {
+        let folder = try Folder()
+        nonisolated(unsafe) let lock = try DataFolderLock(folder: folder.path)
+        DispatchQueue.global().asyncAfter(deadline: .now() + .milliseconds(50)) { lock.release() }
+        _ = try DataFolderLock(folder: folder.path, patience: .seconds(60))
+    }
 }
