@@ -14,8 +14,13 @@ struct GroupFlow {
     private var wishes: [(ticket: Ticket, wish: GroupWish, by: Int)] = []
 
     /// The first user creates the group with the others; `outside` of them, the last, are not in it yet.
-    init(users count: Int, nodes: Int, seed: UInt64, outside: Int = 0) throws {
+    /// - Parameter plot: `World.plot`, from the beginning.
+    init(
+        users count: Int, nodes: Int, seed: UInt64, outside: Int = 0,
+        plot: (@Sendable (_ device: Int, ClientFrame) -> [ClientFrame])? = nil
+    ) throws {
         var world = try World(nodes: nodes, seed: seed)
+        world.plot = plot
         let users = try (0..<count).map { try world.addUser("user\($0)", at: $0 % nodes) }
         _ = try world.run(until: { world in users.allSatisfy { world.isMember($0) } }, within: .seconds(60))
         let members = users[1..<(count - outside)].compactMap { world.address($0) }

@@ -9,7 +9,7 @@ public struct Intent: Hashable, Sendable {
         case remove([UserID])
         case rename(String)
         case role(UserID, Role)
-        /// Fresh keys on our path (RFC 9420 §12.4): soon after joining.
+        /// Fresh keys on our path (RFC 9420 §12.4) in place of those of our KeyPackage.
         case refresh
         case leave
 
@@ -18,8 +18,8 @@ public struct Intent: Hashable, Sendable {
 
     public let id: UInt64
     public var change: Change
-    /// Given up then.
-    public let until: Timestamp
+    /// Given up then; of a refresh: due then.
+    public var until: Timestamp
 
     func write(to writer: inout ByteWriter) {
         writer.write(id)

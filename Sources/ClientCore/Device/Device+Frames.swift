@@ -39,7 +39,7 @@ extension Device {
             fetchForgotten()
             testifyAgain(using: &random)
             for one in conversations.all where hasWork(in: one) {
-                if one.intents.contains(where: { $0.change == .refresh }) { awaitRefresh(one.id, at: now, using: &random) }
+                resumeRefresh(one.id, at: now, using: &random)
                 touched.insert(one.id)
             }
             // What was proposed while nobody was there to commit it.

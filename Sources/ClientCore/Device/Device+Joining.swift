@@ -60,11 +60,9 @@ extension Device {
         var one = Conversation(key: part.key, profile: profile, origin: .theirs, standing: standing(for: profile, from: parcel.sender.user))
         one.jump(to: part.number, chain: parcel.chain)
         one.joined = part.number
-        // Fresh keys of our own soon, the later the more members do the same (MLS checklist C 9, 11).
-        one.intents = [Intent(id: random.next() >> 12, .refresh, until: wall + ClientLimits.intentLifetime)]
+        one.intents = [Intent(id: random.next() >> 12, .refresh, until: wall)]
         if let group = groups[id], let markKey = try? MarkKey(of: group) { one.markKeys = [markKey] }
         conversations[id] = one
-        change(id) { _ in }
         awaitRefresh(id, at: now, using: &random)
         receipts[id] = nil
         for entry in entries where entry.device != account.deviceID {

@@ -76,13 +76,36 @@ extension Device {
         if time <= now { commit(refresh, [], in: id, at: now, using: &random) } else { due[id] = min(due[id] ?? time, time) }
     }
 
-    /// Fresh keys of our own soon after joining, the later the more members do the same (MLS checklist C 9, 11).
+    // MARK: Fresh keys
+
+    /// Fresh keys of our own after joining, the later the more members do the same (MLS checklist C 9, 11). Nothing depends on them for being
+    /// right or read: they end what a thief of the KeyPackage's leaf key could still follow (RFC 9420 §16.6). That key is this group's alone,
+    /// unless it is a last resort's, which others may have used too and which is kept for a while: its place is taken soon.
     mutating func awaitRefresh(_ id: ConversationID, at now: Instant, using random: inout some RandomNumberGenerator) {
-        let members = Int64(roster(id).count)
-        let spread = 2_000 + members * max(1_000, members * ClientLimits.refreshMillisecondsPerMember)
-        let time = now + .milliseconds(2_000 + Int64.random(in: 0...spread, using: &random))
-        _ = conversations.update(id) { $0.refreshAt = time }
+        let isShared = groups[id].flatMap { $0.member($0.ownLeaf) }.map(keyPackages.holds) ?? false
+        let wait = refreshWait(in: id, isDue: isShared, using: &random)
+        let due = wall + wait
+        change(id) { one in
+            one.refreshAt = now + wait
+            for index in one.intents.indices where one.intents[index].change == .refresh { one.intents[index].until = due }
+        }
+    }
+
+    /// A session has begun: whatever time was drawn holds, so that a device that is never there for long comes to it too.
+    mutating func resumeRefresh(_ id: ConversationID, at now: Instant, using random: inout some RandomNumberGenerator) {
+        guard let due = conversations[id]?.intents.first(where: { $0.change == .refresh })?.until else { return }
+        let left = Duration.milliseconds(due.milliseconds - wall.milliseconds)
+        let wait =
+            left > .zero ? min(left, refreshWait(in: id, isDue: false, using: &random)) : refreshWait(in: id, isDue: true, using: &random)
+        _ = conversations.update(id) { $0.refreshAt = now + wait }
         touched.insert(id)
+    }
+
+    private mutating func refreshWait(in id: ConversationID, isDue: Bool, using random: inout some RandomNumberGenerator) -> Duration {
+        let members = Int64(roster(id).count)
+        let apart = isDue ? ClientLimits.dueRefreshMillisecondsPerMember : ClientLimits.refreshMillisecondsPerMember
+        let spread = 2_000 + members * max(ClientLimits.refreshMillisecondsMin, members * apart)
+        return .milliseconds(2_000 + Int64.random(in: 0...spread, using: &random))
     }
 
     var caughtUp: Bool { if case .live(true, _, _) = phase { true } else { false } }

@@ -38,6 +38,9 @@ struct KeyPackageShelf: Sendable {
         return zip(lastResorts, lastResorts.dropFirst()).filter { $1.begin + kept < seconds }.map(\.0.reference)
     }
 
+    /// The private half of a leaf that came of a KeyPackage is still here: others may be given the same one.
+    func holds(_ leaf: LeafNode) -> Bool { byReference.values.contains { $0.package.leaf == leaf } }
+
     mutating func keep(_ own: OwnKeyPackage) { byReference[own.reference] = own }
     mutating func remove(_ reference: [UInt8]) { byReference[reference] = nil }
 

@@ -38,9 +38,14 @@ public enum ClientLimits {
     public static let awaitingMax = 512
     /// Events that are kept while one in front of them is missing.
     public static let heldMax = 512
-    /// How far apart the fresh keys of those who join are: each is a commit that all members have to process, one a second in a group of
-    /// up to 200, one in five seconds in one of 1,000.
-    static let refreshMillisecondsPerMember: Int64 = 5
+    /// How far apart the first fresh keys of a group's members are, for each member it has: every one is a commit that all have to process,
+    /// of up to 80 KiB in a group of 1,000, where it is one a minute for 17 hours. More leaves the keys of KeyPackages in use for longer;
+    /// less delays what is said meanwhile.
+    static let refreshMillisecondsPerMember: Int64 = 60
+    /// The same for fresh keys that wait no longer: in place of a last resort's, or whose time came while the device was away.
+    static let dueRefreshMillisecondsPerMember: Int64 = 5
+    /// The least of both, a member.
+    static let refreshMillisecondsMin: Int64 = 1_000
     /// How long a missing event may take, and how often it is asked for.
     public static let refetchAfter = Duration.seconds(3)
     public static let refetchesMax = 4

@@ -30,6 +30,42 @@ import Vocabulary
         #expect(flow.problems(complete: Array(0..<12)).isEmpty)
     }
 
+    /// Each is a commit that all have to take: they come far apart where there are many, and a time once drawn is kept over sessions.
+    @Test func `the first fresh keys of a large group are spread, and those of a last resort do not wait for them`() throws {
+        let count = 40
+        // Of one user the home has nothing but the last resort.
+        let shared = 5
+        var flow = try GroupFlow(users: count, nodes: 2, seed: 732) { device, frame in
+            guard device == shared, case .publishKeyPackages(let request, let supply) = frame else { return [frame] }
+            return [
+                .publishKeyPackages(request, KeyPackageSupply(replaces: supply.replaces, packages: [], lastResort: supply.lastResort))
+            ]
+        }
+        let (id, users) = (flow.id, flow.users)
+        func due(_ world: World, _ user: Int) -> Timestamp? {
+            world.profile(user).conversations[id]?.intents.first { $0.change == .refresh }?.until
+        }
+        let waiting = users.dropFirst().filter { due(flow.world, $0) != nil }
+        #expect(waiting.count > count * 3 / 4)
+        let times = waiting.compactMap { due(flow.world, $0)?.milliseconds }.sorted()
+        // 40 × 40 × 60 ms.
+        #expect((times.last ?? 0) - (times.first ?? 0) > 60_000)
+        // A second for each member.
+        #expect(due(flow.world, shared).map { $0.seconds < flow.world.seconds + 46 } ?? true)
+        // Whoever is away meanwhile comes to it no later.
+        let last = try #require(waiting.max { (due(flow.world, $0)?.milliseconds ?? 0) < (due(flow.world, $1)?.milliseconds ?? 0) })
+        let before = due(flow.world, last)
+        flow.world.kill(device: last, for: .seconds(10))
+        try flow.world.run(for: .seconds(20))
+        #expect(due(flow.world, last) == before)
+        let fresh = { (world: World) in
+            (world.group(id, at: users[0])?.members ?? []).dropFirst().count { if case .commit = $0.leaf.source { true } else { false } }
+        }
+        #expect(fresh(flow.world) < count / 2)
+        #expect(try flow.world.run(until: { fresh($0) == count - 1 }, within: .minutes(5)))
+        #expect(flow.problems(complete: Array(users.indices)).isEmpty)
+    }
+
     @Test func `a last resort that was used is replaced at once, and opens what was made with it before`() throws {
         var world = try World(nodes: 2, seed: 731)
         let users = try (0..<4).map { try world.addUser("user\($0)", at: $0 % 2) }
