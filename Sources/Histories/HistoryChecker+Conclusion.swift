@@ -29,8 +29,9 @@ extension HistoryChecker {
         }
         if message.hasFailed {
             // Whoever is gone may have shown it, and could tell nobody. And what a restored hub has forgotten comes again, or fails, also if
-            // somebody has it (docs/operating.md, "Backup and restore").
-            if !message.wasForgotten, message.shown.keys.contains(where: { !isGone($0) }) { add(.failedButAppeared(name)) }
+            // somebody has it (docs/operating.md, "Backup and restore"). Nor can an old copy know what its later self had heard.
+            let isOfLaterSelf = clients[message.sender]?.life ?? 0 > message.life
+            if !message.wasForgotten, !isOfLaterSelf, message.shown.keys.contains(where: { !isGone($0) }) { add(.failedButAppeared(name)) }
             return
         }
         if isGone(message.sender) { return }

@@ -104,7 +104,7 @@ extension World {
                 let (message, kind) = (MessageID.random(using: &random), one.kind)
                 return .submit(
                     Submission(message: message, conversation: one.conversation, hub: one.hub, kind: kind, order: one.order))
-            case (.confirmsBeyondStored, .acknowledge(let through, let marks)) where isDue(10):
+            case (.confirmsBeyondStored, .acknowledge(let through, let marks, let order)) where isDue(10):
                 let key = devices[device].disk.account.device
                 let beyond = marks.map { mark in
                     let body = Watermark.body(key: mark.key, device: mark.device, through: mark.through.next, chain: mark.chain)
@@ -112,7 +112,7 @@ extension World {
                         key: mark.key, device: mark.device, through: mark.through.next, chain: mark.chain,
                         signature: key.sign(body, for: .watermark))
                 }
-                return .acknowledge(through: QueuePosition(unchecked: through.value + 8), watermarks: beyond)
+                return .acknowledge(through: QueuePosition(unchecked: through.value + 8), watermarks: beyond, order: order)
             default: return frame
             }
         }

@@ -38,10 +38,11 @@ extension ClientFrame {
             frame.publish = publish
         case .submit(let submission):
             frame.submit = ProtoSubmission(submission)
-        case .acknowledge(let through, let watermarks):
+        case .acknowledge(let through, let watermarks, let order):
             var acknowledge = ProtoAcknowledge()
             acknowledge.through = through.value
             acknowledge.watermarks = watermarks.map { ProtoWatermark($0) }
+            acknowledge.order = order
             frame.acknowledge = acknowledge
         case .lookup(let request, let key):
             var lookup = ProtoLookup()
@@ -165,7 +166,7 @@ extension ProtoAcknowledge {
             through: try through.counter("acknowledge.through"),
             watermarks: try watermarks.values("acknowledge.watermarks", max: Limits.watermarksPerFrameMax) { watermark throws(WireError) in
                 try watermark.value()
-            })
+            }, order: try order.bounded("acknowledge.order"))
     }
 }
 

@@ -33,6 +33,40 @@ import Vocabulary
         #expect((0..<4).allSatisfy { flow.alarms(at: $0).isEmpty })
     }
 
+    /// What was taken counts like what was said: the home has deleted it.
+    @Test(arguments: [true, false])
+    func `a copy that lacks no more than what it received is known for one at once, and nobody is alarmed`(isCommit: Bool) throws {
+        var flow = try GroupFlow(users: 3, nodes: 2, seed: 1_020)
+        for index in 0..<3 { flow.send(by: index) }
+        try flow.world.run(for: .seconds(30))
+        let user = flow.users[1]
+        let old = flow.world.profile(user)
+        if isCommit { flow.wish(.rename(flow.id, "new"), by: 0) } else { flow.send(by: 0) }
+        try flow.world.run(for: .seconds(10))
+        flow.world.restore(old, device: user)
+        let sent = flow.world.send("new", from: user, to: flow.id)
+        let message = try #require(sent)
+        // Far sooner than a commit that is held back would be given up.
+        try flow.world.run(for: .seconds(3))
+        #expect(flow.world.heard(user).contains { if case .note(.restored) = $0 { true } else { false } })
+        #expect(flow.world.state(message, at: user).isDelivered)
+        #expect(flow.world.profile(user).conversations[flow.id]?.profile.name == (isCommit ? "new" : "crew"))
+        try flow.world.run(for: .seconds(30))
+        #expect((0..<3).allSatisfy { flow.alarms(at: $0).isEmpty })
+    }
+
+    @Test func `a profile that goes on where it was is no copy, whatever it took last`() throws {
+        var flow = try GroupFlow(users: 3, nodes: 2, seed: 1_021)
+        for round in 0..<20 {
+            flow.send(by: round % 3)
+            try flow.world.run(for: .milliseconds(50))
+            for user in flow.users { flow.world.kill(device: user, for: .milliseconds(100)) }
+            try flow.world.run(for: .seconds(1))
+        }
+        #expect(try flow.settle(staying: [0, 1, 2], within: .seconds(60)))
+        for user in flow.users { #expect(!flow.world.heard(user).contains { if case .note(.restored) = $0 { true } else { false } }) }
+    }
+
     @Test func `a conversation from after the copy is known again by its first event`() throws {
         var (world, users) = try Self.twoUsers(seed: 1_001)
         let old = world.profile(users[1])

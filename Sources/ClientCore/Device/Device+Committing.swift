@@ -58,8 +58,7 @@ extension Device {
             $0.committing = message
             $0.commitAt = nil
         }
-        order.last += 1
-        let submission = Submission(message: message, conversation: one.id, hub: one.key.hub, kind: .commit(bundle), order: order.last)
+        let submission = Submission(message: message, conversation: one.id, hub: one.key.hub, kind: .commit(bundle), order: order.next())
         let item = outbox.add(message, to: .group(one.id), in: one.id, .handshake(.commit), .sealed(submission))
         write(.outbox(item))
         write(.order(order))

@@ -84,8 +84,13 @@ extension Device {
         }
         // What an accepted request owes has no entry to acknowledge with it.
         guard acknowledgeThrough != nil || !watermarks.isEmpty else { return }
+        // What was taken is gone at home: a copy of this profile from before is to learn that it is one.
+        if !advanced.isEmpty {
+            order.handedOver = order.next()
+            write(.order(order))
+        }
         for some in watermarks.isEmpty ? [[]] : watermarks.chunks(of: Limits.watermarksPerFrameMax) {
-            emit(.send(.acknowledge(through: acknowledgeThrough ?? .zero, watermarks: some)))
+            emit(.send(.acknowledge(through: acknowledgeThrough ?? .zero, watermarks: some, order: advanced.isEmpty ? 0 : order.last)))
         }
     }
 }

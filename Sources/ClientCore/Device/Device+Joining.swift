@@ -253,7 +253,7 @@ extension Device {
             return
         }
         // The group does not let us in. A direct conversation goes on in a new one.
-        giveUp(id, Refusal(.notOnRoster, "the conversation cannot be entered any more"))
+        giveUp(id, Refusal(.notOnRoster, "the conversation cannot be entered any more; the message may have been delivered"))
         change(id) { $0.standing = .removed }
         giveUpWishes(in: id, refusal)
     }
@@ -285,10 +285,9 @@ extension Device {
             }
             guard let proposal else { return }
             storeGroup(id)
-            order.last += 1
             let submission = Submission(
                 message: message, conversation: id, hub: one.key.hub,
-                kind: .proposal(epoch: Epoch(unchecked: group.epoch), message: proposal), order: order.last)
+                kind: .proposal(epoch: Epoch(unchecked: group.epoch), message: proposal), order: order.next())
             let item = outbox.add(message, to: .group(id), in: id, .handshake(.proposal), .sealed(submission))
             write(.outbox(item))
             write(.order(order))

@@ -139,9 +139,8 @@ extension Device {
             let delta = group.takeChanges()
             groups[key.conversation] = group
             conversations[key.conversation] = conversation
-            order.last += 1
             let submission = Submission(
-                message: founding, conversation: key.conversation, hub: key.hub, kind: .found(groupInfo: info), order: order.last)
+                message: founding, conversation: key.conversation, hub: key.hub, kind: .found(groupInfo: info), order: order.next())
             let item = outbox.add(founding, to: .group(key.conversation), in: key.conversation, .founding, .sealed(submission))
             write(.conversation(conversation))
             write(.group(key.conversation, delta))

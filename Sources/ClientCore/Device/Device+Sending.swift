@@ -106,11 +106,10 @@ extension Device {
                     return (payload: payload, epoch: group.epoch)
                 }
                 guard let sealed else { return }
-                order.last += 1
                 item.stage = .sealed(
                     Submission(
                         message: item.message, conversation: id, hub: conversation.key.hub,
-                        kind: .application(epoch: Epoch(unchecked: sealed.epoch), payload: sealed.payload), order: order.last))
+                        kind: .application(epoch: Epoch(unchecked: sealed.epoch), payload: sealed.payload), order: order.next()))
             } catch {
                 emit(.note(.undecryptable("\(error)")))
                 change(id) { $0.isStale = true }

@@ -11,6 +11,12 @@ public struct SubmissionOrder: Hashable, Sendable {
 
     public init() {}
 
+    /// The next one. A home that says to have seen the highest there is keeps it there: it could keep this device from sending anyway.
+    mutating func next() -> UInt64 {
+        last = min(last, counterMax - 1) + 1
+        return last
+    }
+
     public func encoded() -> [UInt8] {
         var writer = ByteWriter()
         writer.write(last)

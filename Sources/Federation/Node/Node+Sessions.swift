@@ -48,7 +48,9 @@ extension Node {
         case (.authenticated(let device), .publish(let request, let record)):
             publish(session, request, record, by: device.user, using: &random)
         case (.authenticated(let device), .submit(let submission)): submit(submission, from: device, in: session)
-        case (.authenticated(let device), .acknowledge(let position, let watermarks)):
+        case (.authenticated(let device), .acknowledge(let position, let watermarks, let order)):
+            // What was taken is deleted here: a copy of the device from before it is told so like one that lacks what was sent.
+            if !isSpaceLow { orders.raise(device.device, to: order) }
             acknowledge(through: position, watermarks, from: device, in: session)
         case (.authenticated(let device), .publishKeyPackages(let request, let supply)):
             publish(supply, request, by: device, in: session)

@@ -45,7 +45,7 @@ extension Node {
         }
         switch input {
         case .sessionFrame(_, .submit(let submission)): need(submission.hub, submission.conversation)
-        case .sessionFrame(_, .acknowledge(_, let watermarks)):
+        case .sessionFrame(_, .acknowledge(_, let watermarks, _)):
             for watermark in watermarks { need(watermark.key.hub, watermark.key.conversation) }
         case .linkFrame(_, .entry(_, .submission(let submission, _))): need(submission.hub, submission.conversation)
         case .linkFrame(_, .entry(_, .watermark(let watermark))): need(watermark.key.hub, watermark.key.conversation)

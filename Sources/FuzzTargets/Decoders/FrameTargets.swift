@@ -67,8 +67,8 @@ extension ClientFrame {
     func check() throws(Finding) {
         try checkCarried()
         switch self {
-        case .acknowledge(let through, let watermarks):
-            try promise(through.value <= counterMax, "a position above 2^53")
+        case .acknowledge(let through, let watermarks, let order):
+            try promise(through.value <= counterMax && order <= counterMax, "a position or order above 2^53")
             try promise(watermarks.count <= Limits.watermarksPerFrameMax, "\(watermarks.count) watermarks")
         case .submit(let submission):
             if case .application(_, let payload) = submission.kind {

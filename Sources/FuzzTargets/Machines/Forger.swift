@@ -58,7 +58,8 @@ struct Forger: Sendable {
     /// As if this device said it.
     func clientFrame(_ frame: ClientFrame, of sender: RosterEntry) -> ClientFrame {
         switch frame {
-        case .acknowledge(let through, let marks): .acknowledge(through: through, watermarks: marks.map { signed($0, by: sender.device) })
+        case .acknowledge(let through, let marks, let order):
+            .acknowledge(through: through, watermarks: marks.map { signed($0, by: sender.device) }, order: order)
         case .publish(let request, let record): .publish(request, signed(record))
         case .mark(let mark, let devices):
             .mark(SealedMark(key: mark.key, device: sender.device, epoch: mark.epoch, sealed: mark.sealed), devices: devices)

@@ -71,7 +71,8 @@ public indirect enum ClientFrame: Hashable, Sendable {
     case publish(RequestID, SignedUserRecord)
     case submit(Submission)
     /// Everything through this position of the device's queue is on the device's disk; the watermarks are the signed word for it.
-    case acknowledge(through: QueuePosition, watermarks: [Watermark])
+    /// - order: as a submission's: what was taken of conversations counts like what was said in them. 0: nothing was.
+    case acknowledge(through: QueuePosition, watermarks: [Watermark], order: UInt64 = 0)
     case lookup(RequestID, LookupKey)
     case ping(UInt64)
     case publishKeyPackages(RequestID, KeyPackageSupply)

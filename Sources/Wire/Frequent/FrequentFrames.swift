@@ -14,9 +14,10 @@ extension ClientFrame {
             writer.message(5, size)
             writer.write(submission, epoch, payload)
             return writer.bytes
-        case .acknowledge(let through, let watermarks):
+        case .acknowledge(let through, let watermarks, let order):
             let size =
                 FrequentWriter.field(through.value) + watermarks.reduce(0) { $0 + FrequentWriter.message(FrequentWriter.size($1)) }
+                + FrequentWriter.field(order)
             var writer = FrequentWriter(capacity: FrequentWriter.message(size))
             writer.message(6, size)
             writer.field(1, through.value)
@@ -24,6 +25,7 @@ extension ClientFrame {
                 writer.message(2, FrequentWriter.size(watermark))
                 writer.write(watermark)
             }
+            writer.field(3, order)
             return writer.bytes
         default: return nil
         }
@@ -49,7 +51,8 @@ extension ClientFrame {
                 guard watermarks.count < Limits.watermarksPerFrameMax else { throw FrequentReader.Other() }
                 watermarks.append(try inner.message(2).watermark())
             }
-            return try reader.finish(inner.finish(.acknowledge(through: through, watermarks: watermarks)))
+            let order: SequenceNumber = try inner.counter(3)
+            return try reader.finish(inner.finish(.acknowledge(through: through, watermarks: watermarks, order: order.value)))
         default: throw FrequentReader.Other()
         }
     }

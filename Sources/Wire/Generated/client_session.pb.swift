@@ -297,6 +297,9 @@ nonisolated struct ProtoAcknowledge: Sendable {
   /// at most 256
   var watermarks: [ProtoWatermark] = []
 
+  /// as a submission's; 0 where nothing of a conversation was taken
+  var order: UInt64 = 0
+
   var unknownFields = SwiftProtobuf.UnknownStorage()
 
   init() {}
@@ -1521,7 +1524,7 @@ nonisolated extension ProtoPublish: SwiftProtobuf.Message, SwiftProtobuf._Messag
 
 nonisolated extension ProtoAcknowledge: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   static let protoMessageName: String = _protobuf_package + ".Acknowledge"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}through\0\u{1}watermarks\0")
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}through\0\u{1}watermarks\0\u{1}order\0")
 
   mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1531,6 +1534,7 @@ nonisolated extension ProtoAcknowledge: SwiftProtobuf.Message, SwiftProtobuf._Me
       switch fieldNumber {
       case 1: try { try decoder.decodeSingularUInt64Field(value: &self.through) }()
       case 2: try { try decoder.decodeRepeatedMessageField(value: &self.watermarks) }()
+      case 3: try { try decoder.decodeSingularUInt64Field(value: &self.order) }()
       default: break
       }
     }
@@ -1543,12 +1547,16 @@ nonisolated extension ProtoAcknowledge: SwiftProtobuf.Message, SwiftProtobuf._Me
     if !self.watermarks.isEmpty {
       try visitor.visitRepeatedMessageField(value: self.watermarks, fieldNumber: 2)
     }
+    if self.order != 0 {
+      try visitor.visitSingularUInt64Field(value: self.order, fieldNumber: 3)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
   static func ==(lhs: ProtoAcknowledge, rhs: ProtoAcknowledge) -> Bool {
     if lhs.through != rhs.through {return false}
     if lhs.watermarks != rhs.watermarks {return false}
+    if lhs.order != rhs.order {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

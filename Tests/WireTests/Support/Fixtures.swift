@@ -37,7 +37,7 @@ enum Fixture {
             .register(RequestID(5), secret: [1, 2, 3], user: id32(0xb1), handle: try Handle("alice")),
             .publish(RequestID(.max), unconsented), .publish(RequestID(6), record),
             .submit(application),
-            .acknowledge(through: 12, watermarks: [watermark, watermark]),
+            .acknowledge(through: 12, watermarks: [watermark, watermark], order: counterMax),
             .acknowledge(through: QueuePosition(unchecked: counterMax), watermarks: []),
             .lookup(RequestID(0), .address(try Address("bob@chat.example.org"))), .lookup(RequestID(2), .user(id32(0xb2))),
             .ping(0), .ping(.max),
