@@ -41,6 +41,7 @@ extension ProtoPresenceNews {
         switch news.presence {
         case .online: online = true
         case .offline(let seen): if let seen { lastSeen = seen }
+        case .unreachable: unreachable = true
         }
     }
 
@@ -48,6 +49,10 @@ extension ProtoPresenceNews {
     fileprivate func value() throws(WireError) -> PresenceNews {
         let user: UserID = try user.id("news.user")
         let token = self.token.isEmpty ? nil : try self.token.bytes32("news.token")
+        if unreachable {
+            guard !online, !hasLastSeen else { throw .badValue("news.unreachable") }
+            return PresenceNews(user: user, presence: .unreachable, token: token)
+        }
         guard hasLastSeen else { return PresenceNews(user: user, presence: online ? .online : .offline(lastSeen: nil), token: token) }
         guard !online, lastSeen.isMultiple(of: 60) else { throw .badValue("news.last_seen") }
         return PresenceNews(user: user, presence: .offline(lastSeen: try lastSeen.bounded("news.last_seen")), token: token)

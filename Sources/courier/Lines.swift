@@ -138,15 +138,16 @@ enum Events {
     }
 
     static func presence(_ event: PresenceEvent) -> String {
-        let (state, lastSeen): (String, String?) =
+        let (state, lastSeen, reason): (String, String?, String?) =
             switch event.state {
-            case .online: ("online", nil)
-            case .lastSeen(let time): ("offline", Format.time(time))
-            case .notShared: ("not shared", nil)
+            case .online: ("online", nil, nil)
+            case .lastSeen(let time): ("offline", Format.time(time), nil)
+            case .notShared: ("not shared", nil, nil)
+            case .unknown(let reason): ("unknown", nil, reason)
             }
         return Output.text([
             ("type", .string("presence")), ("address", .string(event.address)), ("state", .string(state)),
-            ("lastSeen", .optional(lastSeen)),
+            ("lastSeen", .optional(lastSeen)), ("reason", .optional(reason)),
         ])
     }
 

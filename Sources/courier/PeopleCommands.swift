@@ -50,6 +50,7 @@ struct ShowPresence: AsyncParsableCommand {
               courier presence bob@tower --follow
 
             online, last seen (to the minute), or not shared: those can see it to whom the user has written after accepting them; last seen may be switched off.
+            unknown, with the reason: the user's node cannot be reached.
             """)
     @Argument(help: "The contact's address.") var address: String
     @Flag(help: "Go on showing changes, until SIGINT or SIGTERM.") var follow = false
@@ -90,6 +91,7 @@ struct ShowPresence: AsyncParsableCommand {
         case .online: Output.line("online")
         case .lastSeen(let time): Output.line("last seen \(Format.minute(time))")
         case .notShared: Output.line("not shared")
+        case .unknown(let reason): Output.line("unknown: \(Printable.line(reason))")
         }
     }
 }

@@ -48,6 +48,15 @@ struct GoldenTests {
         try isWritten(NodeFrame.caughtUp, "3a00")
     }
 
+    @Test func `a device's acknowledgement, with its order`() throws {
+        try isWritten(ClientFrame.acknowledge(through: 3, watermarks: [], order: 300), "3205080318ac02")
+    }
+
+    @Test func `a user whose node cannot be reached`() throws {
+        try isWritten(
+            NodeFrame.presence([PresenceNews(user: Fixture.id32(0xb1), presence: .unreachable)]), "9201260a240a20" + run("b1", 32) + "2801")
+    }
+
     @Test func `an acknowledgement at the highest position`() throws {
         try isWritten(LinkFrame.acknowledge(through: QueuePosition(unchecked: counterMax)), "1a09088080808080808010")
     }

@@ -196,6 +196,8 @@ public struct PresenceEvent: Codable, Sendable, Equatable {
         /// Milliseconds since 1970, a whole minute.
         case lastSeen(Int64)
         case notShared
+        /// A clause that says why.
+        case unknown(reason: String)
     }
 
     public let address: String

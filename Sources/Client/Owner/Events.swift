@@ -88,13 +88,19 @@ extension Owner {
             case .online: .online
             case .offline(let seconds?): .lastSeen(Int64(clamping: seconds) &* 1000)
             case .offline(nil): .notShared
+            case .unreachable: .unknown(reason: "the node of \(address) cannot be reached")
             }
         for job in sortedJobs where job.presences[user] != presence {
             switch job.request {
             case .presence(let text, let follow) where text == "\(address)" || (try? Address(text)) == address:
-                // The home says so too until the user's home has answered.
-                if state == .notShared, !follow, device.contacts[user]?.presenceToken != nil { return concludeLater(job, address) }
                 job.presences[user] = presence
+                // The home says so too until the user's home has answered.
+                switch presence {
+                case .offline(nil) where !follow && device.contacts[user]?.presenceToken != nil, .unreachable where !follow:
+                    concludeLater(job, address, state)
+                    continue
+                case .online, .offline, .unreachable: break
+                }
                 job.reply(.presence(PresenceEvent(address: "\(address)", state: state)))
                 if !follow { finish(job) }
             case .receive(follow: true, events: true):
@@ -108,10 +114,12 @@ extension Owner {
         }
     }
 
-    private func concludeLater(_ job: Job, _ address: Address) {
+    /// Unless something else is told meanwhile.
+    private func concludeLater(_ job: Job, _ address: Address, _ state: PresenceEvent.State) {
+        guard let user = device.contacts[address]?.user, let told = job.presences[user] else { return }
         loop.scheduleTask(in: .milliseconds(1500)) { [weak self, id = job.id] in
-            guard let self, let job = self.jobs[id] else { return }
-            job.reply(.presence(PresenceEvent(address: "\(address)", state: .notShared)))
+            guard let self, let job = self.jobs[id], job.presences[user] == told else { return }
+            job.reply(.presence(PresenceEvent(address: "\(address)", state: state)))
             self.finish(job)
         }
     }

@@ -27,7 +27,10 @@ struct RemotePresence: Sendable {
     var nextDeadline: Instant? { lost.first.map { $0.at + Limits.presenceLinkGrace } }
 
     func watches(_ user: UserID) -> Bool { remotes[user] != nil }
-    func view(of user: UserID, by token: Bytes32) -> Presence { remotes[user]?.seen[token] ?? PresenceDesk.hidden }
+    func view(of user: UserID, by token: Bytes32) -> Presence {
+        guard let remote = remotes[user], let home = remote.home else { return PresenceDesk.hidden }
+        return remote.seen[token] ?? (linked.contains(home) ? PresenceDesk.hidden : .unreachable)
+    }
 
     // MARK: Wishes
 
@@ -96,21 +99,24 @@ struct RemotePresence: Sendable {
         return due
     }
 
-    /// Its users are offline as far as anybody can tell; those who share it were last seen now.
-    /// - Returns: the users that look different.
+    /// Its users are offline as far as anybody can tell; those who share it and were online were last seen now.
+    /// - Returns: the users that may look different.
     mutating func lose(_ peer: NodeID, minute: UInt64) -> [UserID] {
-        var changed: [UserID] = []
-        for user in (byHome[peer] ?? []).sorted() {
-            guard let remote = remotes[user], remote.seen.values.contains(.online) else { continue }
-            for (token, presence) in remote.seen where presence == .online {
-                remotes[user]?.seen[token] = .offline(lastSeen: remote.shares.contains(token) ? minute : nil)
+        let users = (byHome[peer] ?? []).sorted()
+        for user in users {
+            guard let remote = remotes[user] else { continue }
+            for token in remote.tokens.keys {
+                switch remote.seen[token] {
+                case .online where remote.shares.contains(token): remotes[user]?.seen[token] = .offline(lastSeen: minute)
+                case .offline(.some): break
+                case .online, .offline(nil), .unreachable, nil: remotes[user]?.seen[token] = .unreachable
+                }
             }
-            changed.append(user)
         }
-        return changed
+        return users
     }
 
-    /// - Returns: the users that look different. Of a user the home alone may speak.
+    /// - Returns: the users that may look different. Of a user the home alone may speak.
     mutating func take(_ news: [PresenceNews], from peer: NodeID) -> [UserID] {
         var changed: [UserID] = []
         for item in news {
@@ -119,7 +125,7 @@ struct RemotePresence: Sendable {
             else { continue }
             let presence = item.presence.checked
             if case .offline(.some) = presence { remotes[item.user]?.shares.insert(token) }
-            guard remote.seen[token] ?? PresenceDesk.hidden != presence else { continue }
+            guard remote.seen[token] != presence else { continue }
             remotes[item.user]?.seen[token] = presence
             changed.append(item.user)
         }
@@ -160,7 +166,11 @@ struct RemotePresence: Sendable {
 extension Presence {
     /// As it may be passed on: whole minutes, of a size that any reader takes.
     fileprivate var checked: Presence {
-        guard case .offline(.some(let seconds)) = self else { return self }
-        return .offline(lastSeen: seconds <= counterMax ? seconds - seconds % 60 : nil)
+        switch self {
+        case .online: .online
+        case .offline(let seconds?): .offline(lastSeen: seconds <= counterMax ? seconds - seconds % 60 : nil)
+        // Whoever answers can be reached.
+        case .offline(nil), .unreachable: .offline(lastSeen: nil)
+        }
     }
 }

@@ -21,6 +21,8 @@ public enum Presence: Hashable, Sendable {
     /// The minute (seconds since 1970, a multiple of 60); nil where the user does not share it, and for a wrong token, a blocked asker and an
     /// unknown user alike.
     case offline(lastSeen: UInt64?)
+    /// The user's home cannot be asked, and has told no minute. Only towards clients.
+    case unreachable
 }
 
 public struct PresenceNews: Hashable, Sendable {

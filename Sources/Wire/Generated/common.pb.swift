@@ -848,6 +848,9 @@ nonisolated struct ProtoPresenceNews: Sendable {
   /// 32: between nodes, the token of the wish that this answers; absent towards clients
   var token: Data = Data()
 
+  /// towards clients: the user's home cannot be asked, and nothing else is known
+  var unreachable: Bool = false
+
   var unknownFields = SwiftProtobuf.UnknownStorage()
 
   init() {}
@@ -1870,7 +1873,7 @@ nonisolated extension ProtoPresenceWish: SwiftProtobuf.Message, SwiftProtobuf._M
 
 nonisolated extension ProtoPresenceNews: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   static let protoMessageName: String = _protobuf_package + ".PresenceNews"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}user\0\u{1}online\0\u{3}last_seen\0\u{1}token\0")
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}user\0\u{1}online\0\u{3}last_seen\0\u{1}token\0\u{1}unreachable\0")
 
   mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1882,6 +1885,7 @@ nonisolated extension ProtoPresenceNews: SwiftProtobuf.Message, SwiftProtobuf._M
       case 2: try { try decoder.decodeSingularBoolField(value: &self.online) }()
       case 3: try { try decoder.decodeSingularUInt64Field(value: &self._lastSeen) }()
       case 4: try { try decoder.decodeSingularBytesField(value: &self.token) }()
+      case 5: try { try decoder.decodeSingularBoolField(value: &self.unreachable) }()
       default: break
       }
     }
@@ -1904,6 +1908,9 @@ nonisolated extension ProtoPresenceNews: SwiftProtobuf.Message, SwiftProtobuf._M
     if !self.token.isEmpty {
       try visitor.visitSingularBytesField(value: self.token, fieldNumber: 4)
     }
+    if self.unreachable != false {
+      try visitor.visitSingularBoolField(value: self.unreachable, fieldNumber: 5)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -1912,6 +1919,7 @@ nonisolated extension ProtoPresenceNews: SwiftProtobuf.Message, SwiftProtobuf._M
     if lhs.online != rhs.online {return false}
     if lhs._lastSeen != rhs._lastSeen {return false}
     if lhs.token != rhs.token {return false}
+    if lhs.unreachable != rhs.unreachable {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -50,7 +50,7 @@ extension Presence {
         switch state {
         case .online: self = .online
         case .lastSeen(let time): self = .lastSeen(LocalTime.lastSeen(time, now: LocalTime.now))
-        case .notShared: self = .unknown
+        case .notShared, .unknown: self = .unknown
         }
     }
 }

@@ -29,6 +29,30 @@ extension EndToEnd {
             }
         }
 
+        @Test func `a user whose node is dead is not said to share nothing`() throws {
+            try World.run { world in
+                let harbor = try Node.found("harbor", in: world)
+                let tower = try harbor.invite("tower")
+                let (alice, bob) = (try User("alice", at: harbor), try User("bob", at: tower))
+                for (one, other) in [(alice, bob), (bob, alice)] { try one.expect(other) }
+                try alice.deliver("hello", to: bob, wait: "accepted")
+                try eventually("bob has it") { try bob.receive().contains { $0.text("text") == "hello" } }
+                try bob.deliver("hello yourself", to: alice, wait: "accepted")
+                _ = try alice.receive()
+                tower.crash()
+                // It has never heard when bob was there.
+                try harbor.restart()
+                #expect(try alice.command(["presence", bob.address]).lines == ["unknown: the node of bob@tower cannot be reached"])
+                let line = try alice.command(["presence", bob.address, "--json"]).json.last
+                #expect(
+                    line?.text("state") == "unknown" && line?.text("reason") == "the node of bob@tower cannot be reached", "\(line as Any)")
+                try tower.start()
+                try eventually("tower is asked") {
+                    try alice.command(["presence", bob.address]).lines.first?.hasPrefix("unknown") == false
+                }
+            }
+        }
+
         @Test func `who is blocked learns no more than of a user who is not there`() throws {
             try World.run { world in
                 let harbor = try Node.found("harbor", in: world)

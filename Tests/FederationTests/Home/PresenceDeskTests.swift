@@ -187,7 +187,7 @@ private typealias Harbour = PresenceHarbour
         harbour.replace(0)
         harbour.step(1, .nodeDied(Harbour.node(0)))
         harbour.wait(.seconds(1))
-        #expect(harbour.seen(1, by: 20) == .offline(lastSeen: nil), "whether it shares was never said")
+        #expect(harbour.seen(1, by: 20) == .unreachable, "whether it shares was never said")
         #expect(harbour.seen(4, by: 21) == .offline(lastSeen: Harbour.sixty))
     }
 
@@ -224,11 +224,33 @@ private typealias Harbour = PresenceHarbour
         harbour.show(1, by: 1, at: 0)
         harbour.signIn(20, 2, at: 1)
         harbour.watch(20, [(1, 1)], at: 1)
-        #expect(harbour.seen(1, by: 20) == .offline(lastSeen: nil), "something is said at once")
+        #expect(harbour.seen(1, by: 20) == .unreachable, "something is said at once")
         #expect(harbour.calls == [[1, 0]] && harbour.desks[1].homes == [Harbour.node(0)])
         harbour.connect(0, 1)
         harbour.wait(.seconds(2))
         #expect(harbour.seen(1, by: 20) == .online)
+    }
+
+    @Test func `a user who shows nothing is not taken for one who cannot be reached, nor the other way round`() {
+        var harbour = Harbour(nodes: 2, linked: false)
+        harbour.signIn(10, 1, at: 0)
+        harbour.show(1, by: nil, at: 0)
+        harbour.signIn(20, 2, at: 1)
+        harbour.watch(20, [(1, 1)], at: 1)
+        #expect(harbour.seen(1, by: 20) == .unreachable)
+        harbour.connect(0, 1)
+        harbour.wait(.seconds(2))
+        #expect(harbour.seen(1, by: 20) == .offline(lastSeen: nil))
+        harbour.disconnect(0, 1)
+        harbour.wait(.seconds(6))
+        #expect(harbour.seen(1, by: 20) == .unreachable)
+        harbour.connect(0, 1)
+        harbour.wait(.seconds(2))
+        #expect(harbour.seen(1, by: 20) == .offline(lastSeen: nil))
+        // No node says so of its own users.
+        harbour.step(1, .told([PresenceNews(user: Harbour.user(1), presence: .unreachable)], by: Harbour.node(0)))
+        harbour.wait(.seconds(2))
+        #expect(harbour.seen(1, by: 20) == .offline(lastSeen: nil))
     }
 
     @Test func `a user who moves is asked for at the new home, and only that one is believed`() {

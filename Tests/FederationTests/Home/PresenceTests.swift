@@ -114,7 +114,7 @@ private struct Bay {
         #expect(bay.seen(1) == .online)
         bay.town.hanging = [1]
         try bay.town.wait(.seconds(10), by: .milliseconds(50))
-        #expect(bay.seen(1) == .offline(lastSeen: nil))
+        #expect(bay.seen(1) == .unreachable)
         bay.town.hanging = []
         try bay.town.wait(.seconds(10), by: .milliseconds(50))
         #expect(bay.seen(1) == .online, "and seen again when it answers again")
@@ -125,7 +125,7 @@ private struct Bay {
         try bay.watch(bay.dora.id, by: token, in: 1)
         try bay.town.disconnect(0, 1)
         try bay.town.wait(.seconds(6))
-        #expect(bay.seen(1) == .offline(lastSeen: nil))
+        #expect(bay.seen(1) == .unreachable)
         try bay.town.relays[1].restart()
         try bay.town.connect(0, 1)
         try bay.come()

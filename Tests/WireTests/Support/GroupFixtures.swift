@@ -38,7 +38,7 @@ extension Fixture {
         PresenceNews(user: id32(0xb1), presence: .online), PresenceNews(user: id32(0xb2), presence: .offline(lastSeen: nil)),
         PresenceNews(user: id32(0xb3), presence: .offline(lastSeen: 1_700_000_040)),
         PresenceNews(user: id32(0xb4), presence: .offline(lastSeen: 0)),
-        PresenceNews(user: id32(0xb5), presence: .online, token: bytes32(0x84)),
+        PresenceNews(user: id32(0xb5), presence: .online, token: bytes32(0x84)), PresenceNews(user: id32(0xb6), presence: .unreachable),
     ]
 
     static var groupsOfClient: [ClientFrame] {
