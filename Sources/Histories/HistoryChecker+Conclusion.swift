@@ -71,9 +71,10 @@ extension HistoryChecker {
         // Who has left a group is told no more of it; and who is gone confirms nothing.
         let number = message.place?.number ?? 0
         let isStillIn = (stays[message.sender] ?? nil)?.contains { $0.contains(number) && $0.upperBound == .max } ?? false
+        let hasOthers = stays.contains { $0.key != message.sender && $0.value?.contains { $0.upperBound == .max } == true }
         let isAwaited =
             if case .user(let reader) = message.recipient { !isGone(reader) } else {
-                rules.isExact && isStillIn && !stays.keys.contains { isGone($0) }
+                rules.isExact && isStillIn && hasOthers && !stays.keys.contains { isGone($0) }
             }
         if isAwaited, !message.shown.isEmpty, (message.highest ?? .queued) < .delivered, clients[message.sender]?.life ?? 0 == 0 {
             add(.neverConfirmed(name))

@@ -91,6 +91,9 @@ extension EndToEnd {
                 let harbor = try Node.found("harbor", in: world)
                 let alice = try User("alice", at: harbor)
                 let id = try alice.group("notes", [])
+                // Nobody else is in it: there is nothing more to wait for.
+                let sent = try alice.command(["send", id, "to myself", "--wait", "read", "--timeout", "20s"])
+                #expect(sent.code == 0 && sent.lines.last?.hasPrefix("accepted") == true, "\(sent)")
                 _ = try alice.follow()
                 try eventually("it has the profile") { alice.isOwned }
                 try harbor.crash()

@@ -167,7 +167,8 @@ extension Owner {
                         reason: status.refusal.map { Printable.line($0.detail) },
                         failure: status.state == .failed ? ClientError(status.refusal ?? Refusal(.unknown, "no reason was given")) : nil,
                         elapsed: job.submitted.map { UInt64(clamping: (Clock.now - $0).nanoseconds / 1000) })))
-            if status.state >= .read { finish(job) }
+            // In a group without other members `accepted` is the end.
+            if status.state >= .read || status.state >= .accepted && device.outbox[message] == nil { finish(job) }
         }
     }
 

@@ -78,8 +78,14 @@ extension Device {
             guard next else { return }
         }
         let lines = receipts[id] ?? Receipts()
-        let delivered = lines.floor(except: account.userID) { $0.deliveredThrough } ?? one.head
-        let read = lines.floor(except: account.userID) { $0.readThrough } ?? one.head
+        guard let delivered = lines.floor(except: account.userID, { $0.deliveredThrough }),
+            let read = lines.floor(except: account.userID, { $0.readThrough })
+        else {
+            // With nobody else in it there is nobody to wait for, and nobody who has read it.
+            for message in one.awaiting { if let item = outbox[message.message] { remove(item) } }
+            _ = conversations.update(id) { $0.awaiting = [] }
+            return
+        }
         var awaiting = one.awaiting
         let lossy = lines.lines.values.filter { $0.lost != nil && $0.entry.user != account.userID }
         for index in awaiting.indices {
