@@ -124,7 +124,7 @@ package struct Claims: Sendable {
             switch refusal.code {
             case .unknownUser: return ClaimedKeyPackages(user: answer.user, refusal: unknown)
             case .rateLimited:
-                return ClaimedKeyPackages(user: answer.user, refusal: Refusal(.rateLimited, "Too many KeyPackages were claimed."))
+                return ClaimedKeyPackages(user: answer.user, refusal: Refusal(.rateLimited, "This user was asked for too often of late."))
             default: return ClaimedKeyPackages(user: answer.user, refusal: unreachable)
             }
         }

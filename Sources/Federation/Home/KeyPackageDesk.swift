@@ -95,7 +95,7 @@ package struct KeyPackageDesk: Sendable {
     /// Counts a claim, before anything is looked up: known and unknown users cost alike.
     package mutating func admit(_ asker: UserID, claiming target: UserID, at now: Instant) -> Refusal? {
         guard askers.take(asker, at: now), pairs.take(ClaimPair(asker: asker, target: target), at: now) else {
-            return Refusal(.rateLimited, "Too many KeyPackages were claimed.")
+            return Refusal(.rateLimited, "This user was asked for too often of late.")
         }
         return nil
     }

@@ -33,7 +33,10 @@ extension Node {
                 name: name, role: isAdmin ? .admin : .member, expiry: expires, endpoints: [listening.peers], now: wall)
             perform(membership.step(.inviteRequested(request, invitation), at: now, using: &random), using: &random)
         case .expel(let name, let reason):
-            guard let member = membership.evaluation.member(named: name) else { return fail(request, .unknownNode(name.description)) }
+            guard let member = membership.evaluation.member(named: name) else {
+                let wasMember = membership.evaluation.members.contains { $0.isExpelled && $0.name == name }
+                return fail(request, wasMember ? .expelledAlready(name.description) : .unknownNode(name.description))
+            }
             perform(
                 membership.step(.expelRequested(request, member.id, reason: reason, lastN: nil), at: now, using: &random), using: &random)
         case .createInvitation(let uses, let expires):

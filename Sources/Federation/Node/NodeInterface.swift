@@ -166,6 +166,7 @@ public enum AdminError: Explained, Equatable {
 
     case membership(MembershipError)
     case unknownNode(String)
+    case expelledAlready(String)
     case unknownUser(String)
     case noAddress
     case tooMany(String)
@@ -176,6 +177,10 @@ public enum AdminError: Explained, Equatable {
             Explanation(
                 what: "No member is named \(name).", why: "The federation's statements name no such node.",
                 remedy: "See `posthouse federation members`.")
+        case .expelledAlready(let name):
+            Explanation(
+                what: "\(name) was expelled already.", why: "Expulsion is final: its key never comes back.",
+                remedy: "Nothing needs to be done.")
         case .unknownUser(let address):
             Explanation(
                 what: "No user is known as \(address).", why: "This node's replica has no such record.",

@@ -40,7 +40,9 @@ extension NodeOperations {
         if let members = told(MembersAnswer.self, at: "/v1/members", folder)?.members {
             findings.append(.good("the node runs"))
             if let status = told(StatusAnswer.self, at: "/v1/status", folder) { findings += running(status) }
-            findings += members.map(finding)
+            // To one that was expelled nobody links any more: that is one fault, not one for each peer.
+            let own = members.first { $0.isSelf && $0.state == "expelled" }
+            findings += (own.map { [$0] } ?? members).map(finding)
         } else {
             findings.append(.note("the node does not run"))
             findings += [port("clients", configuration.clients), port("peers", configuration.peers)]

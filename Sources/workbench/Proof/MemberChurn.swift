@@ -73,7 +73,8 @@ final class MemberChurn: @unchecked Sendable {
             usleep(500_000)
             guard
                 insist(
-                    ["federation", "expel", name, "--reason", "proof", "--confirm", name, "--data", sponsor.data], or: "No member is named",
+                    ["federation", "expel", name, "--reason", "proof", "--confirm", name, "--data", sponsor.data],
+                    or: "was expelled already",
                     until: deadline)
                     != nil
             else { return }

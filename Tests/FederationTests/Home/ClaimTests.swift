@@ -144,7 +144,7 @@ private let unreachable = Refusal(.busy, "The user's node cannot be reached.")
             ([ClaimedKeyPackages(user: region.dora.id, refusal: Refusal(.unknownUser, "She blocked you."))], unknown),
             (
                 [ClaimedKeyPackages(user: region.dora.id, refusal: Refusal(.rateLimited, "x"))],
-                Refusal(.rateLimited, "Too many KeyPackages were claimed.")
+                Refusal(.rateLimited, "This user was asked for too often of late.")
             ),
             ([ClaimedKeyPackages(user: region.dora.id, packages: [])], unknown),
             ([ClaimedKeyPackages(user: region.dora.id, packages: Array(repeating: [1], count: Limits.devicesPerUserMax + 1))], unknown),
