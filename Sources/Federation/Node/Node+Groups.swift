@@ -41,11 +41,7 @@ extension Node {
         guard traffic.requests.values.count(where: { $0.session == session }) < Self.groupRequestsPerSessionMax else {
             return out.append(.sendSession(session, .refusedRequest(request, Refusal(.rateLimited, "Too many requests are under way."))))
         }
-        guard membership.evaluation.isMember(key.hub) else {
-            return out.append(
-                .sendSession(
-                    session, .refusedRequest(request, Refusal(.unknownHub, "The conversation's hub is not a member of the federation."))))
-        }
+        if let refusal = self.refusal(forHub: key.hub) { return out.append(.sendSession(session, .refusedRequest(request, refusal))) }
         guard let link = links.link(to: key.hub) else {
             dial(key.hub)
             return out.append(.sendSession(session, .refusedRequest(request, Self.hubUnreachable)))

@@ -192,8 +192,8 @@ extension Node {
             refusal = Refusal(.diskFull, "The node's disk is full.")
         } else if !membership.isSelfMember {
             refusal = Refusal(.nodeExpelled, "This node was expelled from the federation.")
-        } else if !membership.evaluation.isMember(submission.hub) {
-            refusal = Refusal(.unknownHub, "The conversation's hub is not a member of the federation.")
+        } else if let strange = self.refusal(forHub: submission.hub) {
+            refusal = strange
         } else {
             refusal = queues.refusal(for: .node(submission.hub))
             if refusal == nil { enqueue(.submission(submission, sender: device), for: submission.hub) }
@@ -207,6 +207,15 @@ extension Node {
             // Before what follows from it: `sent` comes before `accepted`. Neither leaves before both are on disk.
             out.insert(.sendSession(session, .sent(submission.message)), at: mark)
         }
+    }
+
+    /// Of a node that no statement names we may not have heard yet, as after a restoration from a backup: nobody gives up a conversation, or
+    /// is taken for out of it, on that word.
+    func refusal(forHub hub: NodeID) -> Refusal? {
+        if membership.evaluation.isMember(hub) { return nil }
+        return membership.evaluation[hub] == nil
+            ? Refusal(.busy, "The conversation's hub is not known here yet.")
+            : Refusal(.unknownHub, "The conversation's hub is not a member of the federation any more.")
     }
 
     private mutating func acknowledge(
