@@ -32,7 +32,7 @@ extension World {
     }
 
     /// - Returns: false while the admin's node is down.
-    mutating func expel(node index: Int, by admin: Int) throws -> Bool {
+    package mutating func expel(node index: Int, by admin: Int) throws -> Bool {
         guard nodes[admin].core != nil else { return false }
         try turn(node: admin, .admin(RequestID(7), .expel(name: try NodeName("node\(index)"), reason: "simulated")))
         nodes[index].isExpelled = true

@@ -86,6 +86,26 @@ extension EndToEnd {
             }
         }
 
+        @Test func `a group that takes longer than the command is named by its id, and made in the end`() throws {
+            try World.run { world in
+                let harbor = try Node.found("harbor", in: world)
+                let (alice, bob) = (try User("alice", at: harbor), try User("bob", at: harbor))
+                try alice.expect(bob)
+                let owner = try alice.follow()
+                try eventually("there is a session") { try alice.send("hello", to: bob, timeout: "5s").code == 0 }
+                harbor.process?.signal(SIGSTOP)
+                let overdue = try alice.command(["group", "create", "late", bob.address, "--timeout", "1s"])
+                #expect(overdue.code == 21 && overdue.lines.count == 1 && overdue.lines.first?.count == 32, "\(overdue)")
+                let json = try alice.command(["group", "create", "later", bob.address, "--timeout", "1s", "--json"])
+                #expect(json.code == 21 && json.json.first?.text("groupName") == "later", "\(json)")
+                harbor.process?.signal(SIGCONT)
+                for id in [overdue.lines.first, json.json.first?.text("group")].compactMap({ $0 }) {
+                    try eventually("bob is in \(id)") { try alice.info(id).members.count == 2 }
+                }
+                #expect(owner.ended == nil)
+            }
+        }
+
         @Test func `a command tries the node anew, however often another courier process has failed to reach it`() throws {
             try World.run { world in
                 let harbor = try Node.found("harbor", in: world)

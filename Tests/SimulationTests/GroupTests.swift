@@ -1,6 +1,7 @@
 import ClientCore
 import Groups
 import Simulation
+import Synchronization
 import Testing
 import Vocabulary
 
@@ -107,6 +108,133 @@ import Vocabulary
         #expect(flow.problems(complete: [0, 2]).isEmpty)
     }
 
+    @Test func `while somebody is still to be added whose node is dead, other changes do not wait`() throws {
+        var flow = try GroupFlow(users: 5, nodes: 3, seed: 703, outside: 2)
+        // Users 3 and 4 are outside, on nodes 0 and 1.
+        flow.world.kill(node: 1, for: .hours(2))
+        try flow.world.run(for: .minutes(1))
+        let (id, owner) = (flow.id, flow.users[0])
+        let (dead, alive) = (try #require(flow.address(4)), try #require(flow.address(3)))
+        func isDone(_ world: World, _ ticket: UInt64) -> Bool {
+            world.heard(owner).contains { if case .groupDone(Ticket(ticket), _) = $0 { true } else { false } }
+        }
+        func does(_ wish: GroupWish, as ticket: UInt64, within limit: Duration) throws -> Bool {
+            flow.world.tell(.groupRequested(Ticket(ticket), wish), to: owner)
+            return try flow.world.run(until: { isDone($0, ticket) }, within: limit)
+        }
+        #expect(try does(.add(id, [dead]), as: 100, within: .seconds(6)))
+        #expect(flow.world.profile(owner).conversations[id]?.intents.contains { if case .add = $0.change { true } else { false } } == true)
+        // Every command of a person is a session of its own.
+        for (number, wish) in [GroupWish.rename(id, "one"), .add(id, [alive]), .rename(id, "two"), .remove(id, [alive])].enumerated() {
+            flow.world.kill(device: owner, for: .milliseconds(10))
+            try flow.world.run(for: .seconds(1))
+            #expect(try does(wish, as: UInt64(101 + number), within: .seconds(1)), "\(wish)")
+        }
+        #expect(flow.world.profile(owner).conversations[id]?.profile.name == "two")
+    }
+
+    @Test func `what is said in a group of nobody else is accepted, and neither delivered nor read`() throws {
+        var world = try World(nodes: 1, seed: 704)
+        let user = try world.addUser("alone", at: 0)
+        #expect(try world.run(until: { $0.isMember(user) }, within: .seconds(30)))
+        world.tell(.groupRequested(Ticket(1), .create(name: "notes", members: [])), to: user)
+        try world.run(for: .seconds(2))
+        let id = try #require(world.profile(user).conversations.keys.first)
+        let sent = world.send("to myself", from: user, to: id)
+        let message = try #require(sent)
+        try world.run(for: .seconds(30))
+        #expect(world.state(message, at: user) == .accepted)
+        #expect(world.profile(user).outbox.isEmpty, "nothing more is waited for")
+    }
+
+    @Test func `a change that was kept and then refused is told`() throws {
+        var flow = try GroupFlow(users: 3, nodes: 2, seed: 705)
+        let other = try #require(flow.address(1))
+        flow.wish(.role(flow.id, other, .admin), by: 0)
+        try flow.world.run(for: .seconds(10))
+        flow.world.kill(node: 1, for: .seconds(20))
+        try flow.world.run(for: .seconds(1))
+        // Without a session the change is kept, and the command that wanted it ends.
+        flow.wish(.rename(flow.id, "mine"), by: 1)
+        flow.wish(.role(flow.id, other, .member), by: 0)
+        try flow.world.run(for: .seconds(60))
+        let dropped = flow.world.heard(flow.users[1]).compactMap { effect -> Refusal.Code? in
+            if case .note(.changeDropped(flow.id, .rename("mine"), let refusal)) = effect { refusal.code } else { nil }
+        }
+        #expect(dropped == [.notPermitted])
+        #expect(flow.world.profile(flow.users[0]).conversations[flow.id]?.profile.name == "crew")
+        #expect(flow.world.profile(flow.users[1]).conversations[flow.id]?.intents.isEmpty == true)
+    }
+
+    @Test func `with the hub expelled, who wants out is out, and what others proposed is tried ever more rarely`() throws {
+        var world = try World(nodes: 3, seed: 706)
+        // The creator lives at the hub, node 1; the admin is node 0.
+        let (creator, leaver, other) = (try world.addUser("ann", at: 1), try world.addUser("bob", at: 0), try world.addUser("cid", at: 2))
+        #expect(try world.run(until: { world in [creator, leaver, other].allSatisfy { world.isMember($0) } }, within: .seconds(60)))
+        let members = try [leaver, other].map { try #require(world.address($0)) }
+        world.tell(.groupRequested(Ticket(0), .create(name: "crew", members: members)), to: creator)
+        try world.run(for: .minutes(1))
+        let id = try #require(world.profile(creator).conversations.keys.first)
+        #expect(world.members(of: id, at: other).count == 3)
+        // Nobody commits the proposal while the hub is there.
+        let tally = Tally()
+        world.plot = { device, frame in
+            guard case .submit(let submission) = frame, case .commit = submission.kind else { return [frame] }
+            return tally.passes(device == other) ? [frame] : []
+        }
+        world.tell(.groupRequested(Ticket(1), .leave(id)), to: leaver)
+        try world.run(for: .seconds(10))
+        #expect(world.profile(leaver).conversations[id]?.standing == .leaving)
+        #expect(try world.expel(node: 1, by: 0))
+        try world.run(for: .seconds(10))
+        tally.open()
+        world.kill(device: other, for: .milliseconds(10))
+        try world.run(for: .minutes(1))
+        let first = tally.count
+        #expect((5...60).contains(first), "\(first) commits in a minute")
+        try world.run(for: .minutes(1))
+        #expect(tally.count - first <= 40, "\(tally.count - first) commits in the next")
+        world.tell(.groupRequested(Ticket(2), .leave(id)), to: other)
+        try world.run(for: .seconds(10))
+        #expect(world.heard(other).contains { if case .groupDone(Ticket(2), _) = $0 { true } else { false } })
+        #expect(world.profile(other).conversations[id]?.standing == .removed)
+    }
+
+    @Test func `who blocked the adder and who has no KeyPackages are told alike, and after the same time`() throws {
+        var world = try World(nodes: 2, seed: 707)
+        let (adder, blocker) = (try world.addUser("ann", at: 0), try world.addUser("bob", at: 1))
+        #expect(try world.run(until: { world in [adder, blocker].allSatisfy { world.isMember($0) } }, within: .seconds(30)))
+        // In the directory, and gone before there were KeyPackages.
+        world.plot = { _, frame in if case .publishKeyPackages = frame { [] } else { [frame] } }
+        let empty = try world.addUser("cid", at: 1)
+        try world.run(for: .seconds(20))
+        let adderAddress = try #require(world.address(adder))
+        world.tell(.contactRequested(Ticket(9), adderAddress), to: blocker)
+        try world.run(for: .seconds(1))
+        world.tell(.contactDecided(adderAddress, .block(true)), to: blocker)
+        try world.run(for: .seconds(1))
+        var answers: [(refusal: Refusal?, after: Duration)] = []
+        for (ticket, target) in [(UInt64(1), blocker), (2, empty)] {
+            let address = try #require(world.address(target))
+            world.tell(.groupRequested(Ticket(ticket), .create(name: "crew \(ticket)", members: [address])), to: adder)
+            var after = Duration.zero
+            func outcome() -> GroupOutcome? {
+                for case .groupDone(Ticket(ticket), let outcome) in world.heard(adder) { return outcome }
+                return nil
+            }
+            while outcome() == nil, after < .seconds(30) {
+                try world.run(for: .milliseconds(100))
+                after += .milliseconds(100)
+            }
+            answers.append((outcome()?.waiting.values.first, after))
+        }
+        #expect(answers[0].refusal != nil && answers[0].refusal == answers[1].refusal)
+        // Both as long as one may need who is about to leave KeyPackages: the rest is chance.
+        for answer in answers {
+            #expect(answer.after >= ClientLimits.claimPatience && answer.after < ClientLimits.claimPatience + .seconds(8))
+        }
+    }
+
     /// Checklist C 5.
     @Test func `an old copy of a profile is noticed, comes back in and uses no key twice`() throws {
         var flow = try GroupFlow(users: 4, nodes: 2, seed: 701)
@@ -141,5 +269,19 @@ import Vocabulary
         #expect(try flow.settle(staying: [0, 1, 2], within: .seconds(60)))
         #expect(flow.problems(complete: [0, 1, 2]).isEmpty, "\(flow.problems(complete: [0, 1, 2]))")
         #expect(flow.sent.count == 1_000)
+    }
+}
+
+/// How often somebody's commits came, and whether they go through.
+private final class Tally: Sendable {
+    private let state = Mutex((count: 0, isOpen: false))
+
+    var count: Int { state.withLock { $0.count } }
+    func open() { state.withLock { $0.isOpen = true } }
+    func passes(_ counts: Bool) -> Bool {
+        state.withLock {
+            if counts, $0.isOpen { $0.count += 1 }
+            return $0.isOpen
+        }
     }
 }

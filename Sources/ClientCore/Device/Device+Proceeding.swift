@@ -49,7 +49,9 @@ extension Device {
             return
         }
         // Texts wait for members to come in, or the first would miss what is said; not for what can wait, nor for who cannot be reached.
-        let isHeldBack = claimAgainAt[id].map { $0 > now } ?? false
+        // Nor do other changes wait for the answer about whom we have been trying to add for a while.
+        let isAsking = one.intents.first(where: \.change.isAdd).map { !$0.isFresh(at: wall) && isClaiming(for: $0, in: id) } ?? false
+        let isHeldBack = isAsking || claimAgainAt[id].map { $0 > now } ?? false
         if let intent = one.intents.first(where: { isHeldBack ? $0.change != .refresh && !$0.change.isAdd : $0.change != .refresh }) {
             guard isLive, caughtUp else { return }
             guard intent.until > wall else { return drop(intent, in: id, Refusal(.expired, "it could not be done in time")) }
@@ -58,8 +60,9 @@ extension Device {
                 let known = Set(groups.roster(of: id).map(\.user))
                 let missing = users.filter { !known.contains($0) }
                 guard !missing.isEmpty else { return done(intent, in: id) }
-                if !has({ if case .claim(id, _) = $0 { true } else { false } }) {
+                if !isClaiming(for: intent, in: id) {
                     ask(.claim(id, Array(missing.prefix(ClientLimits.addedPerCommitMax))))
+                    touched.insert(id)
                 }
                 if claimAgainAt[id] == nil, intent.isFresh(at: wall) { return }
             case .remove, .rename, .role: return commit(intent, [], in: id, at: now, using: &random)
@@ -71,7 +74,7 @@ extension Device {
             touched = touched.union([id])
             return
         }
-        if isHeldBack { due[id] = claimAgainAt[id] }
+        if let time = claimAgainAt[id], time > now { due[id] = time }
         guard let refresh = one.intents.first(where: { $0.change == .refresh }), isLive, caughtUp, let time = one.refreshAt else { return }
         if time <= now { commit(refresh, [], in: id, at: now, using: &random) } else { due[id] = min(due[id] ?? time, time) }
     }
@@ -164,13 +167,23 @@ extension Device {
 
     // MARK: Whom to add
 
+    private func isClaiming(for intent: Intent, in id: ConversationID) -> Bool {
+        has { question in
+            if case .claim(id, let users) = question { intent.adds(any: Set(users)) } else { false }
+        }
+    }
+
     /// KeyPackages came, or not.
     mutating func took(
         _ claimed: [ClaimedKeyPackages], of users: [UserID], for id: ConversationID, at now: Instant,
         using random: inout some RandomNumberGenerator
     ) {
-        guard let one = conversations[id], let intent = one.intents.first(where: { if case .add = $0.change { true } else { false } })
-        else { return }
+        let asked = Set(users)
+        guard let intent = conversations[id]?.intents.first(where: { $0.adds(any: asked) }) else {
+            // This answer was to an earlier wish; a newer one has its turn.
+            touched.insert(id)
+            return
+        }
         var packages: [KeyPackage] = []
         var refusals: [UserID: Refusal] = [:]
         for user in users {
@@ -194,22 +207,21 @@ extension Device {
         if !isFresh || !definite.isEmpty || refusals.values.contains(where: \.code.isTransient) { tell(id, refusals) }
         if !packages.isEmpty, conversations[id]?.committing == nil {
             commit(conversations[id]?.intents.first { $0.id == intent.id } ?? intent, packages, in: id, at: now, using: &random)
-        } else if case .add(let wanted) = intent.change, !wanted.contains(where: users.contains) {
-            // This answer was to an earlier wish; the newer one has its turn.
-            touched.insert(id)
         } else if refusals.count > definite.count {
-            holdBack(id, refusals.first { !definite.contains($0.key) }?.value, at: now, using: &random)
+            holdBack(intent, in: id, refusals.first { !definite.contains($0.key) }?.value, at: now, using: &random)
+        } else {
+            touched.insert(id)
         }
     }
 
     /// Later, after a growing random delay; what waits says why.
     private mutating func holdBack(
-        _ id: ConversationID, _ refusal: Refusal?, at now: Instant, using random: inout some RandomNumberGenerator
+        _ intent: Intent, in id: ConversationID, _ refusal: Refusal?, at now: Instant, using random: inout some RandomNumberGenerator
     ) {
         attempts[id, default: 0] += 1
         // Another wish goes first the next time.
         change(id) { one in
-            if let index = one.intents.firstIndex(where: \.change.isAdd) { one.intents.append(one.intents.remove(at: index)) }
+            if let index = one.intents.firstIndex(where: { $0.id == intent.id }) { one.intents.append(one.intents.remove(at: index)) }
         }
         claimAgainAt[id] = now + .milliseconds(500) + Backoff.delay(attempt: (attempts[id] ?? 0) + 3, using: &random)
         touched.insert(id)

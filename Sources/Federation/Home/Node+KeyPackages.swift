@@ -53,6 +53,9 @@ extension Node {
             }
             switch directory.home(of: user) {
             case nil, id?: local.append(user)
+            case let home? where liveness[home]?.state == .dead && links.link(to: home) == nil:
+                // Who waits for nobody is spared the time that an answer may take.
+                answers.append(ClaimedKeyPackages(user: user, refusal: Claims.unreachable))
             case let home? where membership.evaluation.isMember(home): remote[home, default: []].append(user)
             case .some:
                 answers.append(

@@ -90,6 +90,16 @@ private let unreachable = Refusal(.busy, "The user's node cannot be reached.")
         #expect(region.claimed.map { $0.map(\.refusal) } == [[unreachable, nil, nil]])
     }
 
+    @Test func `the users of a node that is held for dead are busy at once`() throws {
+        var region = try Region()
+        try region.town.disconnect(0, 1)
+        region.town.hanging = [1]
+        try region.town.wait(.seconds(15), by: .milliseconds(50))
+        region.town.forget()
+        try region.claim([region.dora.id, region.bob.id])
+        #expect(region.claimed.map { $0.map(\.refusal) } == [[unreachable, nil]])
+    }
+
     @Test func `a late answer is dropped`() throws {
         var region = try Region()
         region.town.hanging = [1]
