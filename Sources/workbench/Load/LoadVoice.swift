@@ -84,7 +84,8 @@ final class LoadVoice {
                     key: key, device: account.deviceID, through: head.number, chain: head.chain,
                     signature: account.device.sign(body, for: .watermark)))
         }
-        return .acknowledge(through: through, watermarks: watermarks)
+        if !heads.isEmpty { order += 1 }
+        return .acknowledge(through: through, watermarks: watermarks, order: heads.isEmpty ? 0 : order)
     }
 
     private func cover(_ key: ConversationKey, _ through: SequenceNumber) {
