@@ -1,4 +1,6 @@
 import ClientCore
+import Cryptography
+import Federation
 import Groups
 import Simulation
 import Testing
@@ -117,6 +119,33 @@ import Vocabulary
         #expect(try flow.settle(staying: everybody, within: .seconds(120)), "seed \(seed)")
         #expect(flow.problems(complete: everybody).isEmpty, "seed \(seed): \(flow.problems(complete: everybody))")
         #expect(everybody.allSatisfy { restored(flow, at: $0).isEmpty }, "seed \(seed)")
+    }
+
+    /// Between the disk's answer and the step that takes it the last device may say to have the event.
+    @Test func `an event that all have by the time it was read back is not queued once more`() throws {
+        var world = try World(nodes: 1, seed: 826)
+        let users = try (0..<2).map { try world.addUser("user\($0)", at: 0) }
+        _ = try world.run(until: { world in users.allSatisfy { world.isMember($0) } }, within: .seconds(60))
+        try world.run(for: .seconds(5))
+        world.kill(device: users[1], for: .seconds(20))
+        let address = try #require(world.address(users[1]))
+        _ = world.send("hello", from: users[0], to: address)
+        try world.run(for: .seconds(10))
+        let key = try #require(world.profile(users[0]).conversations.values.first?.key)
+        let account = world.profile(users[1]).account
+        let entry = RosterEntry(user: account.userID, device: account.deviceID)
+        let events = try world.store(0).heldEvents(key).map { (key: EventKey(conversation: key, number: $0.number), bytes: $0.bytes) }
+        #expect(!events.isEmpty)
+        var random = SeededGenerator(seed: 1)
+        func queued(by node: Node?) throws -> Int {
+            var node = try #require(node)
+            let effects = node.step(.loaded(.events(events, for: entry)), at: world.now, using: &random)
+            return effects.count { if case .write(.enqueue) = $0 { true } else { false } }
+        }
+        #expect(try queued(by: world.node(0)) == events.count)
+        try world.run(for: .seconds(30))
+        #expect(try world.store(0).heldEvents(key).isEmpty)
+        #expect(try queued(by: world.node(0)) == 0)
     }
 
     @Test func `an old copy of a hub that is not marked as restored is found out`() throws {

@@ -37,6 +37,11 @@ extension Hub {
         return Coverage(covered: covered, rosterCount: count)
     }
 
+    /// Whether the log still holds it: then it is on disk until the next step at least.
+    package func holds(_ event: EventKey) -> Bool {
+        conversations[event.conversation.conversation]?.value.log.line(event.number).map { event.part <= $0.parts } ?? false
+    }
+
     /// Which stored bytes a device may have once more: events of the log that are meant for it, a Welcome in the place of the commit that
     /// added it. At most `Limits.refetchedMax`.
     package func stored(

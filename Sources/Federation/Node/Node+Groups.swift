@@ -106,8 +106,9 @@ extension Node {
     mutating func refetched(_ events: [(key: EventKey, bytes: [UInt8])], for device: RosterEntry) {
         guard let home = directory.home(of: device.user) else { return }
         for (key, bytes) in events {
-            // It may have left since.
+            // It may have left since they were read; and when all have it an event is gone from the disk, where no queue may refer to it.
             guard hub.contains(device, in: key.conversation.conversation) else { return }
+            guard hub.holds(key) else { continue }
             if key.part == 0 {
                 guard let stored = try? StoredEvent(decoding: bytes) else { continue }
                 if home == id {
