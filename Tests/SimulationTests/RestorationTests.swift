@@ -121,6 +121,29 @@ import Vocabulary
         #expect(everybody.allSatisfy { restored(flow, at: $0).isEmpty }, "seed \(seed)")
     }
 
+    /// The device cannot ask for what it does not know of.
+    @Test(arguments: [false, true])
+    func `a Welcome that a restored home has forgotten comes once more out of the hub's log`(hubRestarts: Bool) throws {
+        var world = try World(nodes: 2, seed: 824)
+        let users = try (0..<2).map { try world.addUser("user\($0)", at: $0) }
+        _ = try world.run(until: { world in users.allSatisfy { world.isMember($0) } }, within: .seconds(60))
+        try world.run(for: .seconds(5))
+        let copy = world.store(1).copy()
+        world.kill(device: users[1], for: .seconds(20))
+        let address = try #require(world.address(users[1]))
+        let sent = world.send("hello", from: users[0], to: address)
+        let message = try #require(sent)
+        try world.run(for: .seconds(10))
+        #expect(world.state(message, at: users[0]) == .accepted)
+        if hubRestarts { world.kill(node: 0, for: .seconds(1)) }
+        try world.restore(copy, node: 1)
+        try world.run(for: .seconds(60))
+        #expect(world.history(users[1]).contains { $0.body == .incoming("hello") })
+        let state = world.state(message, at: users[0])
+        #expect(state == .delivered || state == .read)
+        #expect(users.allSatisfy { world.alarms($0) == 0 })
+    }
+
     /// Between the disk's answer and the step that takes it the last device may say to have the event.
     @Test func `an event that all have by the time it was read back is not queued once more`() throws {
         var world = try World(nodes: 1, seed: 826)

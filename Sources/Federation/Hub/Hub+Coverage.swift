@@ -42,6 +42,15 @@ extension Hub {
         conversations[event.conversation.conversation]?.value.log.line(event.number).map { event.part <= $0.parts } ?? false
     }
 
+    /// The devices that have not said to have all that the log holds for them, and what each lacks first.
+    package func lacking(in id: ConversationID) -> [(entry: RosterEntry, from: SequenceNumber)] {
+        guard let conversation = conversations[id]?.value, let last = conversation.log.last else { return [] }
+        return conversation.roster.entries.compactMap { entry in
+            guard let member = conversation.roster[entry.device], member.covered < last.number else { return nil }
+            return (entry, member.covered.next)
+        }
+    }
+
     /// Which stored bytes a device may have once more: events of the log that are meant for it, a Welcome in the place of the commit that
     /// added it. At most `Limits.refetchedMax`.
     package func stored(

@@ -173,6 +173,9 @@ package struct Hub: Sendable {
         return next.filter { !isResident($0) }
     }
 
+    /// So many conversations, on disk or in memory, from a place in the order in which they were made or loaded.
+    package func conversations(from place: Int, count: Int) -> ArraySlice<ConversationID> { all.dropFirst(place).prefix(count) }
+
     /// Takes what may not stay longer from the resident conversations.
     /// - Returns: for each such message, whom to tell that it failed.
     package mutating func expire(upTime: UInt64, writes: inout [StoreWrite]) -> [(failure: Failure, sender: RosterEntry)] {

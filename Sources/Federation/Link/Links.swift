@@ -33,6 +33,9 @@ package struct Links: Sendable {
         var nextDial = Instant.start
         /// How far its queue for us is on our disk.
         var read: QueuePosition = 0
+        /// How far it has said to have ours for it, and how much of that is on disk.
+        var acknowledged: QueuePosition = 0
+        var acknowledgedSaved: QueuePosition = 0
     }
 
     /// A peer is a stranger until its admission is known; so much it may say before.
@@ -45,10 +48,18 @@ package struct Links: Sendable {
     private var byID: [LinkID: Link] = [:]
     private var peers: [NodeID: Peer] = [:]
     private var unacknowledged: Set<NodeID> = []
+    private var unsaved: Set<NodeID> = []
 
-    package init(node: NodeID, cursors: [NodeID: QueuePosition]) {
+    /// What a peer acknowledges is noted on disk once in so many positions: they count microseconds, so that is once a minute at most. Only
+    /// a copy that is younger, and whose loss both nodes' restarts hide, is not noticed.
+    private static let acknowledgedUnsavedMax: UInt64 = 60_000_000
+
+    package init(node: NodeID, cursors: [NodeID: QueuePosition], acknowledged: [NodeID: QueuePosition] = [:]) {
         self.node = node
         for (peer, cursor) in cursors { peers[peer, default: Peer()].read = cursor }
+        for (peer, position) in acknowledged {
+            (peers[peer, default: Peer()].acknowledged, peers[peer, default: Peer()].acknowledgedSaved) = (position, position)
+        }
     }
 
     package subscript(_ link: LinkID) -> Link? { byID[link] }
@@ -163,15 +174,54 @@ package struct Links: Sendable {
         peers[id] = peer
     }
 
+    // MARK: What the peer has of our queue
+
+    package mutating func acknowledged(by peer: NodeID, through position: QueuePosition) {
+        guard var entry = peers[peer], position > entry.acknowledged else { return }
+        entry.acknowledged = position
+        if position.value - min(position.value, entry.acknowledgedSaved.value) >= Self.acknowledgedUnsavedMax { unsaved.insert(peer) }
+        peers[peer] = entry
+    }
+
+    /// The peer's first word on a link.
+    /// - Returns: whether it has less than it has said before. An old copy of its store was put back; or the word crossed its last
+    ///   acknowledgement on an older link, which is seldom, and then taken for the same.
+    package mutating func returned(_ peer: NodeID, having position: QueuePosition) -> Bool {
+        let before = peers[peer]?.acknowledged ?? 0
+        guard position < before else {
+            acknowledged(by: peer, through: position)
+            return false
+        }
+        peers[peer]?.acknowledged = position
+        unsaved.insert(peer)
+        return true
+    }
+
     // MARK: Reading the peer's queue
 
     /// - Returns: false for an entry that is on disk already. It is acknowledged again: it came since the peer did not hear of it, as when our
     ///   hello crossed the last entries of an older link.
     package mutating func advance(_ peer: NodeID, to position: QueuePosition) -> Bool {
         unacknowledged.insert(peer)
+        unsaved.insert(peer)
         guard position > read(from: peer) else { return false }
         peers[peer, default: Peer()].read = position
         return true
+    }
+
+    /// Of whom something new is to be written, and what (`StoreTable.linkCursor`).
+    package mutating func takeUnsaved() -> [(peer: NodeID, row: [UInt8])] {
+        guard !unsaved.isEmpty else { return [] }
+        let due = unsaved.sorted()
+        unsaved.removeAll(keepingCapacity: true)
+        return due.map { peer in
+            let entry = peers[peer] ?? Peer()
+            peers[peer]?.acknowledgedSaved = entry.acknowledged
+            var writer = ByteWriter(reservingCapacity: 16)
+            writer.write(entry.read)
+            writer.write(entry.acknowledged)
+            return (peer, writer.bytes)
+        }
     }
 
     /// The acknowledgements that this batch earned, one a peer.

@@ -78,6 +78,7 @@ extension Node {
         }
         let destination = Destination.node(peer)
         write(queues.acknowledge(destination, through: cursor))
+        if links.returned(peer, having: cursor) { refill(peer) }
         queues.attach(.link(link), to: destination)
         out.append(.note(.linkUp(peer)))
         perform(membership.step(.linkUp(peer), at: now, using: &random), using: &random)
@@ -105,6 +106,7 @@ extension Node {
         case (.established, .entry(let position, let item)): receive(item, at: position, on: link, from: peer, using: &random)
         case (.established, .acknowledge(let position)):
             write(queues.acknowledge(.node(peer), through: position))
+            links.acknowledged(by: peer, through: position)
             goOn(.node(peer))
         case (.opened, .statementsDigest(let digest)), (.established, .statementsDigest(let digest)):
             guard membership.evaluation.isMember(peer) else { return }

@@ -45,6 +45,8 @@ public struct Node: Core {
     var nextSweep: Instant
 
     var traffic = ConversationTraffic()
+    /// Peers that have come back with less than they had.
+    var refills: [NodeID: Refill] = [:]
 
     /// What this step has ordered so far.
     var out: [NodeEffect] = []
@@ -127,6 +129,7 @@ public struct Node: Core {
             do {
                 try hub.load(conversation, rows: rows)
                 recover(conversation)
+                refillLoaded(conversation)
             } catch { out.append(.note(.corruptRow(.conversation))) }
         case .events(let events, let device): refetched(events, for: device)
         case .keyPackages(let device, let row):
@@ -159,6 +162,7 @@ public struct Node: Core {
         write(writes)
         let visits = hub.isTakingUp ? Limits.recoveriesPerSweep : Self.visitsPerSweep
         for conversation in hub.sleeping(visits) { out.append(.load(.conversation(conversation))) }
+        refillPeers()
         if upTime >= upTimeSaved + 60 { saveUpTime() }
     }
 
@@ -175,10 +179,8 @@ public struct Node: Core {
         hub.evict()
         write(orders.endBatch())
         write(keyPackages.endBatch())
-        for (peer, link, position) in links.takeAcknowledgements() {
-            var row = ByteWriter()
-            row.write(position)
-            out.append(.write(.put(.linkCursor, key: peer.bytes, value: row.bytes)))
+        for (peer, row) in links.takeUnsaved() { out.append(.write(.put(.linkCursor, key: peer.bytes, value: row))) }
+        for (_, link, position) in links.takeAcknowledgements() {
             if let link { out.append(.sendLink(link, .acknowledge(through: position))) }
         }
     }

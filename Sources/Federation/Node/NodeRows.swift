@@ -62,12 +62,15 @@ extension Node {
         queues = Queues(highest: rows.highestPosition)
         queues.clockRead(wall)
         sessions = Sessions(key: key, federation: membership.federation, certificateHash: certificateHash)
-        var cursors: [NodeID: QueuePosition] = [:]
+        var (cursors, acknowledged): ([NodeID: QueuePosition], [NodeID: QueuePosition]) = ([:], [:])
         for row in rows.cursors {
+            guard let peer = NodeID(row.key) else { continue }
             var reader = ByteReader(row.value)
-            if let peer = NodeID(row.key) { cursors[peer] = try reader.counter() }
+            cursors[peer] = try reader.counter()
+            // Earlier versions wrote no more.
+            if !reader.isEmpty { acknowledged[peer] = try reader.counter() }
         }
-        links = Links(node: id, cursors: cursors)
+        links = Links(node: id, cursors: cursors, acknowledged: acknowledged)
         registrar = Registrar(invitations: rows.invitations, reservations: rows.reservations)
         orders = SubmissionOrders(rows: rows.orders)
         blocks = BlockList(rows: rows.blocked)

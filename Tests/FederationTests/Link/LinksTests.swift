@@ -94,6 +94,28 @@ import Vocabulary
         #expect(links.takeAcknowledgements().isEmpty)
     }
 
+    @Test func `a peer that comes back with less than it had is noticed, once, and also after a restart`() throws {
+        var links = Links(node: Coast.id(0), cursors: [:])
+        _ = links.open(LinkID(1), peer: peer, dialled: false, at: .start)
+        _ = links.establish(LinkID(1), at: .start)
+        #expect(links.returned(peer, having: 0) == false)
+        links.acknowledged(by: peer, through: 1_700_000_000_000_000)
+        let saved = links.takeUnsaved()
+        let row = try #require(saved.first?.row)
+        // Within a minute nothing more is written.
+        links.acknowledged(by: peer, through: 1_700_000_000_000_500)
+        #expect(links.takeUnsaved().isEmpty)
+        #expect(links.returned(peer, having: 1_700_000_000_000_500) == false)
+        #expect(links.returned(peer, having: 1_600_000_000_000_000) == true)
+        #expect(links.returned(peer, having: 1_600_000_000_000_000) == false)
+
+        var reader = ByteReader(row)
+        let (read, acknowledged): (QueuePosition, QueuePosition) = (try reader.counter(), try reader.counter())
+        var restarted = Links(node: Coast.id(0), cursors: [peer: read], acknowledged: [peer: acknowledged])
+        #expect(restarted.returned(peer, having: 1_700_000_000_000_000) == false)
+        #expect(restarted.returned(peer, having: 1_699_000_000_000_000) == true)
+    }
+
     @Test func `a stranger may say sixty-four frames, an established peer any number`() {
         var links = Links(node: Coast.id(0), cursors: [:])
         _ = links.open(LinkID(1), peer: peer, dialled: false, at: .start)
