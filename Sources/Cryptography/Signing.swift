@@ -65,6 +65,11 @@ extension Signature {
 
     /// Refuses small-order keys and non-canonical S, as libsodium does.
     public func isValid(overRaw message: [UInt8], by key: Bytes32) -> Bool {
+        guard let memory = CheckedSignatures.current else { return holds(over: message, by: key) }
+        return memory.holds(self, over: message, by: key) { holds(over: message, by: key) }
+    }
+
+    private func holds(over message: [UInt8], by key: Bytes32) -> Bool {
         Sodium.ready
         return key.withMemory { key in
             guard let key = key.baseAddress?.assumingMemoryBound(to: UInt8.self) else { return false }

@@ -87,6 +87,8 @@ struct SimulatedDevice {
     var isTrusting = true
     let home: Int
     var core: Device?
+    /// The core's, as of its last step: to ask it where it stands would copy it.
+    var deadline: Instant?
     var life = 0
     var wokenAt: Instant?
     /// In a row.
@@ -201,16 +203,16 @@ extension World {
     mutating func wake(device index: Int) {
         guard devices[index].wokenAt == now else { return }
         devices[index].wokenAt = nil
-        guard let deadline = devices[index].core?.nextDeadline else { return }
+        guard devices[index].core != nil, let deadline = devices[index].deadline else { return }
         guard deadline <= now else { return arm(device: index) }
         turn(device: index, [.deadlineReached])
-        let isOverdue = devices[index].core?.nextDeadline.map { $0 <= now } ?? false
+        let isOverdue = devices[index].core != nil && devices[index].deadline.map { $0 <= now } ?? false
         devices[index].futileWakes = isOverdue ? devices[index].futileWakes + 1 : 0
         noteFutile(devices[index].futileWakes, of: recorder?.name(of: index) ?? "device\(index)")
     }
 
     private mutating func arm(device index: Int) {
-        guard let deadline = devices[index].core?.nextDeadline else { return }
+        guard devices[index].core != nil, let deadline = devices[index].deadline else { return }
         let time = max(deadline, now + .microseconds(100))
         if let woken = devices[index].wokenAt, woken <= time { return }
         devices[index].wokenAt = time
@@ -218,13 +220,13 @@ extension World {
     }
 
     mutating func turn(device index: Int, _ inputs: [Device.Input]) {
-        guard var core = devices[index].core else { return }
+        guard var core = devices[index].core.take() else { return }
         record(inputs, at: index)
-        devices[index].core = nil
         if case .connectionLost? = inputs.first { devices[index].wire = nil }
         var effects = core.step(.wallClockRead(wall(device: index)), at: now, using: &random)
         for input in inputs { effects += core.step(input, at: now, using: &random) }
         effects += core.step(.batchEnded, at: now, using: &random)
+        devices[index].deadline = core.nextDeadline
         devices[index].core = core
         if isSpoiled(effects, of: index) { return kill(device: index, for: .seconds(1)) }
         var shown: [ConversationID: SequenceNumber] = [:]

@@ -6,6 +6,8 @@ struct SimulatedNode {
     let key: SigningKey
     var store: MemoryStore
     var core: Node?
+    /// The core's, as of its last step: to ask it where it stands would copy it.
+    var deadline: Instant?
     /// Counts starts: what was meant for an earlier life is not delivered to this one.
     var life = 0
     var wokenAt: Instant?
@@ -85,10 +87,10 @@ extension World {
         // An earlier one took its place, and has armed anew since.
         guard nodes[index].wokenAt == now else { return }
         nodes[index].wokenAt = nil
-        guard let deadline = nodes[index].core?.nextDeadline else { return }
+        guard nodes[index].core != nil, let deadline = nodes[index].deadline else { return }
         guard deadline <= now else { return arm(node: index) }
         try turn(node: index, .deadlineReached)
-        let isOverdue = nodes[index].core?.nextDeadline.map { $0 <= now } ?? false
+        let isOverdue = nodes[index].core != nil && nodes[index].deadline.map { $0 <= now } ?? false
         nodes[index].futileWakes = isOverdue ? nodes[index].futileWakes + 1 : 0
         noteFutile(nodes[index].futileWakes, of: "node\(index)")
     }
@@ -100,7 +102,7 @@ extension World {
     }
 
     private mutating func arm(node index: Int) {
-        guard let deadline = nodes[index].core?.nextDeadline else { return }
+        guard nodes[index].core != nil, let deadline = nodes[index].deadline else { return }
         // Never at once: what is overdue comes round after a moment, as it does in a thread.
         let time = max(deadline, now + .microseconds(100))
         if let woken = nodes[index].wokenAt, woken <= time { return }
@@ -110,12 +112,17 @@ extension World {
 
     /// As the writer does it: step, commit, then release.
     mutating func turn(node index: Int, _ input: NodeInput) throws {
-        guard let needs = nodes[index].core?.rowsNeeded(for: input) else { return }
-        // What is read must be all that was written.
-        if !needs.isEmpty { try commitNow(node: index) }
-        guard var core = nodes[index].core else { return }
+        // Taken out, here and below, so that there is one of it.
+        guard var core = nodes[index].core.take() else { return }
+        let needs = core.rowsNeeded(for: input)
+        if !needs.isEmpty {
+            // What is read must be all that was written.
+            nodes[index].core = core
+            try commitNow(node: index)
+            guard let same = nodes[index].core.take() else { return }
+            core = same
+        }
         record(input, at: index)
-        nodes[index].core = nil
         let store = nodes[index].store
         var effects = core.step(.clockRead(wall(node: index)), at: now, using: &random)
         for needed in needs {
@@ -124,6 +131,7 @@ extension World {
         }
         effects += core.step(input, at: now, using: &random)
         effects += core.step(.batchEnded, at: now, using: &random)
+        nodes[index].deadline = core.nextDeadline
         nodes[index].core = core
         switch input {
         case .linkClosed(let link): nodes[index].wireOfLink[link] = nil

@@ -67,6 +67,8 @@ public struct World {
     public var trace: (@Sendable (String) -> Void)?
     public private(set) var steps = 0
 
+    private let signatures = CheckedSignatures()
+
     /// What came to nodes and devices, while it is recorded.
     public var tape: Tape?
 
@@ -118,7 +120,7 @@ public struct World {
             agenda.add(.fault, at: now + nextFault())
         }
         let end = now + duration
-        while let next = agenda.first, next <= end { try step() }
+        try CheckedSignatures.$current.withValue(signatures) { while let next = agenda.first, next <= end { try step() } }
         now = end
         self.faults = .none
     }
@@ -127,11 +129,13 @@ public struct World {
     /// - Returns: false when it did not within `limit`.
     public mutating func run(until condition: (World) -> Bool, within limit: Duration) throws -> Bool {
         let end = now + limit
-        while !condition(self) {
-            guard let next = agenda.first, next <= end else { return condition(self) }
-            try step()
+        return try CheckedSignatures.$current.withValue(signatures) {
+            while !condition(self) {
+                guard let next = agenda.first, next <= end else { return condition(self) }
+                try step()
+            }
+            return true
         }
-        return true
     }
 
     private mutating func step() throws {

@@ -1,4 +1,5 @@
 internal import CSodium
+internal import Vocabulary
 
 /// Ed25519 (RFC 8032) over bare bytes, on libsodium; the protocol above brings the context.
 public enum Ed25519Scheme: SignatureScheme {
@@ -26,8 +27,7 @@ public enum Ed25519Scheme: SignatureScheme {
     }
 
     public static func isValid(_ signature: [UInt8], over message: [UInt8], by publicKey: [UInt8]) -> Bool {
-        guard signature.count == 64, publicKey.count == 32 else { return false }
-        Sodium.ready
-        return crypto_sign_verify_detached(signature, message, UInt64(message.count), publicKey) == 0
+        guard let signature = Signature(signature), let key = Bytes32(publicKey) else { return false }
+        return signature.isValid(overRaw: message, by: key)
     }
 }
