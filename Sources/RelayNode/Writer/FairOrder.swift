@@ -20,6 +20,28 @@ package enum FairOrder {
         }
     }
 
+    /// What each speaker has had of one turn. A turn ends before the next dear input of one who has had a share of it: who came meanwhile is
+    /// heard first then, and waits for no flood. What is cheap goes on, for the larger a batch the less each message costs.
+    package struct Shares {
+        /// Of one turn, for one speaker, with inputs that take longer than `dear` on average.
+        package static let shareMax = Duration.milliseconds(2)
+        package static let dear = Duration.microseconds(100)
+
+        private var had: [Speaker: (time: Duration, inputs: Int)] = [:]
+
+        package init() {}
+
+        package mutating func had(_ time: Duration, by speaker: Speaker) {
+            let before = had[speaker] ?? (.zero, 0)
+            had[speaker] = (before.time + time, before.inputs + 1)
+        }
+
+        package func isExhausted(for speaker: Speaker) -> Bool {
+            guard speaker != .node, let had = had[speaker] else { return false }
+            return had.time > Self.shareMax && had.time > Self.dear * had.inputs
+        }
+    }
+
     package static func interleaved<Item>(_ items: [Item], by speaker: (Item) -> Speaker) -> [Item] {
         guard items.count > 2 else { return items }
         var spoken: [Speaker: Int] = [:]

@@ -195,8 +195,11 @@ package final class NodeWriter: NetworkDelegate, @unchecked Sendable {
         var early = NetworkBatch()
         try readClocks(now, &early)
         var count = 0
+        var shares = FairOrder.Shares()
+        var began = now
         for item in all {
-            if count > 0, Clock.now - now > Self.turnMax { break }
+            let speaker = FairOrder.speaker(of: item.input)
+            if count > 0, began - now > Self.turnMax || shares.isExhausted(for: speaker) { break }
             count += 1
             for needed in rowsNeeded(for: item.input) {
                 // What is read must be all that was written. And what the core keeps for a batch's end (cursors of links, KeyPackages that
@@ -209,6 +212,9 @@ package final class NodeWriter: NetworkDelegate, @unchecked Sendable {
                 if let rows = try store.rows(needed, hub: node.id) { take(node.step(.loaded(rows), at: now, using: &random), &early) }
             }
             take(node.step(item.input, at: now, using: &random), &early)
+            let ended = Clock.now
+            shares.had(ended - began, by: speaker)
+            began = ended
         }
         if let deadline = nextDeadline, deadline <= now { take(node.step(.deadlineReached, at: now, using: &random), &early) }
         take(node.step(.batchEnded, at: now, using: &random), &early)

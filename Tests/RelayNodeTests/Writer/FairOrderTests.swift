@@ -19,6 +19,19 @@ import Vocabulary
         }
     }
 
+    @Test func `who has had a share of a turn with what is dear waits for the next, and who says what is cheap does not`() {
+        let (flood, bystander, peer) = (
+            FairOrder.Speaker.link(LinkID(1)), FairOrder.Speaker.session(SessionID(1)), FairOrder.Speaker.link(LinkID(2))
+        )
+        var shares = FairOrder.Shares()
+        for _ in 0..<3 { shares.had(.milliseconds(1), by: flood) }
+        shares.had(.milliseconds(1), by: bystander)
+        for _ in 0..<100 { shares.had(.microseconds(40), by: peer) }
+        shares.had(.milliseconds(5), by: .node)
+        #expect(shares.isExhausted(for: flood))
+        #expect(!shares.isExhausted(for: bystander) && !shares.isExhausted(for: peer) && !shares.isExhausted(for: .node))
+    }
+
     @Test func `a session and a link of one number are two, and opening and closing stand with what is said between`() {
         #expect(FairOrder.speaker(of: .sessionOpened(SessionID(1))) == FairOrder.speaker(of: .sessionFrame(SessionID(1), .ping(1))))
         #expect(FairOrder.speaker(of: .sessionClosed(SessionID(1))) != FairOrder.speaker(of: .linkClosed(LinkID(1))))
