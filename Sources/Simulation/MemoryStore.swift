@@ -47,16 +47,6 @@ public final class MemoryStore: NodeStore {
     /// Events and entries that are still there.
     public var leftOvers: (events: Int, entries: Int) { (disk.events.count, disk.queues.values.reduce(0) { $0 + $1.count }) }
 
-    /// How far the node has numbered each conversation that it is hub of.
-    var heads: [String: UInt64] {
-        var heads: [String: UInt64] = [:]
-        for key in (disk.records[.conversation] ?? [:]).keys {
-            var reader = ByteReader(disk.records[.head]?[key] ?? [])
-            if let id = ConversationID(key) { heads[id.hex] = (try? reader.counter(SequenceNumber.self).value) ?? 0 }
-        }
-        return heads
-    }
-
     /// All small records: for tests that nothing changed.
     public var values: [StoreTable: [[UInt8]: [UInt8]]] { disk.records }
 

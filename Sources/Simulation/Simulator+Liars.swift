@@ -14,22 +14,22 @@ extension Simulator {
             .later { simulator in
                 simulator.happens(.oldNode, to: "node\(node)")
                 simulator.world.kill(node: node, for: .seconds(1))
-                let given = simulator.world.store(node).heads
+                let given = try simulator.world.store(node).heads()
                 simulator.world.store(node).restore(copy)
-                simulator.noteForgotten(given, of: node)
+                try simulator.noteForgotten(given, of: node)
                 try simulator.world.store(node).markRestored(at: simulator.world.wall)
             }, at: world.now + age())
     }
 
     /// How far the node had counted in the conversations that it is hub of, and how far its copy had.
-    private mutating func noteForgotten(_ given: [String: UInt64], of node: Int) {
-        let kept = world.store(node).heads
+    private mutating func noteForgotten(_ given: [ConversationID: UInt64], of node: Int) throws {
+        let kept = try world.store(node).heads()
         for (conversation, through) in given.sorted(by: { $0.key < $1.key }) {
             guard let from = kept[conversation] else {
-                world.recorder?.note(.gone(conversation: conversation), of: "node\(node)", at: world.now)
+                world.recorder?.note(.gone(conversation: conversation.hex), of: "node\(node)", at: world.now)
                 continue
             }
-            let place = HistoryEvent.Place(conversation, from)
+            let place = HistoryEvent.Place(conversation.hex, from)
             world.recorder?.note(.setBack(place, through: through), of: "node\(node)", at: world.now)
         }
     }

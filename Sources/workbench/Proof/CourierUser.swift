@@ -13,13 +13,15 @@ final class CourierUser {
     private let history: ProofHistory
     private var shown: Set<String> = []
 
-    init(_ handle: String, at federation: ProofFederation, _ world: ProofWorld, _ history: ProofHistory) throws {
+    init(
+        _ handle: String, at federation: ProofFederation, node: Int = 0, _ world: ProofWorld, _ history: ProofHistory
+    ) throws {
         (self.handle, self.world, self.history) = (handle, world, history)
-        address = "\(handle)@\(federation.nodes[0].name)"
+        address = "\(handle)@\(federation.nodes[node].name)"
         profile = "\(world.folder)/\(handle)"
         faults = try FaultControl(path: "\(world.folder)/\(handle).faults")
         faults.count([])
-        let link = try federation.say(["invite", "create", "--data", federation.nodes[0].data])
+        let link = try federation.say(["invite", "create", "--data", federation.nodes[node].data])
         let outcome = try courier(["join", link, "--handle", handle])
         guard outcome.status == 0 else { throw LoadFailure("courier join: \(outcome.errors)") }
     }
@@ -88,6 +90,28 @@ final class CourierUser {
                 continue
             }
             if shown.insert(text).inserted { history.note(address, .show(message: text, author: other.address, place)) }
+        }
+    }
+
+    // MARK: An old copy of the profile
+
+    func copyProfile() throws { try world.tool("cp", "-a", profile, profile + ".copy") }
+
+    /// No command of this user runs.
+    func putBackCopy() throws {
+        try world.tool("rm", "-rf", profile)
+        try world.tool("mv", profile + ".copy", profile)
+        shown = []
+        history.note(address, .restored)
+    }
+
+    func noteAlarms() throws {
+        for line in try courier(["alarms", "--json"]).output.split(separator: "\n") {
+            guard let object = (try? JSONSerialization.jsonObject(with: Data(line.utf8))) as? [String: Any],
+                let name = object["name"] as? String, let conversation = object["conversation"] as? String
+            else { throw LoadFailure("that is no alarm: \(line)") }
+            let number = (object["number"] as? Int).map { UInt64(clamping: $0) }
+            history.note(address, .alarm(name, conversation: conversation, number: number))
         }
     }
 

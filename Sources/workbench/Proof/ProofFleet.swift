@@ -96,6 +96,9 @@ final class ProofFleet {
         for member in members { member.loop.execute { member.write(into: id) } }
     }
 
+    /// KeyPackages that were handed out, and those that were more than once.
+    var keyPackages: (all: Int, doubled: Int) { progress.packages.withLock { ($0.count, $0.values.count { $0 > 1 }) } }
+
     // MARK: Traffic
 
     func send() { setSending(true) }

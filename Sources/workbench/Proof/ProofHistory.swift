@@ -28,9 +28,11 @@ final class ProofHistory: Sendable {
 
     private let state: Mutex<State>
 
-    /// - Parameter file: where to write the lines; nil: nowhere.
-    init(file: String? = nil) {
-        var state = State(checker: HistoryChecker(HistoryRules(isExact: true)))
+    /// - Parameters:
+    ///   - file: where to write the lines; nil: nowhere.
+    ///   - allowsTombstones: where old copies are put back, not everything can be read.
+    init(file: String? = nil, allowsTombstones: Bool = false) {
+        var state = State(checker: HistoryChecker(HistoryRules(isExact: true, allowsTombstones: allowsTombstones)))
         if let file { state.file = fopen(file, "w") }
         self.state = Mutex(state)
     }

@@ -2,6 +2,7 @@ internal import ClientCore
 internal import Cryptography
 internal import Glibc
 internal import Histories
+internal import MLS
 internal import NIOCore
 internal import NIOSSL
 internal import Synchronization
@@ -30,6 +31,8 @@ final class ProofUser: @unchecked Sendable {
     private var account: Account
     private var random: SeededGenerator
     private var device: Device?
+    /// What goes on when the user comes back.
+    private var resting: Device?
     private var connection: LoadConnection?
     private var pending: [Device.Input] = []
     private var isStepping = false
@@ -66,6 +69,8 @@ final class ProofUser: @unchecked Sendable {
         let groupsDone = Atomic(0)
         let refused = Mutex<String?>(nil)
         let remarks = Mutex<[String: Int]>([:])
+        /// What came of claims: each KeyPackage, and how often it came. The last resort of a device may come again.
+        let packages = Mutex<[[UInt8]: Int]>([:])
     }
 
     init(
@@ -106,6 +111,22 @@ final class ProofUser: @unchecked Sendable {
         pending = []
         connection?.close()
         connection = nil
+    }
+
+    /// Without a session until `comeBack`: a computer that was closed.
+    func leave() {
+        guard let device else { return }
+        timer?.cancel()
+        (timer, timerDue, resting, self.device) = (nil, nil, device, nil)
+        connection?.close()
+        connection = nil
+    }
+
+    func comeBack() {
+        guard let resting else { return }
+        (device, self.resting) = (resting, nil)
+        take([.connectionLost("was away")])
+        hurry()
     }
 
     /// Writes to these from now on, in turn, if `isSending`; and takes them for no strangers.
@@ -233,7 +254,10 @@ final class ProofUser: @unchecked Sendable {
             if record.isRequest { for partner in partners { pending.append(.contactDecided(partner, .accept)) } }
             if index % 4 == 0, let number = record.status.number { pending.append(.shown(key.conversation, through: number)) }
         case .undecryptable(let reason): history.note(name, .tombstone(place, reason: reason))
-        case .membership(let change): note(change, at: place)
+        case .membership(let change):
+            // A direct conversation is its two users', whatever their devices do; but who came back in tells that it lacks something.
+            if case .rejoined = change {} else { guard case .group = record.peer else { return } }
+            note(change, at: place)
         }
     }
 
@@ -327,7 +351,9 @@ final class ProofUser: @unchecked Sendable {
             guard let self, self.connection === connection else { return }
             switch event {
             case .opened(let hash): self.take([.connected(certificateHash: hash)])
-            case .frames(let frames): self.take(frames.map { .received($0) })
+            case .frames(let frames):
+                for case .keyPackages(_, let answers) in frames { self.count(answers.flatMap(\.packages)) }
+                self.take(frames.map { .received($0) })
             case .closed(let reason):
                 self.connection = nil
                 self.take([.connectionLost(reason)])
@@ -338,6 +364,15 @@ final class ProofUser: @unchecked Sendable {
         let source = endpoint.isLoopback ? "127.0.1.\(1 + index % 32)" : "0.0.0.0"
         let (tls, loop) = (tls, loop)
         loop.execute { connection.open(to: endpoint, from: source, over: tls, on: loop) }
+    }
+
+    private func count(_ packages: [[UInt8]]) {
+        for bytes in packages {
+            guard let message = try? MLSMessage(bytes), case .keyPackage(let package) = message.body, !package.isLastResort else {
+                continue
+            }
+            progress.packages.withLock { $0[Hash.blake2b(bytes).bytes, default: 0] += 1 }
+        }
     }
 
     private func arm() {
