@@ -7,6 +7,6 @@ struct Workbench: ParsableCommand {
         abstract: "Runs parts of Posthouse against vectors, other implementations, the simulator and load.",
         subcommands: [
             NegentropyCommand.self, LoadCommand.self, MLSVectorsCommand.self, MLSBenchCommand.self, FuzzCommand.self,
-            MLSPeerCommand.self, SimulateCommand.self, ProofCommand.self, JudgeCommand.self,
+            MLSPeerCommand.self, SimulateCommand.self, GossipCommand.self, ProofCommand.self, JudgeCommand.self,
         ])
 }

@@ -180,5 +180,6 @@ extension Node {
     package var hubRecovering: Int { hub.recovering.count }
     package var orderer: Hub { hub }
     package func device(of session: SessionID) -> RosterEntry? { sessions.device(of: session) }
+    package func health(of node: NodeID) -> MemberHealth? { liveness[node] }
     package var entriesPassedOver: Int { counters["entries_passed_over"] ?? 0 }
 }
