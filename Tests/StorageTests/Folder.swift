@@ -22,6 +22,8 @@ final class Folder {
 
     func write(_ bytes: [UInt8], to name: String) throws { try Data(bytes).write(to: URL(fileURLWithPath: file(name))) }
 
+    func remove(_ name: String) throws { try FileManager.default.removeItem(atPath: file(name)) }
+
     /// What a crash at this moment would leave: the files as they are, without those who have them open.
     func copied() throws -> Folder {
         let copy = try Folder()

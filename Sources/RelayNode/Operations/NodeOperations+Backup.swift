@@ -166,6 +166,7 @@ extension NodeOperations {
         }
         let report = try StoreCheck.run(path: new.storeFile, key: SealingKey(new.storageKey()))
         guard report.isWhole else { throw OperationError.storeDamaged(report.summary) }
+        try JournaledNodeStore.forgetJournal(folder: place, key: SealingKey(new.storageKey()))
         let open = try OpenStore(new)
         try open.store.markRestored(at: Clock.wall)
         try open.store.close()

@@ -5,10 +5,11 @@ internal import Vocabulary
 /// A file of sealed frames: the first place of what a store is told.
 ///
 /// Two halves of equal size, in turn: the frames of one generation stand in one half from its start, page by page, numbered from 0.
-/// Which generation counts is said elsewhere (in the tables, in the transaction that made the one before it needless), so beginning anew
-/// writes nothing here, and the old half stays readable until then. No generation is given twice, also where one was prepared and never
-/// begun. The file has its full size from the start: a write that only replaces bytes is the cheapest that a file system has to sync. A
-/// frame begins on a page of its own: no byte that was acknowledged is written again.
+/// Which generation counts is said elsewhere (in the tables, in the transaction that made the one before it needless), and the old half
+/// stays readable until then. A generation has its first frame before it counts, be it an empty one: a file without it is not the one that
+/// was written. No generation is given twice, also where one was prepared and never begun. The file has its full size from the start: a
+/// write that only replaces bytes is the cheapest that a file system has to sync. A frame begins on a page of its own: no byte that was
+/// acknowledged is written again.
 ///
 /// Frame: kind, bytes of the box, generation, number (little-endian; 4, 4, 8, 8 bytes), then the box: its writes, sealed to kind,
 /// generation and number. What does not open is not a frame.
@@ -37,6 +38,8 @@ final class Journal {
     /// The next frame's number and place.
     private var next: UInt64 = 0
     private(set) var usedBytes = 0
+    /// Nothing stands in the present generation but its empty first frame.
+    private(set) var isFresh = false
     /// How far each half was written since it was last wiped.
     private var dirty = [0, 0]
     private var failure: StoreError?
@@ -84,6 +87,8 @@ final class Journal {
     private static func pages(_ bytes: Int) -> Int { (bytes + pageBytes - 1) / pageBytes }
 
     var freeBytes: Int { halfBytes - usedBytes }
+    /// Of the file.
+    var bytes: Int { 2 * halfBytes }
 
     // MARK: Writing
 
@@ -94,6 +99,7 @@ final class Journal {
         precondition(size <= freeBytes, "a frame of \(size) bytes in \(freeBytes)")
         let frame = Frame(
             path: path, file: file, key: key, offset: half * halfBytes + usedBytes, generation: generation, number: next, writes: writes)
+        isFresh = false
         advance(size)
         return frame
     }
@@ -116,7 +122,7 @@ final class Journal {
         }
     }
 
-    /// The first frames of the next generation, on disk when it returns; they count once `begin` says so.
+    /// The first frames of the next generation, one at least, on disk when it returns; they count once `begin` says so.
     ///
     /// - Returns: its number; nil when they do not fit into half of what a generation can take.
     func prepareNext(_ parts: [[UInt8]]) throws(StoreError) -> UInt64? {
@@ -127,11 +133,9 @@ final class Journal {
             bytes += Self.frame(.prepared, part, generation: generation, number: UInt64(number), key: key, using: &random)
         }
         guard bytes.count <= halfBytes / 2 else { return nil }
-        if !bytes.isEmpty {
-            try write(bytes, at: (1 - half) * halfBytes)
-            try sync()
-            dirty[1 - half] = max(dirty[1 - half], bytes.count)
-        }
+        try write(bytes, at: (1 - half) * halfBytes)
+        try sync()
+        dirty[1 - half] = max(dirty[1 - half], bytes.count)
         return generation
     }
 
@@ -141,23 +145,25 @@ final class Journal {
         half = 1 - half
         next = UInt64(parts.count)
         usedBytes = parts.reduce(0) { $0 + Self.frameBytes($1.count) }
+        isFresh = parts == [[]]
     }
 
-    /// Overwrites both halves where they were written. To be called when no frame counts.
+    /// Overwrites both halves where they were written, but for the generation's empty first frame. To be called when it is fresh.
     func wipe() throws(StoreError) {
-        precondition(usedBytes == 0, "frames that count")
-        guard dirty != [0, 0] else { return }
+        precondition(isFresh, "frames that count")
+        guard dirty[half] > usedBytes || dirty[1 - half] > 0 else { return }
         let zeros = [UInt8](repeating: 0, count: 1 << 18)
-        for half in 0...1 {
-            var offset = 0
-            while offset < dirty[half] {
-                let count = min(zeros.count, dirty[half] - offset)
-                try write(count == zeros.count ? zeros : Array(zeros.prefix(count)), at: half * halfBytes + offset)
+        for part in 0...1 {
+            var offset = part == half ? usedBytes : 0
+            while offset < dirty[part] {
+                let count = min(zeros.count, dirty[part] - offset)
+                try write(count == zeros.count ? zeros : Array(zeros.prefix(count)), at: part * halfBytes + offset)
                 offset += count
             }
         }
         try sync()
-        dirty = [0, 0]
+        dirty[half] = usedBytes
+        dirty[1 - half] = 0
     }
 
     private func advance(_ count: Int) {
@@ -245,6 +251,7 @@ final class Journal {
                 advance(Self.frameBytes(writes.count))
             }
         }
+        isFresh = found == [[]]
         return found
     }
 

@@ -30,9 +30,14 @@ public final class JournaledNodeStore: NodeStore {
         tables = try SQLiteNodeStore(folder: folder, key: key)
         let path = folder + "/journal"
         let generation = try tables.journalGeneration()
+        let noted = try tables.journalBytes()
+        let missing = StoreError.corrupt("\(path) is not the file that was written: it is missing, was cut short or was emptied")
+        guard noted == 0 || Storage.fileBytes(path) == noted else { throw missing }
         journal = try Journal(path: path, halfBytes: journalBytes ?? tables.space.policy.logBytes, key: key, generation: generation)
         guard let journal else { return }
-        for batch in try journal.read() {
+        let batches = try journal.read()
+        guard noted == 0 || !batches.isEmpty else { throw missing }
+        for batch in batches {
             let (writes, highest) = try JournalCodec.writes(batch)
             overlay.raise(to: highest)
             for write in writes {
@@ -42,6 +47,13 @@ public final class JournaledNodeStore: NodeStore {
         }
         // So that what is read next comes from one place. A full disk may keep it from the tables: then it stays where it is.
         _ = try settle()
+    }
+
+    /// Of a folder with a copy of `store.db` that is whole by itself, as a backup's: its journal is made anew by who opens it next.
+    public static func forgetJournal(folder: String, key: SealingKey) throws(StoreError) {
+        let tables = try SQLiteNodeStore(folder: folder, key: key)
+        try tables.forgetJournal()
+        try tables.close()
     }
 
     /// Brings everything into the tables' file and gives both back. Without it nothing is lost either: the next start reads the journal.
@@ -162,7 +174,7 @@ public final class JournaledNodeStore: NodeStore {
         var removals = overlay.fold(youngFrom: 0)
         removals.records = []
         do throws(StoreError) {
-            try tables.fold(removals, generation: journal.generation, giveBallast: true)
+            try tables.fold(removals, generation: journal.generation, journalBytes: journal.bytes, giveBallast: true)
         } catch {
             guard error == .full else { throw error }
         }
@@ -215,7 +227,7 @@ public final class JournaledNodeStore: NodeStore {
 
     /// Everything into the tables; the journal begins anew.
     func fold() throws(StoreError) {
-        guard let journal, journal.usedBytes > 0 || !overlay.isEmpty else { return }
+        guard let journal, !journal.isFresh || !overlay.isEmpty else { return }
         try fold(youngFrom: .max)
     }
 
@@ -246,15 +258,16 @@ public final class JournaledNodeStore: NodeStore {
         var generation = try journal.prepareNext(parts)
         if generation == nil {
             fold = overlay.fold(youngFrom: .max)
-            parts = []
+            parts = [[]]
             generation = try journal.prepareNext(parts)
         }
         guard let generation else { throw .io("the journal has no room for nothing") }
-        try tables.fold(fold, generation: generation, giveBallast: false)
+        try tables.fold(fold, generation: generation, journalBytes: journal.bytes, giveBallast: false)
         journal.begin(generation, parts)
         overlay.folded(fold)
     }
 
+    /// - Returns: one at least.
     private static func parts(_ writes: [StoreWrite], of partBytes: Int) -> [[UInt8]] {
         var parts: [[UInt8]] = []
         var part: [UInt8] = []
@@ -265,7 +278,7 @@ public final class JournaledNodeStore: NodeStore {
                 part = []
             }
         }
-        if !part.isEmpty { parts.append(part) }
+        if !part.isEmpty || parts.isEmpty { parts.append(part) }
         return parts
     }
 

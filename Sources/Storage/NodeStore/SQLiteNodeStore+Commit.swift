@@ -83,9 +83,7 @@ extension SQLiteNodeStore {
         guard highest > floor else { return floor }
         let standing = try database.first("SELECT ifnull(max(position), 0) FROM entry") { row throws(StoreError) in try row.position(0) }
         guard (standing ?? .zero) < highest else { return floor }
-        try database.run(
-            "INSERT INTO own(name, number) VALUES('highest', ?) ON CONFLICT(name) DO UPDATE SET number=excluded.number",
-            .integer(Int64(clamping: highest.value)))
+        try note("highest", Int64(clamping: highest.value))
         return highest
     }
 

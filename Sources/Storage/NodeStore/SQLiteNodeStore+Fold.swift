@@ -3,9 +3,24 @@ internal import Vocabulary
 // What the journal has gathered, brought into the tables.
 extension SQLiteNodeStore {
     /// The generation of the journal that goes on top of these tables.
-    func journalGeneration() throws(StoreError) -> UInt64 {
-        let number = try database.first("SELECT number FROM own WHERE name='journal'") { row throws(StoreError) in try row.integer(0) }
-        return UInt64(clamping: number ?? 0)
+    func journalGeneration() throws(StoreError) -> UInt64 { UInt64(clamping: try number("journal") ?? 0) }
+
+    /// The size of that journal's file; 0 where there was none yet, or it was not noted.
+    func journalBytes() throws(StoreError) -> Int { Int(clamping: try number("journal bytes") ?? 0) }
+
+    /// Of a copy of the tables alone, which are whole: the next journal is a new one.
+    func forgetJournal() throws(StoreError) {
+        try database.transaction { () throws(StoreError) in try note("journal bytes", 0) }
+    }
+
+    private func number(_ name: String) throws(StoreError) -> Int64? {
+        try database.first("SELECT number FROM own WHERE name=?", .text(name)) { row throws(StoreError) in try row.integer(0) }
+    }
+
+    func note(_ name: String, _ number: Int64) throws(StoreError) {
+        try database.run(
+            "INSERT INTO own(name, number) VALUES(?, ?) ON CONFLICT(name) DO UPDATE SET number=excluded.number", .text(name),
+            .integer(number))
     }
 
     /// Whether the tables have the event. Numbers rise, so one above the highest that a conversation ever had here costs no look-up.
@@ -45,21 +60,21 @@ extension SQLiteNodeStore {
         }
     }
 
-    /// All or nothing, and on disk when it returns; from then on `generation` counts.
+    /// All or nothing, and on disk when it returns; from then on `generation` of a journal of this size counts.
     ///
     /// - Throws: `full`: nothing of it is there.
-    func fold(_ fold: Overlay.Fold, generation: UInt64, giveBallast: Bool) throws(StoreError) {
+    func fold(_ fold: Overlay.Fold, generation: UInt64, journalBytes: Int, giveBallast: Bool) throws(StoreError) {
         try boundLog()
         do {
-            try write(fold, generation)
+            try write(fold, generation, journalBytes)
         } catch {
             guard error == .full else { throw error }
             try recoverFromFull(giveBallast: giveBallast)
-            try write(fold, generation)
+            try write(fold, generation, journalBytes)
         }
     }
 
-    private func write(_ fold: Overlay.Fold, _ generation: UInt64) throws(StoreError) {
+    private func write(_ fold: Overlay.Fold, _ generation: UInt64, _ journalBytes: Int) throws(StoreError) {
         let highestNow = max(highest, fold.highest)
         let floorNow = try database.transaction { () throws(StoreError) in
             var changes = EventChanges()
@@ -67,9 +82,8 @@ extension SQLiteNodeStore {
             try insert(fold, &changes)
             try changes.apply(to: database)
             for (name, value) in fold.records { try write(name, value) }
-            try database.run(
-                "INSERT INTO own(name, number) VALUES('journal', ?) ON CONFLICT(name) DO UPDATE SET number=excluded.number",
-                .integer(Int64(clamping: generation)))
+            try note("journal", Int64(clamping: generation))
+            try note("journal bytes", Int64(journalBytes))
             return try raiseFloor(to: highestNow)
         }
         (highest, floor) = (highestNow, floorNow)

@@ -60,16 +60,50 @@ import Vocabulary
         for number in UInt64(2)...6 { try store.commit(Self.writes(number)) }
         let copy = try folder.copied()
         let journal = copy.bytes("journal")
-        // The frames of the generation that counts: a page each.
+        // The frames of the generation that counts, behind its empty first one: a page each.
         let half = journal[..<(64 << 10)].contains { $0 != 0 } ? 0 : 64 << 10
         for cut in stride(from: 0, through: 6 * 4096, by: 509) {
             let crashed = try copy.copied()
             var bytes = journal
-            for index in half + cut..<half + (64 << 10) { bytes[index] = 0 }
+            for index in half + 4096 + cut..<half + (64 << 10) { bytes[index] = 0 }
             try crashed.write(bytes, to: "journal")
             // A small frame is whole before its page is.
             let found = try commits(openStore(crashed))
             #expect(found >= 1 + UInt64(min(5, cut / 4096)) && found <= 2 + UInt64(min(4, cut / 4096)))
+        }
+    }
+
+    @Test(arguments: ["missing", "empty", "cut short", "zeroed"]) func `a journal that is not the one that was written is noticed`(
+        fault: String
+    ) throws {
+        let folder = try Folder()
+        let store = try openStore(folder, journalBytes: 64 << 10)
+        func damaged() throws -> Folder {
+            let copy = try folder.copied()
+            let bytes = copy.bytes("journal")
+            switch fault {
+            case "missing": try copy.remove("journal")
+            case "empty": try copy.write([], to: "journal")
+            case "cut short": try copy.write(Array(bytes.prefix(bytes.count / 2)), to: "journal")
+            default: try copy.write([UInt8](repeating: 0, count: bytes.count), to: "journal")
+            }
+            return copy
+        }
+        func expectNoticed() throws {
+            let error = #expect(throws: StoreError.self) { try openStore(damaged()) }
+            guard case .corrupt = error else { return #expect(Bool(false), "\(String(describing: error))") }
+        }
+        // Of a new store, with something in it, and brought into the tables.
+        try expectNoticed()
+        try store.commit(Self.writes(1))
+        try expectNoticed()
+        try store.maintain(idle: true)
+        try expectNoticed()
+        // A backup is the tables alone.
+        let backup = try damaged()
+        if fault == "missing" {
+            try JournaledNodeStore.forgetJournal(folder: backup.path, key: storageKey())
+            #expect(try commits(openStore(backup)) == 1)
         }
     }
 
