@@ -1,5 +1,6 @@
 internal import Crypto
 public import Cryptography
+internal import Glibc
 public import NIOSSL
 internal import SwiftASN1
 public import Vocabulary
@@ -60,12 +61,16 @@ public struct ServedCertificate: Sendable {
         } catch let error as TransportError {
             throw error
         } catch {
-            throw .certificateFile(path: chainFile, reason: "\(error)")
+            throw .certificateFile(path: chainFile, reason: Self.whyUnreadable(chainFile))
         }
         do {
             key = try NIOSSLPrivateKey(file: keyFile, format: .pem)
         } catch {
-            throw .certificateFile(path: keyFile, reason: "\(error)")
+            throw .certificateFile(path: keyFile, reason: Self.whyUnreadable(keyFile))
         }
+    }
+
+    private static func whyUnreadable(_ path: String) -> String {
+        access(path, R_OK) == 0 ? "It is not what it should be, in PEM." : String(cString: strerror(errno)) + "."
     }
 }

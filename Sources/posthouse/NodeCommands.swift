@@ -31,7 +31,7 @@ struct Initialize: ParsableCommand {
 
 struct Run: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Runs the node until SIGTERM or SIGINT.",
+        abstract: "Runs the node until SIGTERM, SIGINT or SIGHUP.",
         discussion: """
             Examples:
               posthouse run --data ./harbor
@@ -42,6 +42,11 @@ struct Run: ParsableCommand {
     @OptionGroup var data: DataOption
     @Option(help: ArgumentHelp("trace, debug, info, notice, warning or error (default: as configured).", valueName: "level"))
     var logLevel: String?
+
+    func validate() throws {
+        guard let logLevel, !NodeConfiguration.logLevels.contains(logLevel) else { return }
+        throw ValidationError("--log-level is one of \(NodeConfiguration.logLevels.joined(separator: ", ")).")
+    }
 
     func run() throws {
         try explaining {

@@ -17,6 +17,8 @@ struct DataOption: ParsableArguments {
     @Option(name: .customLong("data"), help: ArgumentHelp("The node's data folder, in XDG_DATA_HOME unless named.", valueName: "dir"))
     var path: String = DataFolder.standard
 
+    func validate() throws { if path.isEmpty { throw ValidationError("--data names no folder: it is empty.") } }
+
     var folder: DataFolder { DataFolder((absolute as NSString).standardizingPath) }
     private var absolute: String { path.hasPrefix("/") ? path : FileManager.default.currentDirectoryPath + "/" + path }
 }

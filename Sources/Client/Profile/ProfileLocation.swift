@@ -1,5 +1,6 @@
 internal import Foundation
 internal import Glibc
+internal import Storage
 
 /// Where a profile is: the folder with keys and store of one user's device.
 public struct ProfileLocation: Sendable, Equatable {
@@ -20,15 +21,12 @@ public struct ProfileLocation: Sendable, Equatable {
             throw ClientError(
                 .usage, what: "--data names no folder.", why: "It is empty.", remedy: "Leave it out for the default, or name a folder.")
         }
-        let environment = ProcessInfo.processInfo.environment
         if let profile, profile.contains("/") {
             folder = Self.absolute(profile)
         } else if let data {
             folder = Self.absolute(profile.map { "\(data)/\($0)" } ?? data)
         } else {
-            let home = environment["HOME"] ?? "."
-            let base = environment["XDG_DATA_HOME"].flatMap { $0.hasPrefix("/") ? $0 : nil } ?? "\(home)/.local/share"
-            folder = Self.absolute("\(base)/courier/\(profile ?? "default")")
+            folder = Self.absolute("\(StandardFolder.data("courier"))/\(profile ?? "default")")
         }
     }
 

@@ -85,6 +85,8 @@ package struct KeyPackageDesk: Sendable {
         let host = GroupHost(now: seconds, refusal: MemberLeaf.refusal)
         guard bytes.count <= Limits.keyPackageBytesMax, let package = try? KeyPackage.fetched(bytes, host: host),
             MemberLeaf.entry(of: package.leaf) == entry, package.isLastResort == isLastResort,
+            // Every conversation requires them (docs/protocol/conversations.md §1).
+            Set(MemberLeaf.capabilities.extensions).isSubset(of: package.leaf.capabilities.extensions),
             case .keyPackage(let lifetime) = package.leaf.source
         else { return nil }
         return KeyPackageStock.Item(package: bytes, expires: lifetime.notAfter)

@@ -16,12 +16,7 @@ package struct DataFolder: Sendable {
     package var storeFile: String { path + "/store.db" }
     package var exists: Bool { FileManager.default.fileExists(atPath: configurationFile) }
 
-    /// `$XDG_DATA_HOME/posthouse`, or `~/.local/share/posthouse`.
-    package static var standard: String {
-        let environment = ProcessInfo.processInfo.environment
-        if let home = environment["XDG_DATA_HOME"], home.hasPrefix("/") { return home + "/posthouse" }
-        return (environment["HOME"] ?? ".") + "/.local/share/posthouse"
-    }
+    package static var standard: String { StandardFolder.data("posthouse") }
 
     /// Makes the folder with fresh keys. The configuration is written last: without it the folder is no node's.
     package func create(_ configuration: NodeConfiguration) throws(DataFolderError) -> SigningKey {
@@ -63,7 +58,11 @@ package struct DataFolder: Sendable {
     package func storageKey() throws(DataFolderError) -> Secret { try KeyFile.read(.storage, at: storageKeyFile) }
 
     package func configuration() throws(DataFolderError) -> NodeConfiguration {
-        guard exists else { throw .missing(path: path) }
+        guard exists else {
+            // Somebody else's looks like an empty one.
+            if access(configurationFile, F_OK) != 0, errno == EACCES { throw .notPermitted(path: path) }
+            throw .missing(path: path)
+        }
         return try NodeConfiguration(contentsOf: configurationFile)
     }
 

@@ -3,6 +3,7 @@ package import Vocabulary
 /// Why a data folder cannot be used. All of them end a command with exit code 78, but for I/O (74).
 package enum DataFolderError: Explained, Equatable {
     case missing(path: String)
+    case notPermitted(path: String)
     case exists(path: String)
     case cannotWrite(path: String, reason: String)
     case looseMode(path: String, mode: String, wanted: String)
@@ -20,6 +21,10 @@ package enum DataFolderError: Explained, Equatable {
             Explanation(
                 what: "There is no node in \(path).", why: "It holds no posthouse.json.",
                 remedy: "Found one with `posthouse init --data \(path) --name NAME`, or join one with `posthouse federation join`.")
+        case .notPermitted(let path):
+            Explanation(
+                what: "Cannot read \(path).", why: "Permission denied: it belongs to another user, or nobody may read it.",
+                remedy: "Run the command as the user whose node it is, or give the file back its mode.")
         case .exists(let path):
             Explanation(
                 what: "Will not touch \(path).", why: "A node lives there already.",
@@ -53,7 +58,8 @@ package enum DataFolderError: Explained, Equatable {
         case .notFounded(let path):
             Explanation(
                 what: "The node in \(path) belongs to no federation.", why: "Its store holds no genesis statement.",
-                remedy: "Remove the folder and run `posthouse init` or `posthouse federation join` again.")
+                remedy: "If it had one, restore a backup: posthouse backup restore. If not, remove the folder and run `posthouse init` or "
+                    + "`posthouse federation join` again.")
         }
     }
 }

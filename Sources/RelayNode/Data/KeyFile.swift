@@ -22,10 +22,11 @@ package enum KeyFile {
     /// - Throws: `looseMode` when others can read it, as ssh does; the remedy is the `chmod` that mends it.
     package static func read(_ kind: Kind, at path: String) throws(DataFolderError) -> Secret {
         var status = stat()
-        guard stat(path, &status) == 0 else { throw .keyMissing(path: path) }
+        guard stat(path, &status) == 0 else { throw errno == EACCES ? .notPermitted(path: path) : .keyMissing(path: path) }
         guard status.st_mode & 0o077 == 0 else {
             throw .looseMode(path: path, mode: String(status.st_mode & 0o777, radix: 8), wanted: "600")
         }
+        guard access(path, R_OK) == 0 else { throw .notPermitted(path: path) }
         guard status.st_size < 1024, let data = FileManager.default.contents(atPath: path) else {
             throw .keyUnreadable(path: path)
         }

@@ -24,6 +24,7 @@ package struct NodeConfiguration: Equatable, Sendable {
 
     package static let fileName = "posthouse.json"
     private static let logLevelDefault = "notice"
+    package static let logLevels = ["trace", "debug", "info", "notice", "warning", "error"]
     private static let known = [
         "name", "clients", "peers", "clientsAdvertised", "peersAdvertised", "public", "certificateFile", "certificateKeyFile", "metrics",
         "logLevel",
@@ -75,8 +76,8 @@ package struct NodeConfiguration: Equatable, Sendable {
             guard let flag = value as? Bool else { throw .badSetting(path: path, key: "public", reason: "It must be true or false.") }
             isPublic = flag
         }
-        guard ["trace", "debug", "info", "notice", "warning", "error"].contains(logLevel) else {
-            throw .badSetting(path: path, key: "logLevel", reason: "It must be trace, debug, info, notice, warning or error.")
+        guard Self.logLevels.contains(logLevel) else {
+            throw .badSetting(path: path, key: "logLevel", reason: "It is one of \(Self.logLevels.joined(separator: ", ")).")
         }
         guard (certificateFile == nil) == (certificateKeyFile == nil) else {
             throw .badSetting(path: path, key: "certificateFile", reason: "certificateFile and certificateKeyFile go together.")

@@ -8,7 +8,7 @@ internal import Transport
 package import Vocabulary
 
 extension NodeOperations {
-    /// Runs the node until SIGTERM or SIGINT; then drains, brings the store into its file and returns.
+    /// Runs the node until SIGTERM, SIGINT or SIGHUP; then drains, brings the store into its file and returns.
     ///
     /// - Parameters:
     ///   - lie: for tests alone.
@@ -24,12 +24,19 @@ extension NodeOperations {
         raiseFileLimit()
         var log = Logger(label: "posthouse") { StreamLogHandler.standardError(label: $0) }
         log.logLevel = Logger.Level(rawValue: logLevel ?? configuration.logLevel) ?? .notice
-        let certificate = try certificate(configuration, key)
+        let certificate: ServedCertificate
+        do { certificate = try Self.certificate(configuration, key) } catch let error as TransportError {
+            let (what, why) = (error.explanation.what, error.explanation.why)
+            throw DataFolderError.badSetting(path: folder.configurationFile, key: "certificateFile", reason: "\(what) \(why)")
+        }
         let open = try OpenStore(folder)
         let rows = try nodeRows(open.store)
-        let writer = try NodeWriter(store: open.store, log: log, lie: lie) {
-            try restore(open.store, key: key, certificateHash: certificate.hash)
-        }
+        let writer: NodeWriter
+        do {
+            writer = try NodeWriter(store: open.store, log: log, lie: lie) {
+                try restore(open.store, key: key, certificateHash: certificate.hash)
+            }
+        } catch MembershipError.noGenesis { throw DataFolderError.notFounded(path: folder.path) }
         if let name = writer.nodeName, name != configuration.name {
             throw DataFolderError.badSetting(
                 path: folder.configurationFile, key: "name",
@@ -120,8 +127,9 @@ extension NodeOperations {
     }
 
     private static func stopOnSignals(_ writer: NodeWriter) -> [any DispatchSourceSignal] {
-        signal(SIGPIPE, SIG_IGN)
-        return [SIGTERM, SIGINT].map { number in
+        // What they tell of is an error of the write: a peer that has gone, a file at the system's limit.
+        for number in [SIGPIPE, SIGXFSZ] { signal(number, SIG_IGN) }
+        return [SIGTERM, SIGINT, SIGHUP].map { number in
             signal(number, SIG_IGN)
             let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
             source.setEventHandler { writer.stop() }
