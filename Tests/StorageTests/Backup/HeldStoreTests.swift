@@ -29,6 +29,7 @@ import Vocabulary
         try store.maintain(idle: true)
         #expect(folder.bytes("store.db") != first)
         try store.close()
+        try JournaledNodeStore.forgetJournal(folder: copy.path, key: storageKey())
         #expect(try contents(copy).count == 20)
         #expect(try contents(folder).count == 600)
     }
