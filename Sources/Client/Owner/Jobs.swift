@@ -168,7 +168,7 @@ extension Owner {
                         failure: status.state == .failed ? ClientError(status.refusal ?? Refusal(.unknown, "no reason was given")) : nil,
                         elapsed: job.submitted.map { UInt64(clamping: (Clock.now - $0).nanoseconds / 1000) })))
             // In a group without other members `accepted` is the end.
-            if status.state >= .read || status.state >= .accepted && device.outbox[message] == nil { finish(job) }
+            if status.state >= .read || status.state == .accepted && device.outbox[message] == nil { finish(job) }
         }
     }
 
