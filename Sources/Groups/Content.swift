@@ -7,6 +7,8 @@ public struct Content: Hashable, Sendable {
         case text(String)
         /// Who holds it may subscribe to the sender's presence; in place of the one before. Not shown.
         case presenceToken(Bytes32)
+        /// Says nothing: once members have it, their watermarks say anew what they have of what was sent before. Not shown.
+        case receiptsWanted
         /// Of a newer version; shown as such.
         case unknown(UInt8)
     }
@@ -32,6 +34,7 @@ public struct Content: Hashable, Sendable {
         case .presenceToken(let token):
             writer.write(UInt8(2))
             writer.write(fixed: token.bytes)
+        case .receiptsWanted: writer.write(UInt8(3))
         case .unknown(let kind): writer.write(kind)
         }
         return writer.bytes
@@ -48,6 +51,7 @@ public struct Content: Hashable, Sendable {
         case 2:
             guard let token = Bytes32(try reader.fixed(32)) else { throw .truncated }
             body = .presenceToken(token)
+        case 3: body = .receiptsWanted
         case let kind:
             body = .unknown(kind)
             return

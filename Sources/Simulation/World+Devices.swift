@@ -52,9 +52,13 @@ public struct SimulatedProfile: Sendable {
         case .contact(let contact): contacts[contact.user] = contact
         case .conversation(let conversation): conversations[conversation.id] = conversation
         case .message(let record):
-            if let index = rows[record.rowKey] {
-                guard record.isOutgoing else { return false }
+            if let index = rows[record.rowKey], record.isOutgoing {
                 history[index] = record
+            } else if let index = rows[record.rowKey] {
+                guard record.reveals(history[index]) else { return false }
+                history.remove(at: index)
+                history.append(record)
+                for (index, record) in history.enumerated() { rows[record.rowKey] = index }
             } else {
                 rows[record.rowKey] = history.count
                 history.append(record)

@@ -144,6 +144,91 @@ import Vocabulary
         #expect(users.allSatisfy { world.alarms($0) == 0 })
     }
 
+    @Test(arguments: UInt64(860)..<866)
+    func `hub and home that are restored one after the other cost nobody what the hub's copy has, and number nothing twice`(
+        seed: UInt64
+    ) throws {
+        var flow = try GroupFlow(users: 6, nodes: 3, seed: seed)
+        for index in everybody { flow.send(by: index) }
+        #expect(try flow.settle(staying: everybody, within: .seconds(30)), "seed \(seed)")
+        try flow.world.run(for: .seconds(60))
+        let home = flow.world.store(1).copy()
+        // Away, so that all of this waits at its home, and in the hub's log.
+        flow.world.kill(device: flow.users[4], for: .seconds(8))
+        for _ in 0..<5 {
+            for index in [0, 1, 2, 3, 5] { flow.send(by: index) }
+            try flow.world.run(for: .milliseconds(400))
+        }
+        let hub = flow.world.store(0).copy()
+        try flow.world.restore(home, node: 1)
+        try flow.world.restore(hub, node: 0)
+        for index in [1, 2, 3] { flow.send(by: index) }
+        try flow.world.run(for: .seconds(20))
+        #expect(try flow.settle(staying: everybody, within: .seconds(120)), "seed \(seed)")
+        #expect(flow.problems(complete: everybody).isEmpty, "seed \(seed): \(flow.problems(complete: everybody))")
+        #expect(everybody.allSatisfy { restored(flow, at: $0) == [0] }, "seed \(seed)")
+    }
+
+    @Test func `a message whose acceptance went with its home's old store keeps the number that it has`() throws {
+        var flow = try GroupFlow(users: 4, nodes: 2, seed: 870)
+        #expect(try flow.settle(staying: [0, 1, 2, 3], within: .seconds(30)))
+        try flow.world.run(for: .seconds(60))
+        let copy = flow.world.store(1).copy()
+        // Its home takes it, and hears that it is accepted; the device does not.
+        let writer = flow.users[1]
+        flow.send(by: 1)
+        let message = flow.sent[0].message
+        #expect(try flow.world.run(until: { $0.state(message, at: writer) == .sent }, within: .seconds(5)))
+        flow.world.kill(device: writer, for: .seconds(5))
+        try flow.world.run(for: .seconds(2))
+        let number = try #require(flow.world.history(flow.users[0]).last?.status.number)
+        try flow.world.restore(copy, node: 1)
+        #expect(try flow.world.run(until: { $0.state(message, at: writer).isDelivered }, within: .seconds(30)))
+        let places = flow.world.heard(writer).compactMap { effect -> SequenceNumber? in
+            if case .stateChanged(message, let status) = effect { status.number } else { nil }
+        }
+        #expect(Set(places) == [number])
+        #expect(flow.texts(at: 0) == ["0"])
+        #expect(flow.problems(complete: [0, 1, 2, 3]).isEmpty)
+    }
+
+    /// Nobody says a watermark again by itself.
+    @Test(arguments: [2, 4])
+    func `receipts that went with a home's old store are heard again`(count: Int) throws {
+        var flow = try GroupFlow(users: count, nodes: 2, seed: 871)
+        let all = Array(0..<count)
+        #expect(try flow.settle(staying: all, within: .seconds(30)))
+        try flow.world.run(for: .seconds(60))
+        let copy = flow.world.store(1).copy()
+        let writer = flow.users[1]
+        flow.send(by: 1)
+        let message = flow.sent[0].message
+        #expect(try flow.world.run(until: { $0.state(message, at: writer) == .accepted }, within: .seconds(5)))
+        // The receipts come to its home, and not to the device.
+        flow.world.kill(device: writer, for: .seconds(5))
+        try flow.world.run(for: .seconds(3))
+        try flow.world.restore(copy, node: 1)
+        try flow.world.run(for: .seconds(30))
+        #expect(flow.world.state(message, at: writer).isDelivered)
+        #expect(flow.problems(complete: all).isEmpty)
+    }
+
+    @Test func `who registered after the backup that its home was restored from is let in again`() throws {
+        var world = try World(nodes: 1, seed: 872)
+        let first = try world.addUser("first", at: 0)
+        _ = try world.run(until: { $0.isMember(first) }, within: .seconds(60))
+        let copy = world.store(0).copy()
+        let late = try world.addUser("late", at: 0)
+        _ = try world.run(until: { $0.isMember(late) }, within: .seconds(60))
+        try world.restore(copy, node: 0)
+        try world.run(for: .seconds(10))
+        let address = try #require(world.address(late))
+        let sent = world.send("hello", from: first, to: address)
+        let message = try #require(sent)
+        #expect(try world.run(until: { $0.history(late).contains { $0.body == .incoming("hello") } }, within: .seconds(30)))
+        #expect(try world.run(until: { $0.state(message, at: first).isDelivered }, within: .seconds(30)))
+    }
+
     /// Between the disk's answer and the step that takes it the last device may say to have the event.
     @Test func `an event that all have by the time it was read back is not queued once more`() throws {
         var world = try World(nodes: 1, seed: 826)

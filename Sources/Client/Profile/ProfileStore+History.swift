@@ -12,7 +12,8 @@ extension ProfileStore {
         let isShown: Bool
     }
 
-    /// Of others' messages the first stays: a repeat under another number is not shown again. Our own are replaced as they get a place.
+    /// Of others' messages the first stays: a repeat under another number is not shown again, unless the first could not be read. Our own are
+    /// replaced as they get a place.
     ///
     /// - Parameter isNews: to be shown by whoever asks for what is new.
     func put(_ record: MessageRecord, isNews: Bool) throws(StoreError) {
@@ -22,6 +23,9 @@ extension ProfileStore {
             "INSERT INTO message(key, peer, shown, body, status) VALUES (?, ?, ?, ?, ?) ON CONFLICT(key) DO \(conflict)",
             .blob(key), .blob(hash(record.peer)), .integer(isNews ? 0 : 1), .blob(seal(record.encoded(), .message, key)),
             .blob(seal(record.status.encoded(), .status, key)))
+        guard database.changes == 0, let first = try message(record), record.reveals(first.record) else { return }
+        try database.run("DELETE FROM message WHERE key = ?", .blob(key))
+        try put(record, isNews: isNews)
     }
 
     func put(_ status: MessageStatus, of message: MessageID) throws(StoreError) {

@@ -80,6 +80,10 @@ public struct Conversation: Sendable {
     struct Refetch: Sendable {
         var until: Instant
         var tries: Int
+        /// What was asked for last ends here.
+        var through: SequenceNumber
+        /// How many are missing is not known: when all that was asked for has come, the next are asked for.
+        var isOpen: Bool
     }
 
     init(key: ConversationKey, profile: GroupProfile, origin: Origin, standing: Standing) {
@@ -94,7 +98,29 @@ public struct Conversation: Sendable {
     public var id: ConversationID { key.conversation }
 
     /// A number is missing and was asked for.
-    public var hasHole: Bool { refetch != nil }
+    public var hasHole: Bool { refetch != nil && !held.isEmpty }
+
+    /// The first event that came before what is in front of it. An acceptance of a copy of us is no event: the event it stands for is missing.
+    var firstHeld: Envelope? {
+        held.lazy.compactMap { if case .event(let envelope) = $0.value { envelope } else { nil } }.min { $0.number < $1.number }
+    }
+
+    /// What has to come before what is held can be followed. The hub's word of a restoration follows on the last event that its copy had.
+    var hole: ClosedRange<SequenceNumber>? {
+        guard let first = firstHeld else { return held.keys.max().map { head.next...max($0, head.next) } }
+        let from = first.kind == .restoration ? (try? Restoration(decoding: first.payload))?.from : nil
+        let last = if let from, from > head { from } else { SequenceNumber(unchecked: max(first.number.value, 1) - 1) }
+        return last > head ? head.next...last : nil
+    }
+
+    /// What is held and can be followed now.
+    var nextHeld: Held? {
+        if let next = held[head.next] { return next }
+        guard let first = firstHeld, first.kind == .restoration, let word = try? Restoration(decoding: first.payload), word.from <= head,
+            word.id > passage?.id ?? 0
+        else { return nil }
+        return .event(first)
+    }
 
     /// Still waiting for the hub to know of it.
     var isFounded: Bool { if case .ours(_, false) = origin { false } else { true } }

@@ -156,6 +156,10 @@ extension Device {
             emit(.sessionChanged(.joinRefused(refusal)))
             close(.refused(refusal), at: now, using: &random)
         case .publication:
+            if case .offered(let first) = returning {
+                if refusal.code.isTransient { returning = .due(first) }
+                return close(.refused(refusal.code.isTransient ? refusal : first), at: now, using: &random)
+            }
             guard refusal.code == .recordStale, case .joining = phase else {
                 emit(.sessionChanged(.joinRefused(refusal)))
                 return close(.refused(refusal), at: now, using: &random)

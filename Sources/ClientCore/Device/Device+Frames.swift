@@ -36,7 +36,7 @@ extension Device {
         case .caughtUp:
             guard case .live(_, let pingAt, let pongUntil) = phase else { return emit(.note(.unexpectedFrame)) }
             phase = .live(caughtUp: true, pingAt: pingAt, pongUntil: pongUntil)
-            fetchForgotten()
+            fetchForgotten(at: now)
             testifyAgain(using: &random)
             for one in conversations.all where hasWork(in: one) {
                 resumeRefresh(one.id, at: now, using: &random)

@@ -13,21 +13,36 @@ extension Device {
             // The hub's word on a message of ours stays: what is fetched again is the event for others, which we cannot open.
             let isAccepted = if case .accepted? = one.held[item.number] { true } else { false }
             if one.held.count < ClientLimits.heldMax, !isAccepted { one.held[item.number] = item }
-            guard one.refetch == nil else { return false }
-            one.refetch = Conversation.Refetch(until: now + ClientLimits.refetchAfter, tries: 1)
-            return true
+            return one.refetch == nil
         }
-        if isNew == true { refetch(id) }
+        if isNew == true { refetch(id, at: now) }
     }
 
-    private mutating func refetch(_ id: ConversationID) {
+    /// Asks for the first of what is missing: of a hole, or, if that is not known, of whatever the hub has beyond what we have.
+    mutating func refetch(_ id: ConversationID, try tries: Int = 1, isOpen: Bool = false, at now: Instant) {
         guard isLive, let one = conversations[id] else { return }
-        let first = one.head.next
-        // An acceptance of a copy of us is no event: the event it stands for is missing.
-        let last = one.held.filter { if case .event = $0.value { true } else { false } }.keys.min()
-        let through = last.map { SequenceNumber(unchecked: max($0.value - 1, first.value)) } ?? one.held.keys.max() ?? first
-        emit(.hole(id, count: Int(clamping: through.value - first.value + 1)))
-        emit(.send(.refetch(one.key, from: first, through: through)))
+        let hole = one.hole ?? one.head.next...SequenceNumber(unchecked: counterMax)
+        let most = min(one.head.value + UInt64(Limits.refetchedMax), counterMax)
+        let through = min(hole.upperBound, SequenceNumber(unchecked: most))
+        _ = conversations.update(id) {
+            $0.refetch = Conversation.Refetch(until: now + ClientLimits.refetchAfter, tries: tries, through: through, isOpen: isOpen)
+        }
+        if !one.held.isEmpty { emit(.hole(id, count: Int(clamping: hole.upperBound.value - hole.lowerBound.value + 1))) }
+        emit(.send(.refetch(one.key, from: hole.lowerBound, through: through)))
+    }
+
+    /// Something of what was asked for has come: all of it, or what was asked for at once is followed by the rest.
+    mutating func fetchMore(_ id: ConversationID, at now: Instant) {
+        guard let one = conversations[id] else { return }
+        guard let wait = one.refetch else {
+            if !one.held.isEmpty { refetch(id, at: now) }
+            return
+        }
+        if one.held.isEmpty, !wait.isOpen {
+            _ = conversations.update(id) { $0.refetch = nil }
+        } else if one.head >= wait.through {
+            refetch(id, isOpen: wait.isOpen && one.held.isEmpty, at: now)
+        }
     }
 
     var nextRefetch: Instant? { conversations.refetching.compactMap { conversations[$0]?.refetch?.until }.min() }
@@ -36,7 +51,16 @@ extension Device {
         guard isLive else { return }
         for id in conversations.refetching.sorted() {
             guard let one = conversations[id], let wait = one.refetch, wait.until <= now else { continue }
-            guard wait.tries < ClientLimits.refetchesMax else {
+            if one.held.isEmpty {
+                // There is nothing beyond what we have.
+                _ = conversations.update(one.id) { $0.refetch = nil }
+            } else if wait.tries < ClientLimits.refetchesMax {
+                refetch(one.id, try: wait.tries + 1, at: now)
+            } else if let word = one.firstHeld, word.kind == .restoration, word.number != one.head.next {
+                // What the hub's copy had for us is gone; the conversation goes on with what the hub says, and that something is missing is told.
+                pass(word, mayLack: true, at: now, using: &random)
+                followHeld(one.id, at: now, using: &random)
+            } else {
                 // They are gone. What is left is to go on from where the hub stands. An old copy of us lacks what we have said to have: that
                 // is nobody's fault, and it comes back in anyway.
                 if !one.isStale { raise(.gap, one.key, one.head.next) }
@@ -46,12 +70,7 @@ extension Device {
                     $0.held = [:]
                     $0.isStale = true
                 }
-                continue
             }
-            _ = conversations.update(one.id) {
-                $0.refetch = Conversation.Refetch(until: now + ClientLimits.refetchAfter, tries: wait.tries + 1)
-            }
-            refetch(one.id)
         }
     }
 

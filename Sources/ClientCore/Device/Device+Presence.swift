@@ -154,10 +154,3 @@ extension Device {
         emit(.sessionChanged(.joined(address)))
     }
 }
-
-extension MessageID {
-    /// The same for the same token and conversation: handed over once, whatever happens in between.
-    fileprivate static func derived(from device: DeviceID, _ token: Bytes32, _ key: ConversationKey) -> MessageID? {
-        MessageID(Array(Hash.blake2b(device.bytes + token.bytes + key.groupID).bytes.prefix(16)))
-    }
-}

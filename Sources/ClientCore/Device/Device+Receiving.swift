@@ -48,19 +48,20 @@ extension Device {
         case .event(let envelope): follow(envelope, at: now, using: &random)
         case .accepted(let acceptance): accepted(acceptance, at: now, using: &random)
         }
-        // What had to wait for it.
-        while let next = conversations[id].flatMap({ $0.held[$0.head.next] }), conversations[id]?.standing.isFollowed == true {
-            let number = next.number
+        followHeld(id, at: now, using: &random)
+    }
+
+    /// What had to wait for what has come.
+    mutating func followHeld(_ id: ConversationID, at now: Instant, using random: inout some RandomNumberGenerator) {
+        while let next = conversations[id]?.nextHeld, conversations[id]?.standing.isFollowed == true {
             switch next {
             case .event(let envelope): follow(envelope, at: now, using: &random)
             case .accepted(let acceptance): accepted(acceptance, at: now, using: &random)
             }
-            guard let head = conversations[id]?.head, head >= number else { break }
+            guard let head = conversations[id]?.head, head >= next.number else { break }
         }
-        _ = conversations.update(id) { one in
-            one.held = one.held.filter { $0.key > one.head }
-            if one.held.isEmpty { one.refetch = nil }
-        }
+        _ = conversations.update(id) { one in one.held = one.held.filter { $0.key > one.head } }
+        fetchMore(id, at: now)
     }
 
     /// A number that we have: once more, or from a hub that was set back and gives its numbers a second time.
@@ -75,16 +76,11 @@ extension Device {
     /// That it was taken is ours to know, or it would be sent once more, and numbered again by a hub that needs not remember it.
     mutating func taken(_ item: Conversation.Held) {
         let id = item.key.conversation
-        guard case .accepted(let acceptance) = item, var own = outbox[acceptance.message], own.conversation == id, own.isText,
+        guard case .accepted(let acceptance) = item, let own = outbox[acceptance.message], own.conversation == id, own.isText,
             !own.isNumbered
         else { return }
         outbox.answered(acceptance.message)
-        own.stage = .numbered(id, acceptance.number, acceptance.chain)
-        (own.state, own.refusal) = (.accepted, nil)
-        outbox.keep(own)
-        write(.outbox(own))
-        report(acceptance.message, MessageStatus(.accepted, number: acceptance.number))
-        track(own, number: acceptance.number, chain: acceptance.chain, in: id)
+        numbered(own, acceptance.number, chain: acceptance.chain, in: id)
         cover(id)
     }
 
@@ -103,7 +99,15 @@ extension Device {
             _ = conversations.update(id) { $0.advance(to: digest) }
             advanced.insert(id)
             switch envelope.kind {
-            case .application: open(envelope, at: now, using: &random)
+            case .application:
+                if let own = unnumbered(envelope, in: id) {
+                    // The acceptance went with the store of a home that was restored; what was asked for again says the same.
+                    outbox.answered(own.message)
+                    numbered(own, envelope.number, chain: digest, in: id)
+                    cover(id)
+                } else {
+                    open(envelope, at: now, using: &random)
+                }
             case .commit: apply(envelope, at: now, using: &random)
             case .proposal: consider(envelope, at: now, using: &random)
             case .restoration: break
@@ -111,6 +115,14 @@ extension Device {
             change(id) { _ in }
             release(aheadIn: id)
         }
+    }
+
+    /// What is still to be numbered, as far as we know, and was sent by this device.
+    private func unnumbered(_ envelope: Envelope, in id: ConversationID) -> OutboxItem? {
+        guard envelope.sender == account.entry, let own = outbox[envelope.message], own.conversation == id, !own.isNumbered,
+            own.isSaid
+        else { return nil }
+        return own
     }
 
     /// Whether the sender made these bytes for this place, and has seen the history that we have.
@@ -163,6 +175,7 @@ extension Device {
                 contact.presenceToken = token
                 keep(contact)
                 subscribe()
+            case .receiptsWanted: break
             case .unknown: record(envelope, .undecryptable("a newer version of courier is needed to show it"), sent: content.sent)
             }
             handToken(to: envelope.sender.user, in: id)
@@ -210,7 +223,7 @@ extension Device {
     private mutating func accepted(_ acceptance: Acceptance, at now: Instant, using random: inout some RandomNumberGenerator) {
         let id = acceptance.key.conversation
         guard let conversation = conversations[id] else { return }
-        guard var item = outbox[acceptance.message], item.conversation == id, let submission = item.submission else {
+        guard let item = outbox[acceptance.message], item.conversation == id, let submission = item.submission else {
             // Ours, but not of this copy of us: the event itself tells what it was.
             return hold(.accepted(acceptance), at: now)
         }
@@ -235,27 +248,27 @@ extension Device {
             switch item.body {
             case .handshake(.commit): merge(acceptance, in: id, at: now, using: &random)
             case .handshake(.proposal): ownProposal(payload, item, in: id)
-            case .text, .token, .handshake, .founding, .numbered:
-                let isText = item.isText
-                // What the hub has, the home had: where both are one node its two answers can come in either order.
-                if item.state == .queued, isText { report(acceptance.message, MessageStatus(.sent)) }
-                if isText {
-                    item.stage = .numbered(id, acceptance.number, digest)
-                    // With its text, until everybody has it: a hub that is restored from a backup may need it once more.
-                    (item.state, item.refusal) = (.accepted, nil)
-                    outbox.keep(item)
-                    write(.outbox(item))
-                    report(acceptance.message, MessageStatus(.accepted, number: acceptance.number))
-                    track(item, number: acceptance.number, chain: digest, in: id)
-                } else {
-                    remove(item)
-                }
+            case .text, .token, .receiptsWanted, .handshake, .founding, .numbered: numbered(item, acceptance.number, chain: digest, in: id)
             }
             change(id) { _ in }
             release(aheadIn: id)
             // With nobody else in it there is nobody to wait for.
             cover(id)
         }
+    }
+
+    /// The hub has it: a text is kept until everybody has it, since a hub that is restored from a backup may need it once more.
+    private mutating func numbered(_ item: OutboxItem, _ number: SequenceNumber, chain: Digest, in id: ConversationID) {
+        guard item.isText else { return remove(item) }
+        // What the hub has, the home had: where both are one node its two answers can come in either order.
+        if item.state == .queued { report(item.message, MessageStatus(.sent)) }
+        var item = item
+        item.stage = .numbered(id, number, chain)
+        (item.state, item.refusal) = (.accepted, nil)
+        outbox.keep(item)
+        write(.outbox(item))
+        report(item.message, MessageStatus(.accepted, number: number))
+        track(item, number: number, chain: chain, in: id)
     }
 
     /// From now on receipts are waited for; the oldest that nobody has read give way.

@@ -10,7 +10,13 @@ extension Device {
     // MARK: The hub
 
     /// The hub's own word. It may jump ahead, once for each restoration: the numbers in between will never be given again.
-    mutating func pass(_ envelope: Envelope, at now: Instant, using random: inout some RandomNumberGenerator) {
+    ///
+    /// What the hub's copy has, and we have not, comes first: our home may have been restored as well, and what we have jumped over the hub
+    /// would take for received.
+    /// - Parameter mayLack: it does not come.
+    mutating func pass(
+        _ envelope: Envelope, mayLack: Bool = false, at now: Instant, using random: inout some RandomNumberGenerator
+    ) {
         guard let restoration = try? Restoration(decoding: envelope.payload) else {
             return emit(.note(.badHandshake("a restoration that cannot be read")))
         }
@@ -24,6 +30,7 @@ extension Device {
         guard !isNext || restoration.previous == one.chain else { return close(id, .chainBroken, envelope.number) }
         let isNew = restoration.id > (one.passage?.id ?? 0)
         guard isNew || isNext else { return hold(.event(envelope), at: now) }
+        if isNew, one.head < restoration.from, !one.isStale, !mayLack { return hold(.event(envelope), at: now) }
         // What the copy had is what we had: else it is no copy, but another history.
         if isNew, let known = one.chain(at: restoration.from), known != restoration.chain {
             return close(id, .forkedHistory, envelope.number)
@@ -51,7 +58,7 @@ extension Device {
         change(id) { $0.passage = Passage(id: restoration.id, from: restoration.from, head: one.head, chain: one.chain) }
         if let item = one.committing.flatMap({ outbox[$0] }) { over(item, in: id) }
         for item in outbox.sealed(in: id) where !item.isFounding {
-            guard item.isText || item.isToken else {
+            guard item.isSaid else {
                 over(item, in: id)
                 continue
             }
@@ -176,15 +183,23 @@ extension Device {
         keyPackages.isDoubtful = true
         outbox.homeForgot()
         refill = Set(conversations.all.filter { $0.standing.isFollowed && $0.head > .zero }.map(\.id))
+        // Receipts that it had for us are gone, and nobody says them again by himself: of what is numbered, as we know or will learn.
+        var writer = ByteWriter()
+        writer.write(restoration)
+        let purpose = Hash.blake2b(writer.bytes).raw
+        for one in conversations.all where one.standing == .accepted {
+            let isOwed = one.awaiting.contains { $0.state < .delivered } || outbox.sealed(in: one.id).contains { $0.isText }
+            guard isOwed, let message = MessageID.derived(from: account.deviceID, purpose, one.key) else { continue }
+            write(.outbox(outbox.add(message, to: .group(one.id), in: one.id, .receiptsWanted(sent: wall), .waiting)))
+            touched.insert(one.id)
+        }
     }
 
     /// The hubs keep what we lack, and need our word for what we have.
-    mutating func fetchForgotten() {
-        for id in refill.sorted() {
-            guard let one = conversations[id] else { continue }
+    mutating func fetchForgotten(at now: Instant) {
+        for id in refill.sorted() where conversations[id]?.standing.isFollowed == true {
             advanced.insert(id)
-            let last = min(one.head.value + UInt64(Limits.refetchedMax), counterMax)
-            emit(.send(.refetch(one.key, from: one.head.next, through: SequenceNumber(unchecked: last))))
+            refetch(id, isOpen: true, at: now)
         }
         refill = []
     }
@@ -192,6 +207,13 @@ extension Device {
     /// After an interruption everything that is not settled is said once more.
     mutating func testifyAgain(using random: inout some RandomNumberGenerator) {
         for one in conversations.all where one.passage?.isSettled == false { testify(in: one.id, using: &random) }
+    }
+}
+
+extension MessageID {
+    /// The same for the same purpose and conversation: said once, whatever happens in between.
+    static func derived(from device: DeviceID, _ purpose: Bytes32, _ key: ConversationKey) -> MessageID? {
+        MessageID(Array(Hash.blake2b(device.bytes + purpose.bytes + key.groupID).bytes.prefix(16)))
     }
 }
 

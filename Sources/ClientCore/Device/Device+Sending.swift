@@ -93,6 +93,7 @@ extension Device {
             switch item.body {
             case .text(let text, let sent): content = Content(.text(text), sent: sent, frankingKey: random.bytes32())
             case .token(let token, let sent): content = Content(.presenceToken(token), sent: sent, frankingKey: random.bytes32())
+            case .receiptsWanted(let sent): content = Content(.receiptsWanted, sent: sent, frankingKey: random.bytes32())
             case .founding, .handshake, .numbered: continue
             }
             let bytes = content.encoded()
@@ -131,10 +132,8 @@ extension Device {
     /// The conversation has moved on: what is sealed for the epoch that is over will be refused, and is sealed anew.
     mutating func unseal(in id: ConversationID) {
         for var item in outbox.sealed(in: id) {
-            switch item.body {
-            case .text, .token: item.stage = .waiting
-            case .founding, .handshake, .numbered: continue
-            }
+            guard item.isSaid else { continue }
+            item.stage = .waiting
             outbox.answered(item.message)
             outbox.keep(item)
             write(.outbox(item))
@@ -217,7 +216,7 @@ extension Device {
             change(id) { $0.standing = .broken }
             giveUp(id, refusal)
         case .handshake: handshakeRefused(item, refusal, at: now, using: &random)
-        case .text, .token:
+        case .text, .token, .receiptsWanted:
             if refusal.code == .unknownConversation {
                 // Founded after the backup that its hub was restored from: nobody has it any more. A direct conversation goes on in a new one.
                 fail(item.message, refusal)

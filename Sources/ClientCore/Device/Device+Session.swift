@@ -24,6 +24,14 @@ enum Phase: Equatable, Sendable {
     }
 }
 
+/// A home that was restored from a backup may not know its user any more: it is shown the record that it signed, once, before its refusal
+/// is for good.
+enum RecordReturn: Sendable {
+    case none
+    case due(Refusal)
+    case offered(Refusal)
+}
+
 extension Device {
     mutating func connect(at now: Instant) {
         phase = .connecting(until: now + ClientLimits.openingTimeout)
@@ -59,7 +67,11 @@ extension Device {
             emit(.send(.register(open(.registration), secret: secret, user: account.userID, handle: account.handle)))
         case .publishing(_, let record):
             emit(.send(.publish(open(.publication), record)))
-        case .member:
+        case .member(_, let record):
+            if case .due(let refusal) = returning {
+                returning = .offered(refusal)
+                return emit(.send(.publish(open(.publication), record)))
+            }
             let proof = SessionProof.device(
                 node: account.home, clientNonce: clientNonce, nodeNonce: nodeNonce, user: account.userID, device: account.deviceID)
             phase = .authenticating(until: until)
@@ -83,6 +95,7 @@ extension Device {
     }
 
     mutating func published(_ record: SignedUserRecord, at now: Instant) {
+        if case .member(_, let ours) = account.stage, case .joining = phase, record.body == ours.body { return join(at: now) }
         guard case .publishing(let grant, let ours) = account.stage, case .joining = phase else { return emit(.note(.unexpectedFrame)) }
         guard record.body == ours.body, (try? record.verified(in: grant.federation)) != nil else { return emit(.note(.badRecord)) }
         account.stage = .member(grant, record)
@@ -96,7 +109,7 @@ extension Device {
     ) {
         guard case .authenticating = phase else { return emit(.note(.unexpectedFrame)) }
         phase = .live(caughtUp: false, pingAt: now + ClientLimits.pingEvery, pongUntil: nil)
-        failures = 0
+        (failures, returning) = (0, .none)
         if seen > order.handedOver { restored(seen: seen) }
         homeRestored(restoration)
         emit(.sessionChanged(.up(waiting: waiting)))
@@ -127,6 +140,8 @@ extension Device {
         lookupRetryAt = nil
         parcels = [:]
         for one in conversations.all where one.refetch != nil || !one.held.isEmpty {
+            // What was held is not in the home's queue any more.
+            refill.insert(one.id)
             _ = conversations.update(one.id) { ($0.refetch, $0.held) = (nil, [:]) }
         }
         let open = questions.sorted { $0.key < $1.key }.map(\.value) + waitingQuestions
@@ -136,6 +151,11 @@ extension Device {
             if case .contact(let ticket, _) = question { emit(.contactRefused(ticket, Refusal(.busy, "the node cannot be reached"))) }
         }
         for ticket in wishes.keys.sorted(by: { $0.value < $1.value }) { report(ticket, unreachable: true) }
+        if case .refused(let refusal) = failure, refusal.code == .authenticationFailed, account.isMember, case .none = returning {
+            returning = .due(refusal)
+            phase = .resting(until: now)
+            return
+        }
         if case .refused(let refusal) = failure, !refusal.code.isTransient, refusal.code != .unknown {
             phase = .over
         } else {

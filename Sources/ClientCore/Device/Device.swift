@@ -42,6 +42,7 @@ public struct Device: Core {
     var wall = Timestamp(milliseconds: 0)
     /// Failed openings in a row.
     var failures = 0
+    var returning = RecordReturn.none
     var questions: [RequestID: Question] = [:]
     var lastQuestion: UInt64 = 0
     /// Questions for which there was no room yet, in order.

@@ -106,5 +106,11 @@ public struct MessageRecord: Hashable, Sendable {
         return writer.bytes
     }
 
+    /// Whether this, which came later under the same id, is what could not be read in its first place: its sender's hub was restored, and
+    /// it was sealed anew.
+    public func reveals(_ first: MessageRecord) -> Bool {
+        if case (.undecryptable, .incoming) = (first.body, body) { first.author == author } else { false }
+    }
+
     public static func outgoingRowKey(_ message: MessageID) -> [UInt8] { [0] + message.bytes }
 }

@@ -7,6 +7,8 @@ public struct OutboxItem: Hashable, Sendable {
         case text(String, sent: Timestamp)
         /// Hands our presence token over.
         case token(Bytes32, sent: Timestamp)
+        /// Our home has forgotten receipts: whoever has this says anew what it has.
+        case receiptsWanted(sent: Timestamp)
         /// Founds the conversation.
         case founding
         /// A commit or a proposal.
@@ -49,12 +51,18 @@ public struct OutboxItem: Hashable, Sendable {
     public var isNumbered: Bool { if case .numbered = stage { true } else { false } }
     public var number: SequenceNumber? { if case .numbered(_, let number, _) = stage { number } else { nil } }
     public var isFounding: Bool { body == .founding }
-    var isToken: Bool { if case .token = body { true } else { false } }
+    /// An application message that has still to be numbered: it can be sealed anew.
+    var isSaid: Bool {
+        switch body {
+        case .text, .token, .receiptsWanted: true
+        case .numbered, .founding, .handshake: false
+        }
+    }
 
     /// Something that was said: what was said later comes later. Handshakes keep their order by epochs.
     var isOrdered: Bool {
         switch body {
-        case .text, .token, .numbered: true
+        case .text, .token, .receiptsWanted, .numbered: true
         case .founding, .handshake: false
         }
     }
@@ -64,7 +72,7 @@ public struct OutboxItem: Hashable, Sendable {
         switch body {
         case .text: true
         case .numbered: true
-        case .token, .founding, .handshake: false
+        case .token, .receiptsWanted, .founding, .handshake: false
         }
     }
 }
@@ -98,6 +106,9 @@ extension OutboxItem {
             writer.write(UInt8(4))
             writer.write(kind.rawValue)
         case .numbered: writer.write(UInt8(5))
+        case .receiptsWanted(let sent):
+            writer.write(UInt8(6))
+            writer.write(UInt64(sent.milliseconds))
         }
         switch stage {
         case .waiting: writer.write(UInt8(1))
@@ -135,6 +146,7 @@ extension OutboxItem {
             guard let kind = EventKind(rawValue: try reader.integer()) else { throw .badValue("the kind of a handshake") }
             body = .handshake(kind)
         case 5: body = .numbered
+        case 6: body = .receiptsWanted(sent: try reader.timestamp())
         default: throw .badValue("the body of an outbox item")
         }
         switch try reader.integer(UInt8.self) {

@@ -137,15 +137,25 @@ extension Node {
     ) {
         func refuse(_ refusal: Refusal) { out.append(.sendSession(session, .refusedRequest(request, refusal))) }
         if isSpaceLow { return refuse(Refusal(.diskFull, "The node's disk is full.")) }
-        // A first record may come in a later session than its `register`, which was cut off: the reservation is its user's, who has signed it.
-        guard let record = try? signed.verified(in: membership.federation, requiringHome: false),
-            record.user == user || user == nil && record.version == 1 && record.issuer == id
-        else {
-            return refuse(Refusal(.recordInvalid, "The record is not a valid one of this session's user."))
+        guard let record = try? signed.verified(in: membership.federation, requiringHome: false) else {
+            return refuse(Refusal(.recordInvalid, "The record is not a valid one."))
         }
         guard record.home == id else { return refuse(Refusal(.recordInvalid, "The record names another home.")) }
         if let known = directory.signedRecord(of: record.user), known.body == signed.body {
             return out.append(.sendSession(session, .published(request, known)))
+        }
+        // This node has consented to it, and was restored from a backup since that does not have it.
+        if user == nil, signed.homeSignature?.isValid(over: signed.body, for: .homeConsent, by: id) == true {
+            perform(directory.step(.published(signed), at: now, using: &random))
+            guard let known = directory.signedRecord(of: record.user), known.body == signed.body else {
+                return refuse(Refusal(.recordStale, "The record does not follow the one this node has."))
+            }
+            count("records_returned")
+            return out.append(.sendSession(session, .published(request, known)))
+        }
+        // A first record may come in a later session than its `register`, which was cut off: the reservation is its user's, who has signed it.
+        guard record.user == user || user == nil && record.version == 1 && record.issuer == id else {
+            return refuse(Refusal(.recordInvalid, "The record is not one of this session's user."))
         }
         // The home has the newest: a version that skips some would be the highest for good.
         guard record.version == (directory.record(of: record.user)?.version ?? 0) + 1 else {

@@ -52,7 +52,8 @@ final class ProofUser: @unchecked Sendable {
     private var open: [MessageID: MessageState] = [:]
     private var unnumbered = 0
     private var places: [MessageID: ConversationKey] = [:]
-    private var known: Set<[UInt8]> = []
+    /// Whether each could be read.
+    private var known: [[UInt8]: Bool] = [:]
     private var heard: [ConversationID: [DeviceID: UInt64]] = [:]
     /// Where a message was: before that nobody who reads the history knows who is in a direct conversation.
     private var spoken: Set<ConversationID> = []
@@ -240,7 +241,10 @@ final class ProofUser: @unchecked Sendable {
 
     /// A row that is there stays as it is, as in a profile.
     private func store(_ record: MessageRecord) {
-        guard !record.isOutgoing, known.insert(record.rowKey).inserted, let key = record.conversation else { return }
+        guard !record.isOutgoing, let key = record.conversation else { return }
+        let isReadable = if case .undecryptable = record.body { false } else { true }
+        if let wasReadable = known[record.rowKey], wasReadable || !isReadable { return }
+        known[record.rowKey] = isReadable
         let place = HistoryEvent.Place(Self.name(of: key.conversation), record.status.number?.value ?? 0)
         let author = record.author.map { history.name(of: $0) } ?? "nobody"
         switch record.body {

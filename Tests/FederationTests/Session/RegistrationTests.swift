@@ -180,6 +180,21 @@ private struct Office {
         try #expect(relay.signIn(person, as: 2).frames(to: 2).contains(.ready(waiting: 0, order: 0, restored: 0)))
     }
 
+    /// Its store may be from before.
+    @Test func `a record that this node has signed is taken back from whoever shows it`() throws {
+        var relay = try Coast(nodes: 1).relay(0)
+        let (person, bare) = try newcomer("alice")
+        let full = try person.record(federation: Coast.fixture.federation)
+        let forged = SignedUserRecord(body: full.body, userSignature: full.userSignature, homeSignature: full.userSignature)
+        try greet(&relay, 1)
+        for record in [bare, forged] {
+            try #expect(relay.step(.sessionFrame(SessionID(1), .publish(RequestID(1), record))).refusals(to: 1) == [.recordInvalid])
+        }
+        let frames = try relay.step(.sessionFrame(SessionID(1), .publish(RequestID(2), full))).frames(to: 1)
+        #expect(frames == [.published(RequestID(2), full)])
+        try #expect(relay.signIn(person, as: 2).frames(to: 2).contains(.ready(waiting: 0, order: 0, restored: 0)))
+    }
+
     /// A client keeps what it was granted and not the secret: it cannot register anew.
     @Test func `a registration that was cut off goes on in the next session, also after the node's crash`() throws {
         var relay = try Coast(nodes: 1).relay(0)
@@ -195,7 +210,8 @@ private struct Office {
             #expect(throws: Never.self) { try complete.verified(in: Coast.fixture.federation) }
         }
         // A later record is for a session of its user's.
-        let next = try person.record(version: 2, after: record, federation: Coast.fixture.federation)
+        let full = try person.record(version: 2, after: record, federation: Coast.fixture.federation)
+        let next = SignedUserRecord(body: full.body, userSignature: full.userSignature, homeSignature: nil)
         try #expect(relay.step(.sessionFrame(SessionID(3), .publish(RequestID(2), next))).refusals(to: 3) == [.recordInvalid])
         try #expect(relay.signIn(person, as: 4).frames(to: 4).contains(.ready(waiting: 0, order: 0, restored: 0)))
     }
