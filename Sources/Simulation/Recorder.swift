@@ -101,7 +101,11 @@ public struct Recorder {
         let number = status.number?.value ?? known.number
         places[message] = (known.conversation, number)
         guard let state = HistoryEvent.State(name: status.state.name) else {
-            return note(.fail(message: message.hex, reason: status.refusal?.detail ?? ""), of: names[device], at: now)
+            let reason = status.refusal?.detail ?? ""
+            let isCertain = status.refusal?.code != .unknown
+            return note(
+                isCertain ? .fail(message: message.hex, reason: reason) : .info(message: message.hex, reason: reason), of: names[device],
+                at: now)
         }
         let place = number.flatMap { number in known.conversation.map { HistoryEvent.Place($0.hex, number) } }
         note(.ok(message: message.hex, state, place), of: names[device], at: now)

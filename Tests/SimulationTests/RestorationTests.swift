@@ -213,6 +213,31 @@ import Vocabulary
         #expect(flow.problems(complete: all).isEmpty)
     }
 
+    /// The conversation was founded after the backup: the hub says nothing in it.
+    @Test func `an accepted message that a restored hub has forgotten with its conversation is told to its sender`() throws {
+        var world = try World(nodes: 2, seed: 873)
+        let users = try (0..<2).map { try world.addUser("user\($0)", at: $0) }
+        _ = try world.run(until: { world in users.allSatisfy { world.isMember($0) } }, within: .seconds(60))
+        try world.run(for: .seconds(5))
+        let copy = world.store(1).copy()
+        let (one, other) = try (#require(world.address(users[0])), #require(world.address(users[1])))
+        let first = world.send("hello", from: users[1], to: one)
+        let hello = try #require(first)
+        #expect(try world.run(until: { $0.state(hello, at: users[1]).isDelivered }, within: .seconds(30)))
+        world.kill(device: users[1], for: .seconds(100))
+        let second = world.send("are you there?", from: users[0], to: other)
+        let answer = try #require(second)
+        #expect(try world.run(until: { $0.state(answer, at: users[0]) == .accepted }, within: .seconds(10)))
+        try world.restore(copy, node: 1)
+        #expect(try world.run(until: { $0.state(answer, at: users[0]) == .failed }, within: .seconds(90)))
+        // And the two go on in a new one.
+        let third = world.send("once more", from: users[0], to: other)
+        let again = try #require(third)
+        #expect(try world.run(until: { $0.state(again, at: users[0]).isDelivered }, within: .seconds(120)))
+        #expect(world.history(users[1]).count { $0.body == .incoming("once more") } == 1)
+        #expect(users.allSatisfy { world.alarms($0) == 0 })
+    }
+
     @Test func `who registered after the backup that its home was restored from is let in again`() throws {
         var world = try World(nodes: 1, seed: 872)
         let first = try world.addUser("first", at: 0)

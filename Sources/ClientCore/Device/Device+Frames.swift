@@ -36,6 +36,7 @@ extension Device {
         case .caughtUp:
             guard case .live(_, let pingAt, let pongUntil) = phase else { return emit(.note(.unexpectedFrame)) }
             phase = .live(caughtUp: true, pingAt: pingAt, pongUntil: pongUntil)
+            (probes, probeAt) = (0, now + ClientLimits.probeAfter)
             fetchForgotten(at: now)
             testifyAgain(using: &random)
             for one in conversations.all where hasWork(in: one) {

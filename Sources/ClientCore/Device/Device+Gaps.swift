@@ -74,6 +74,19 @@ extension Device {
         }
     }
 
+    // MARK: A conversation that is gone
+
+    /// A hub that was restored from a backup says nothing in a conversation that it has forgotten, and what was accepted there waits for
+    /// receipts that never come: it is asked now and then, ever more rarely.
+    mutating func probe(at now: Instant) {
+        for one in conversations.all where one.standing.isFollowed && one.isFounded {
+            guard one.awaiting.contains(where: { $0.state < .delivered }) else { continue }
+            emit(.send(.refetch(one.key, from: one.head.next, through: one.head.next)))
+        }
+        probes += 1
+        probeAt = now + min(ClientLimits.probeAfter * (1 << min(probes, 10)), ClientLimits.probeEveryMax)
+    }
+
     /// What is held will not be followed any more.
     mutating func takenBehindGap(in id: ConversationID) {
         for (_, item) in (conversations[id]?.held ?? [:]).sorted(by: { $0.key < $1.key }) { taken(item) }

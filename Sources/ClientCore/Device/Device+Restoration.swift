@@ -36,6 +36,8 @@ extension Device {
             return close(id, .forkedHistory, envelope.number)
         }
         if isNew {
+            // In others it may have nothing to say.
+            probeAt = probeAt.map { min($0, now + ClientLimits.refetchAfter) }
             begin(restoration, in: one)
             change(id) { $0.skip(to: envelope.number, chain: envelope.chain) }
         } else {

@@ -191,7 +191,13 @@ extension Device {
 
     /// The hub, or a home on the way, gave it up.
     mutating func failed(_ failure: Failure, at now: Instant, using random: inout some RandomNumberGenerator) {
-        guard let item = outbox[failure.message], item.conversation == failure.key.conversation else { return }
+        guard let item = outbox[failure.message], item.conversation == failure.key.conversation else {
+            // Not about a message of ours: what was asked for again is of no conversation that the hub has.
+            guard failure.refusal.code == .unknownConversation, let one = conversations[failure.key.conversation], one.key == failure.key,
+                one.isFounded
+            else { return }
+            return forgotten(one.id, failure.refusal)
+        }
         if failure.refusal.code == .recovering {
             // The hub's word that it was restored has come before: texts wait to be sealed anew already. What else is asked again.
             if case .handshake = item.body, let id = item.conversation {
@@ -218,12 +224,8 @@ extension Device {
         case .handshake: handshakeRefused(item, refusal, at: now, using: &random)
         case .text, .token, .receiptsWanted:
             if refusal.code == .unknownConversation {
-                // Founded after the backup that its hub was restored from: nobody has it any more. A direct conversation goes on in a new one.
                 fail(item.message, refusal)
-                guard conversations[id]?.standing.isFollowed == true else { return }
-                giveUp(id, refusal)
-                change(id) { $0.standing = .removed }
-                return giveUpWishes(in: id, refusal)
+                return forgotten(id, refusal)
             }
             // Whoever went on from an old copy of the profile may have sent it before, and nobody else can have used its id: it is there.
             if refusal.code == .messageIdReused {
@@ -243,6 +245,17 @@ extension Device {
             guard refusal.code != .staleEpoch else { return }
             fail(item.message, refusal)
         }
+    }
+
+    /// Founded after the backup that its hub was restored from: nobody has the conversation any more. A direct one goes on in a new one.
+    private mutating func forgotten(_ id: ConversationID, _ refusal: Refusal) {
+        guard let one = conversations[id], one.standing.isFollowed else { return }
+        giveUp(id, refusal)
+        // What the hub had taken went with it, for all who had not got it yet: nobody will say which of it was shown.
+        let lost = Refusal(.unknown, "the conversation's hub was restored from a backup without it; the message may have been delivered")
+        for mine in one.awaiting where mine.state < .delivered { fail(mine.message, lost) }
+        change(id) { $0.standing = .removed }
+        giveUpWishes(in: id, refusal)
     }
 
     mutating func remove(_ item: OutboxItem) {

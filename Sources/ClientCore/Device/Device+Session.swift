@@ -137,7 +137,7 @@ extension Device {
         outbox.sessionClosed()
         acknowledgeThrough = nil
         advanced = []
-        lookupRetryAt = nil
+        (lookupRetryAt, probeAt) = (nil, nil)
         parcels = [:]
         for one in conversations.all where one.refetch != nil || !one.held.isEmpty {
             // What was held is not in the home's queue any more.
@@ -175,6 +175,7 @@ extension Device {
             touched.insert(id)
         }
         refetchOverdue(at: now, using: &random)
+        if isLive, let due = probeAt, due <= now { probe(at: now) }
         if let due = lookupRetryAt, due <= now {
             lookupRetryAt = nil
             resolveAll()

@@ -62,6 +62,9 @@ public struct Device: Core {
     /// Conversations of which a restored home may have lost something.
     var refill: Set<ConversationID> = []
     var lookupRetryAt: Instant?
+    /// When hubs are asked next whether they still have the conversations in which a message waits for receipts, and how often they were.
+    var probeAt: Instant?
+    var probes = 0
     /// When to look at a conversation again; and until when nothing of our own is tried in it, after a refusal.
     var due: [ConversationID: Instant] = [:]
     var restingUntil: [ConversationID: Instant] = [:]
@@ -98,7 +101,7 @@ public struct Device: Core {
     }
 
     public var nextDeadline: Instant? {
-        [phase.deadline, outbox.retryAt, lookupRetryAt, isLive ? due.values.min() : nil, isLive ? nextRefetch : nil]
+        [phase.deadline, outbox.retryAt, lookupRetryAt, isLive ? due.values.min() : nil, isLive ? nextRefetch : nil, probeAt]
             .compactMap { $0 }.min()
     }
 

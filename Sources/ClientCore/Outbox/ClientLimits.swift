@@ -49,6 +49,9 @@ public enum ClientLimits {
     /// How long a missing event may take, and how often it is asked for.
     public static let refetchAfter = Duration.seconds(3)
     public static let refetchesMax = 4
+    /// From the beginning of a session to the first question whether a hub still has a conversation; then twice as long each time.
+    public static let probeAfter = Duration.seconds(30)
+    public static let probeEveryMax = Duration.hours(1)
     /// Tries to come back in before a conversation is given up.
     public static let rejoinsMax = 6
     /// Read receipts said again at the start of a session: what was said last may have been lost with the one before.

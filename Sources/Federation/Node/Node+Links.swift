@@ -121,7 +121,8 @@ extension Node {
         case (.established, .refusedRequest(let request, let refusal)):
             if !claimRefused(request, by: peer) { groupRefused(request, refusal, from: peer) }
         case (.established, .refetch(let key, let device, let from, let through)):
-            guard let user = hub.user(of: device, in: key.conversation), directory.home(of: user) == peer else { return }
+            guard let user = hub.user(of: device, in: key.conversation) else { return refuseRefetch(key, by: device, at: peer) }
+            guard directory.home(of: user) == peer else { return }
             refetch(key, by: RosterEntry(user: user, device: device), from: from, through: through)
         case (.established, .signal(let signal, let recipients)): receive(signal, for: recipients, from: peer)
         case (.established, .records), (.established, .reconcile), (.established, .recordsWanted), (.established, .equivocation),

@@ -62,8 +62,10 @@ extension Node {
         case (.authenticated, .lookup(let request, let key)): lookup(session, request, key, using: &random)
         case (.authenticated(let device), .fetchGroup(let request, let key)): fetchGroup(session, request, key, by: device)
         case (.authenticated(let device), .refetch(let key, let from, let through)):
-            if key.hub == id {
+            if key.hub == id, hub.contains(device, in: key.conversation) {
                 refetch(key, by: device, from: from, through: through)
+            } else if key.hub == id {
+                refuseRefetch(key, by: device.device, at: id)
             } else if let link = links.link(to: key.hub) {
                 out.append(.sendLink(link, .refetch(key, by: device.device, from: from, through: through)))
             }

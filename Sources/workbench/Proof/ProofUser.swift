@@ -322,7 +322,9 @@ final class ProofUser: @unchecked Sendable {
         case .accepted: state = .accepted
         case .delivered: state = .delivered
         case .read: state = .read
-        case .failed: return failed(message, status.refusal.map { "\($0.explanation)" } ?? "no reason")
+        case .failed:
+            let reason = status.refusal.map { "\($0.explanation)" } ?? "no reason"
+            return failed(message, reason, isCertain: status.refusal?.code != .unknown)
         }
         let place = places[message].flatMap { key in
             status.number.map { HistoryEvent.Place(Self.name(of: key.conversation), $0.value) }
@@ -334,10 +336,12 @@ final class ProofUser: @unchecked Sendable {
         if status.state >= .delivered { settled(message) }
     }
 
-    private func failed(_ message: MessageID, _ reason: String) {
+    /// - Parameter isCertain: it will never appear; else it may have.
+    private func failed(_ message: MessageID, _ reason: String, isCertain: Bool = true) {
         guard let before = open[message] else { return }
         if before < .accepted { unnumbered -= 1 }
-        history.note(name, .fail(message: Self.name(of: message), reason: reason))
+        let id = Self.name(of: message)
+        history.note(name, isCertain ? .fail(message: id, reason: reason) : .info(message: id, reason: reason))
         settled(message)
     }
 
