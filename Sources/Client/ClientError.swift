@@ -28,12 +28,22 @@ public struct ClientError: Explained, Equatable, Codable {
     public init(_ error: StoreError) {
         let code: Code =
             switch error {
-            case .full, .io: .inputOutput
+            case .full, .io, .gone: .inputOutput
             case .corrupt: .data
             case .inUse: .unavailable
             case .unusable: .configuration
             }
-        self.init(code, error.explanation)
+        // The store's own words are for operators of nodes.
+        let (what, remedy) =
+            switch error {
+            case .full: ("The disk is full.", "Free space, then try again: what was said to be stored is stored.")
+            case .io, .gone:
+                ("The profile could not be read or written.", "Check the disk, then try again: what was said to be stored is stored.")
+            case .corrupt: ("The profile is damaged.", "Look at the disk; put a copy of the folder in its place, or join anew.")
+            case .inUse: ("The profile is in use.", "Stop the other process, or name another profile with --profile.")
+            case .unusable: ("The profile cannot be used.", "Use the version of courier and the key that it was made with.")
+            }
+        self.init(code, what: what, why: error.explanation.why, remedy: remedy)
     }
 
     public init(_ refusal: Refusal) {

@@ -38,9 +38,14 @@ final class ProfileStore {
             path: path, options: .init(applicationID: ProfileSchema.applicationID, migrations: ProfileSchema.migrations))
     }
 
-    /// - Throws: `ClientError` for a profile of an older format, else `StoreError`.
+    /// - Throws: `ClientError` for a profile of another format, else `StoreError`, of which `unusable` is a wrong key.
     static func open(_ location: ProfileLocation, key: SealingKey) throws -> ProfileStore {
-        let store = try ProfileStore(path: location.database, key: key)
+        let store: ProfileStore
+        do { store = try ProfileStore(path: location.database, key: key) } catch StoreError.unusable(let why) {
+            throw ClientError(
+                .configuration, what: "The profile \(location.folder) cannot be used.", why: why,
+                remedy: "Use the version of courier that it was made with, or name another profile with --profile.")
+        }
         let format = try store.database.first("SELECT number FROM format") { row throws(StoreError) in try row.integer(0) }
         guard format == ProfileSchema.format else {
             store.close()

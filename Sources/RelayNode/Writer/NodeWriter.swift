@@ -174,7 +174,8 @@ package final class NodeWriter: NetworkDelegate, @unchecked Sendable {
     private func arrange() {
         guard let loop = network?.coreLoop else { return }
         let now = Clock.now
-        let due = backlog.isEmpty ? [nextDeadline, wipeAt, inFlight == nil ? pending.due : nil].compactMap { $0 }.min() : now
+        let look = lastClock.map { $0 + Self.clockInterval }
+        let due = backlog.isEmpty ? [nextDeadline, wipeAt, inFlight == nil ? pending.due : nil, look].compactMap { $0 }.min() : now
         guard let due else { return }
         if let timer, timer.at <= due { return }
         timer?.task.cancel()
@@ -376,7 +377,7 @@ package final class NodeWriter: NetworkDelegate, @unchecked Sendable {
         if let lastClock, now - lastClock < Self.clockInterval { return }
         lastClock = now
         take(node.step(.clockRead(Clock.wall), at: now, using: &random), &early)
-        try store.lookAtSpace()
+        try store.lookAtDisk()
         let isLow = store.isLowOnSpace
         if isLow != isRefusingForSpace {
             isRefusingForSpace = isLow

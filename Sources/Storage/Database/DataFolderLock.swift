@@ -37,6 +37,14 @@ public final class DataFolderLock {
         file = -1
     }
 
+    /// `process 4711`, or what stands for it: for messages alone.
+    public static func holder(of folder: String) -> String {
+        let file = open(folder + "/lock", O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
+        guard file >= 0 else { return "another process" }
+        defer { _ = close(file) }
+        return holder(file)
+    }
+
     private static func holder(_ file: Int32) -> String {
         var bytes = [UInt8](repeating: 0, count: 20)
         let count = pread(file, &bytes, bytes.count, 0)

@@ -25,8 +25,15 @@ extension JournaledNodeStore {
     /// Little room is left, or was until a moment ago: take nothing new; deliveries and deletions go on.
     public var isLowOnSpace: Bool { tables.isLowOnSpace }
 
-    /// Looks at the disk now, whatever `maintain` does.
-    public func lookAtSpace() throws(StoreError) { try guarded { () throws(StoreError) in try tables.refreshSpace() } }
+    /// Looks at the disk now, whatever `maintain` does: at its room, and whether the files are where they were opened.
+    ///
+    /// - Throws: `gone`, after which every call fails; `io` and `corrupt`.
+    public func lookAtDisk() throws(StoreError) {
+        try guarded { () throws(StoreError) in
+            if let gone { throw gone }
+            try tables.refreshSpace()
+        }
+    }
 
     /// Bytes free on the file system, the ballast not among them.
     public var freeBytes: Int { get throws(StoreError) { try tables.freeBytes } }

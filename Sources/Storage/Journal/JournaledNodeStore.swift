@@ -1,4 +1,5 @@
 public import Cryptography
+internal import Glibc
 public import Vocabulary
 
 /// A node's store: a journal in front of the tables of `SQLiteNodeStore`. For the writer's thread alone.
@@ -13,6 +14,8 @@ public final class JournaledNodeStore: NodeStore {
     package let tables: SQLiteNodeStore
     let journal: Journal?
     var overlay = Overlay()
+    /// To be where they were opened.
+    let files: [OpenedFile]
     /// Calls of `maintain` since the disk was last looked at.
     var sinceLook = 0
     /// A failed journal is the end, as a failed database is.
@@ -34,6 +37,11 @@ public final class JournaledNodeStore: NodeStore {
         let missing = StoreError.corrupt("\(path) is not the file that was written: it is missing, was cut short or was emptied")
         guard noted == 0 || Storage.fileBytes(path) == noted else { throw missing }
         journal = try Journal(path: path, halfBytes: journalBytes ?? tables.space.policy.logBytes, key: key, generation: generation)
+        var files: [OpenedFile] = []
+        for file in ["\(folder)/store.db", "\(folder)/store.db-wal", path] where access(file, F_OK) == 0 {
+            files.append(try OpenedFile(file))
+        }
+        self.files = files
         guard let journal else { return }
         let batches = try journal.read()
         guard noted == 0 || !batches.isEmpty else { throw missing }
@@ -288,10 +296,19 @@ public final class JournaledNodeStore: NodeStore {
         do {
             return try body()
         } catch {
-            if case .io = error { failure = error }
-            throw error
+            switch error {
+            // Of a folder that was moved the first thing to fail may be anything.
+            case .io, .gone:
+                let end = gone ?? error
+                failure = end
+                throw end
+            case .full, .corrupt, .inUse, .unusable: throw error
+            }
         }
     }
+
+    /// Which of the files is not where it was opened.
+    var gone: StoreError? { files.lazy.compactMap(\.gone).first }
 }
 
 /// A batch that readers of the store see, and that is not on disk yet.

@@ -87,6 +87,9 @@ public enum StoreError: Explained, Equatable {
     case full
     /// A read, write or sync failed: what is on disk is unknown. The process must end (exit 74).
     case io(String)
+    /// A file of the store is not at its path any more, while it is open: what is written to it nobody will find. The process must end
+    /// (exit 74).
+    case gone(path: String)
     /// A row does not authenticate or does not decode.
     case corrupt(String)
     /// Another process has the data folder.
@@ -102,6 +105,10 @@ public enum StoreError: Explained, Equatable {
             Explanation(
                 what: "The store could not be read or written.", why: why,
                 remedy: "Check the disk and the system's log, then start again: nothing that was acknowledged is lost.")
+        case .gone(let path):
+            Explanation(
+                what: "The store is not where it was.", why: "\(path) was moved, replaced or deleted while it was in use.",
+                remedy: "Put it back, or name the folder's new place with --data. If it is deleted, restore a backup.")
         case .corrupt(let why):
             Explanation(what: "The store is damaged.", why: why, remedy: "Restore it from a backup.")
         case .inUse(let why):
