@@ -78,8 +78,9 @@ let package = Package(
             ]),
         module("RelayNode", nio + ["Vocabulary", "Cryptography", "Wire", "Federation", "Storage", "Transport", log]),
         module("Client", nio + ["Vocabulary", "Cryptography", "MLS", "Groups", "Wire", "ClientCore", "Storage", "Transport", log]),
-        program("posthouse", ["Vocabulary", "Cryptography", "Federation", "RelayNode", "Storage", log, arguments]),
-        program("courier", ["Vocabulary", "Cryptography", "ChatScreen", "Client", log, arguments]),
+        module("Launch", ["Vocabulary", arguments]),
+        program("posthouse", ["Vocabulary", "Cryptography", "Federation", "Launch", "RelayNode", "Storage", log, arguments]),
+        program("courier", ["Vocabulary", "Cryptography", "ChatScreen", "Client", "Launch", log, arguments]),
         program(
             "workbench",
             nio + [

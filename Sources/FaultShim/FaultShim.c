@@ -1,4 +1,5 @@
-// Faults for a program's calls on the files below one folder: at the N-th call, chosen live by another process. See FaultShim.h.
+// Faults for a program's calls on the files below one folder: at the N-th call, chosen live by another process; and a clock that is wrong.
+// See FaultShim.h.
 #define _GNU_SOURCE
 #include "FaultShim.h"
 
@@ -13,7 +14,10 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
 #include <sys/types.h>
+#include <time.h>
 #include <unistd.h>
 
 static struct posthouse_fault_control *control;
@@ -210,4 +214,31 @@ int open(const char *path, int flags, ...) {
 int open64(const char *path, int flags, ...) {
     REAL(open64);
     OPEN;
+}
+
+/// Seconds that the wall clock is ahead. Asked for at each call: a clock is read before the constructor has run.
+static time_t clock_offset(void) {
+    const char *seconds = getenv("POSTHOUSE_FAULT_CLOCK");
+    return seconds ? (time_t)strtoll(seconds, NULL, 10) : 0;
+}
+
+int clock_gettime(clockid_t clock, struct timespec *time) {
+    int result = (int)syscall(SYS_clock_gettime, clock, time);
+    if (result == 0 && (clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_COARSE)) time->tv_sec += clock_offset();
+    return result;
+}
+
+int gettimeofday(struct timeval *restrict time, void *restrict zone) {
+    (void)zone;
+    struct timespec now;
+    int result = clock_gettime(CLOCK_REALTIME, &now);
+    if (result == 0 && time) *time = (struct timeval){now.tv_sec, now.tv_nsec / 1000};
+    return result;
+}
+
+time_t time(time_t *seconds) {
+    struct timespec now;
+    if (clock_gettime(CLOCK_REALTIME, &now) != 0) return -1;
+    if (seconds) *seconds = now.tv_sec;
+    return now.tv_sec;
 }

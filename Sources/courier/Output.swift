@@ -1,37 +1,23 @@
 internal import ArgumentParser
 internal import Client
 internal import Foundation
+internal import Launch
 internal import Vocabulary
 
 /// Standard output for what was asked for, standard error for everything else.
 enum Output {
-    static func line(_ text: String) { write(text + "\n", to: stdoutDescriptor) }
+    static func line(_ text: String) { StandardStreams.say(text) }
 
     static func json(_ fields: [(String, JSON)]) { line(text(fields)) }
 
     static func text(_ fields: [(String, JSON)]) -> String { JSON.object([("v", .number(1))] + fields).text }
 
-    static func complain(_ text: String) { write(text + "\n", to: 2) }
+    static func complain(_ text: String) { StandardStreams.complain(text) }
 
     /// Tells people what, why and remedy, and gives the exit code to throw.
     static func failed(_ error: ClientError) -> ExitCode {
-        complain("\(error.what)\nwhy: \(error.why)\nremedy: \(error.remedy)")
+        complain(error.explanation.description)
         return ExitCode(error.code.rawValue)
-    }
-
-    private static let stdoutDescriptor: Int32 = 1
-
-    /// All of it, or the process ends: what could not be written was not shown.
-    private static func write(_ text: String, to descriptor: Int32) {
-        var rest = ArraySlice(Array(text.utf8))
-        while !rest.isEmpty {
-            let count = rest.withUnsafeBytes { Foundation.write(descriptor, $0.baseAddress, $0.count) }
-            if count < 0 {
-                if errno == EINTR || errno == EAGAIN { continue }
-                exit(ClientError.Code.inputOutput.rawValue)
-            }
-            rest = rest.dropFirst(count)
-        }
     }
 }
 

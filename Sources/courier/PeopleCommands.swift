@@ -72,7 +72,7 @@ struct ShowPresence: AsyncParsableCommand {
                     if !wasDown { Output.complain("\(error.what) \(error.why) Trying again until it works.") }
                     wasDown = true
                 case .reply(.up): wasDown = false
-                case .reply(.warning(let text)): Output.complain(Printable.text(text))
+                case .reply(.warning(let text)): Output.complain(text)
                 case .reply, .restarted: break
                 case .timedOut:
                     failure = .timedOut

@@ -1,10 +1,21 @@
 internal import ArgumentParser
 internal import Client
 internal import Foundation
+internal import Launch
 internal import Logging
 internal import Vocabulary
 
 @main
+enum Main {
+    static func main() async {
+        ProgramRun.prepare()
+        do {
+            var command = try await Program.asyncParseAsRoot()
+            if var waiting = command as? any AsyncParsableCommand { try await waiting.run() } else { try command.run() }
+        } catch { ProgramRun.end(Program.self, with: error) }
+    }
+}
+
 struct Program: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "courier",
@@ -70,7 +81,7 @@ struct ProfileOptions: ParsableArguments {
                 case .reply(.refused(let error)):
                     failure = error
                     return true
-                case .reply(.warning(let text)): Output.complain(Printable.text(text))
+                case .reply(.warning(let text)): Output.complain(text)
                 case .reply(let reply): show(reply, session)
                 case .timedOut:
                     failure = overdue()
@@ -92,6 +103,5 @@ extension ClientError {
         .unavailable, what: "The node did not answer in time.", why: "Nothing came within 30 s.", remedy: "Try again.")
 
     static let interrupted = ClientError(
-        .unavailable, what: "There is no answer yet.", why: "A signal ended the command before.",
-        remedy: "Try again; if another courier process has the profile and is stopped, let it go on or end it.")
+        .unavailable, what: "There is no answer yet.", why: "A signal ended the command before.", remedy: "Try again.")
 }

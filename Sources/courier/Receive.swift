@@ -71,7 +71,7 @@ struct Receive: AsyncParsableCommand {
                 case .reply(.up):
                     if wasDown { Output.complain("The node is back.") }
                     wasDown = false
-                case .reply(.warning(let text)): Output.complain(Printable.text(text))
+                case .reply(.warning(let text)): Output.complain(text)
                 case .reply(let reply): showEvent(reply)
                 case .timedOut:
                     if follow, let count, shown < count {

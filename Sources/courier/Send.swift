@@ -51,7 +51,7 @@ struct Send: AsyncParsableCommand {
                 case .reply(.refused(let error)):
                     failure = error
                     return true
-                case .reply(.warning(let text)): Output.complain(Printable.text(text))
+                case .reply(.warning(let text)): Output.complain(text)
                 case .reply(.down(let error)):
                     // Under way already: the owner comes back by itself while we wait.
                     guard let last, rank(last.state) == 0 else { return false }
@@ -103,8 +103,8 @@ struct Send: AsyncParsableCommand {
         guard let line else {
             return ClientError(
                 .unavailable, what: "It is not known whether the message is kept.",
-                why: "Nobody has said so in time: another courier process may have the profile and be stopped, or the group is looked for.",
-                remedy: "Let such a process go on, or end it; then look with: courier outbox, courier history")
+                why: "Nobody has said so in time: the group is still looked for.",
+                remedy: "Look with: courier outbox, courier history")
         }
         guard rank(line.state) > 0 else { return kept(line, why: line.reason ?? "The node has not confirmed it yet.") }
         return ClientError(

@@ -1,4 +1,5 @@
 import Foundation
+import Launch
 import RelayNode
 
 extension DemoScript {
@@ -94,7 +95,7 @@ extension DemoScript {
     }
 
     func show(_ line: String) {
-        if !say(line) { stage.end(exitCode: ExitStatus.io.rawValue) }
+        if !StandardStreams.canSay(line) { stage.end(exitCode: ExitStatus.io.rawValue) }
     }
 
     func milliseconds(_ time: Double) -> String { String(format: "%.0f ms", time) }

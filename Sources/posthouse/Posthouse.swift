@@ -1,8 +1,19 @@
 import ArgumentParser
+import Launch
 import RelayNode
 import Vocabulary
 
 @main
+enum Main {
+    static func main() {
+        ProgramRun.prepare()
+        do {
+            var command = try Posthouse.parseAsRoot()
+            try command.run()
+        } catch { ProgramRun.end(Posthouse.self, with: error) }
+    }
+}
+
 struct Posthouse: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "posthouse",

@@ -1,5 +1,6 @@
 public import ArgumentParser
 import Foundation
+import Launch
 import RelayNode
 public import Vocabulary
 
@@ -37,23 +38,8 @@ func explaining<T>(_ work: () throws -> T) throws -> T {
 }
 
 func complain(_ explanation: Explanation) { complain(explanation.description) }
-func complain(_ line: String) { write(line + "\n", to: STDERR_FILENO) }
-
-/// A line for people or programs, out at once: whoever reads it may act on it.
-/// - Returns: false when nobody can read it any more.
-@discardableResult
-func say(_ line: String) -> Bool { write(line + "\n", to: STDOUT_FILENO) }
-
-@discardableResult
-private func write(_ text: String, to descriptor: Int32) -> Bool {
-    var rest = ArraySlice(text.utf8)
-    while !rest.isEmpty {
-        let count = rest.withUnsafeBytes { Foundation.write(descriptor, $0.baseAddress, $0.count) }
-        if count < 0, errno != EINTR, errno != EAGAIN { return false }
-        rest = rest.dropFirst(max(0, count))
-    }
-    return true
-}
+func complain(_ line: String) { StandardStreams.complain(line) }
+func say(_ line: String) { StandardStreams.say(line) }
 
 func sayJSON(each values: [some Encodable]) {
     for value in values { sayJSON(value) }

@@ -7,6 +7,8 @@
 ///
 /// The suffering program is started with `LD_PRELOAD` on this library, `POSTHOUSE_FAULT_CONTROL` naming the file and
 /// `POSTHOUSE_FAULT_FOLDER` the folder whose files are meant. All else passes through.
+///
+/// `POSTHOUSE_FAULT_CLOCK`, by itself: so many seconds is the wall clock ahead, or behind if below zero.
 
 /// Kinds of calls, as bits of `kinds`.
 enum {

@@ -53,14 +53,7 @@ extension NodeOperations {
     }
 
     private static var clock: Finding {
-        // Built after this moment: an earlier clock is wrong, and tickets and invitations would be judged by it.
-        Clock.wall.seconds > 1_763_000_000
-            ? .good("clock: \(Date(timeIntervalSince1970: Double(Clock.wall.seconds)).formatted(.iso8601))")
-            : .bad(
-                Explanation(
-                    what: "The clock is wrong.",
-                    why: "It says \(Date(timeIntervalSince1970: Double(Clock.wall.seconds)).formatted(.iso8601)).",
-                    remedy: "Set it, for example with `timedatectl set-ntp true`."))
+        Clock.wall >= Software.madeAfter ? .good("clock: \(Clock.wallText)") : .bad(OperationError.clockWrong.explanation)
     }
 
     private static func disk(_ folder: DataFolder) -> Finding {

@@ -20,8 +20,8 @@ extension NodeOperations {
     ) throws {
         let configuration = try folder.configuration()
         try folder.checkModes()
+        guard Clock.wall >= Software.madeAfter else { throw OperationError.clockWrong }
         let key = try folder.nodeKey()
-        raiseFileLimit()
         var log = Logger(label: "posthouse") { StreamLogHandler.standardError(label: $0) }
         log.logLevel = Logger.Level(rawValue: logLevel ?? configuration.logLevel) ?? .notice
         let certificate: ServedCertificate
@@ -57,14 +57,6 @@ extension NodeOperations {
         open.lock.release()
         withExtendedLifetime(signals) {}
         log.notice("stopped")
-    }
-
-    /// A connection is a file: as many as the system allows, since its usual soft limit of 1,024 is far below `Limits.sessionsMax`.
-    private static func raiseFileLimit() {
-        var limit = rlimit()
-        guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0, limit.rlim_cur < limit.rlim_max else { return }
-        limit.rlim_cur = limit.rlim_max
-        setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
     }
 
     static func nodeRows(_ store: JournaledNodeStore) throws -> NodeRows {

@@ -11,13 +11,14 @@ package enum OperationError: Explained, Equatable {
     case otherNode(String)
     case keysNeeded(passphrase: Bool)
     case storeDamaged(String)
+    case clockWrong
 
     /// Worth trying again later.
     package var isUnavailable: Bool {
         switch self {
         case .inviterUnreachable, .inviterSilent: true
         case .refusedByInviter(let refusal): refusal.code.isTransient
-        case .badAdmission, .folderNotEmpty, .otherNode, .keysNeeded, .storeDamaged: false
+        case .badAdmission, .folderNotEmpty, .otherNode, .keysNeeded, .storeDamaged, .clockWrong: false
         case .backupRefused: true
         }
     }
@@ -58,6 +59,10 @@ package enum OperationError: Explained, Equatable {
                     remedy: "Name the folder that does: --keys DIR")
         case .storeDamaged(let what):
             Explanation(what: "The store in the backup is damaged.", why: Printable.line(what), remedy: "Use another backup.")
+        case .clockWrong:
+            Explanation(
+                what: "The clock is wrong.", why: "It says \(Clock.wallText), and this program was made later.",
+                remedy: "Set it, for example with `timedatectl set-ntp true`.")
         case .badAdmission:
             Explanation(
                 what: "The inviting node's answer does not hold.", why: "Its statements do not make this node a member.",

@@ -13,6 +13,9 @@ package enum Clock {
     package static var wall: Timestamp {
         var time = timespec()
         clock_gettime(CLOCK_REALTIME, &time)
-        return Timestamp(milliseconds: Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec) / 1_000_000)
+        return Timestamp(milliseconds: Int64(time.tv_sec) &* 1000 &+ Int64(time.tv_nsec) / 1_000_000)
     }
+
+    /// For people; what is before 1970 is 1970.
+    static var wallText: String { Date(timeIntervalSince1970: Double(wall.seconds)).formatted(.iso8601) }
 }
