@@ -65,6 +65,8 @@ public final class Courier: Sendable {
             group.next().scheduleTask(in: .nanoseconds(timeout.nanoseconds)) { feed.yield(.event(.timedOut)) }
         }
         var iterator = events.makeAsyncIterator()
+        guard Clock.wall >= Software.madeAfter else { throw .clockWrong }
+        guard options.passphraseFile == nil || options.location.isSealedByPassphrase != false else { throw .noPassphrase(options.location) }
         if case .join(let link, let handle) = request { try prepare(link: link, handle: handle) }
         guard options.location.exists else { throw .notJoined(options.location) }
         try options.location.checkMode()
@@ -78,9 +80,7 @@ public final class Courier: Sendable {
             // Between its lock and its socket an owner is busy for some milliseconds, beginning or ending.
             try? await Task.sleep(for: .milliseconds(20))
         }
-        throw ClientError(
-            .unavailable, what: "The profile \(options.location.folder) is in use, and the courier process that has it does not answer.",
-            why: "Another courier process has the lock.", remedy: "Wait for it to end, or stop it.")
+        throw .ownerSilent(options.location)
     }
 
     private static let attemptsMax = 500
@@ -88,6 +88,13 @@ public final class Courier: Sendable {
     private enum Heard: Sendable {
         case event(Event)
         case ownerGone
+        case ownerSilent
+    }
+
+    private enum Outcome {
+        case done
+        case ownerGone
+        case ownerSilent
     }
 
     private func lock() throws(ClientError) -> DataFolderLock? {
@@ -127,7 +134,7 @@ public final class Courier: Sendable {
         let session = Session { said in
             loop.execute { if let job { owner.hear(said, from: job) } }
         }
-        await listen(session, &iterator, handler)
+        _ = await listen(session, &iterator, isHandedOver: false, handler)
         if let place { _ = unlink(place.path) }
         try? await socket?.close()
         // What the last answers set off (a message shown, an acknowledgement) is done before the loop comes to this.
@@ -160,30 +167,45 @@ public final class Courier: Sendable {
     ) async throws(ClientError) -> Bool {
         guard let place = HandoverSocket.Place(folder: options.location.folder) else { return false }
         defer { place.close() }
-        let channel = await HandoverSocket.ask(request, at: place, on: group.next()) { reply in
-            feed.yield(reply.map { .event(.reply($0)) } ?? .ownerGone)
+        let channel = await HandoverSocket.ask(request, at: place, on: group.next()) { answer in
+            switch answer {
+            case .reply(let reply): feed.yield(.event(.reply(reply)))
+            case .silence: feed.yield(.ownerSilent)
+            case .end: feed.yield(.ownerGone)
+            }
         }
         guard let channel else { return false }
         let session = Session { HandoverSocket.say($0, on: channel) }
-        let isDone = await listen(session, &iterator, handler)
+        let outcome = await listen(session, &iterator, isHandedOver: true, handler)
+        if outcome == .ownerSilent {
+            // One that is stopped reads nothing: there is no use in waiting until the last words are out.
+            channel.close(promise: nil)
+            throw .ownerSilent(options.location)
+        }
         // What was said last is on its way before the end is.
         _ = try? await channel.writeAndFlush(channel.allocator.buffer(capacity: 0)).get()
         try? await channel.close()
-        return isDone
+        return outcome == .done
     }
 
-    /// - Returns: false when the owner went away.
-    @discardableResult
-    private func listen(_ session: Session, _ iterator: inout AsyncStream<Heard>.Iterator, _ handler: Handler) async -> Bool {
+    /// - Parameter isHandedOver: the owner is another process, and may be stopped.
+    private func listen(
+        _ session: Session, _ iterator: inout AsyncStream<Heard>.Iterator, isHandedOver: Bool, _ handler: Handler
+    ) async -> Outcome {
+        var hasAnswered = !isHandedOver
         while let heard = await iterator.next() {
             switch heard {
-            case .ownerGone: return false
-            case .event(.reply(.done)): return true
+            case .ownerGone: return .ownerGone
+            case .ownerSilent: return .ownerSilent
+            case .event(.reply(.done)): return .done
+            case .event(.reply(.working)): hasAnswered = true
+            // Nobody has taken the request up: whatever was to be waited for, that is why it did not come.
+            case .event(.timedOut) where !hasAnswered, .event(.interrupted) where !hasAnswered: return .ownerSilent
             case .event(let event):
-                if await handler(event, session) { return true }
+                if await handler(event, session) { return .done }
             }
         }
-        return true
+        return .done
     }
 
     // MARK: A new profile
@@ -234,6 +256,28 @@ extension ClientError {
         ClientError(
             .configuration, what: "There is no profile in \(location.folder).", why: "Nobody has joined a node with it.",
             remedy: "Run: courier join LINK --handle NAME (or name a profile with --profile)")
+    }
+
+    /// TLS ends a process whose clock is before 1970; after that, what was written is shown with a time that is wrong.
+    static let clockWrong = ClientError(
+        .configuration, what: "The clock is wrong.", why: "It says a time before this program was made.",
+        remedy: "Set it, for example with `timedatectl set-ntp true`.")
+
+    static func noPassphrase(_ location: ProfileLocation) -> ClientError {
+        ClientError(
+            .usage, what: "The profile \(location.folder) has no passphrase.",
+            why: "It was made without one: its key is in \(location.keyFile).",
+            remedy: "Leave --passphrase-file out, or name another profile with --profile.")
+    }
+
+    /// What was handed to it is read if it ever goes on.
+    static func ownerSilent(_ location: ProfileLocation) -> ClientError {
+        ClientError(
+            .unavailable, what: "The courier process that has the profile does not answer: it is not known what comes of this.",
+            why: "It is \(DataFolderLock.holder(of: location.folder)), and it is stopped or stuck.",
+            remedy:
+                "Let it go on, or end it. If it goes on it may still do what was asked: look before you ask again (courier history, courier outbox)."
+        )
     }
 
     static func wrongKey(_ location: ProfileLocation) -> ClientError {

@@ -219,6 +219,5 @@ extension ClientError {
 
     fileprivate static let notBegun = ClientError(
         .unavailable, what: "It is not known whether it will be done.",
-        why: "Nobody has said so in time: another courier process may have the profile and be stopped, or an address is looked up.",
-        remedy: "Let such a process go on, or end it; then look with: courier group info GROUP")
+        why: "Nobody has said so in time: an address is still looked up.", remedy: "Look with: courier group info GROUP")
 }

@@ -7,6 +7,10 @@ enum HandoverSocket {
     static let name = "courier.sock"
     /// More that another process does not read ends its request.
     private static let unreadBytesMax = 16 << 20
+    /// How often the owner says that it is there.
+    fileprivate static let workingEvery = TimeAmount.seconds(2)
+    /// Silence for so long is no busy owner: a commit on a slow disk may take seconds.
+    static let silenceMax = TimeAmount.seconds(10)
 
     /// A path short enough for `sockaddr_un` (107 bytes), whatever the folder's: through a descriptor of the folder.
     struct Place {
@@ -39,17 +43,27 @@ enum HandoverSocket {
         return channel
     }
 
-    /// Hands a request to the owner. Every reply goes to `onReply`, nil when the owner is gone.
-    /// - Returns: nil when nobody answers at the socket.
+    /// What comes of a request that was handed over.
+    enum Answer {
+        case reply(Reply)
+        /// For `silenceMax`.
+        case silence
+        /// The owner is gone.
+        case end
+    }
+
+    /// Hands a request to the owner.
+    /// - Returns: nil when nobody has the socket.
     static func ask(
-        _ request: Request, at place: Place, on loop: any EventLoop, onReply: @escaping @Sendable (Reply?) -> Void
+        _ request: Request, at place: Place, on loop: any EventLoop, onAnswer: @escaping @Sendable (Answer) -> Void
     ) async -> (any Channel)? {
         let channel = try? await ClientBootstrap(group: loop)
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     let sync = channel.pipeline.syncOperations
+                    try sync.addHandler(IdleStateHandler(readTimeout: silenceMax))
                     try sync.addHandler(ByteToMessageHandler(HandoverDecoder<Reply>()))
-                    try sync.addHandler(ReplyHandler(onReply: onReply))
+                    try sync.addHandler(ReplyHandler(onAnswer: onAnswer))
                 }
             }
             .connect(unixDomainSocketPath: place.path).get()
@@ -69,6 +83,7 @@ private final class RequestHandler: ChannelInboundHandler {
     typealias InboundIn = Said
     private let owner: Owner
     private var job: Owner.JobID?
+    private var working: RepeatedTask?
 
     init(owner: Owner) { self.owner = owner }
 
@@ -77,18 +92,25 @@ private final class RequestHandler: ChannelInboundHandler {
         case .request(let request):
             guard job == nil else { return context.close(promise: nil) }
             let channel = context.channel
-            job = owner.begin(request) { reply in
+            @Sendable func say(_ reply: Reply) {
                 // Stopped, or stuck: whoever reads again asks anew.
                 guard channel.isWritable else { return channel.close(promise: nil) }
                 guard let buffer = Handover.encode(reply, with: channel.allocator) else { return }
                 channel.writeAndFlush(buffer, promise: nil)
             }
+            say(.working)
+            working = context.eventLoop.scheduleRepeatedTask(initialDelay: HandoverSocket.workingEvery, delay: HandoverSocket.workingEvery)
+            {
+                _ in say(.working)
+            }
+            job = owner.begin(request, reply: say)
         case .shown, .chat:
             if let job { owner.hear(unwrapInboundIn(data), from: job) }
         }
     }
 
     func channelInactive(context: ChannelHandlerContext) {
+        working?.cancel()
         if let job { owner.end(job) }
         job = nil
     }
@@ -99,11 +121,22 @@ private final class RequestHandler: ChannelInboundHandler {
 /// The owner's answers, at the process that asked.
 private final class ReplyHandler: ChannelInboundHandler {
     typealias InboundIn = Reply
-    private let onReply: @Sendable (Reply?) -> Void
+    private let onAnswer: @Sendable (HandoverSocket.Answer) -> Void
+    private var hasHeard = false
 
-    init(onReply: @escaping @Sendable (Reply?) -> Void) { self.onReply = onReply }
+    init(onAnswer: @escaping @Sendable (HandoverSocket.Answer) -> Void) { self.onAnswer = onAnswer }
 
-    func channelRead(context: ChannelHandlerContext, data: NIOAny) { onReply(unwrapInboundIn(data)) }
-    func channelInactive(context: ChannelHandlerContext) { onReply(nil) }
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        let reply = unwrapInboundIn(data)
+        // Whoever writes to a pager may not come to the next for hours, and the first tells all.
+        if reply != .working || !hasHeard { onAnswer(.reply(reply)) }
+        hasHeard = true
+    }
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        if case IdleStateHandler.IdleStateEvent.read = event { onAnswer(.silence) }
+    }
+
+    func channelInactive(context: ChannelHandlerContext) { onAnswer(.end) }
     func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
 }

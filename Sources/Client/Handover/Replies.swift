@@ -1,5 +1,7 @@
 /// What the owner answers, in order; `done` or `refused` is the last.
 public enum Reply: Codable, Sendable, Equatable {
+    /// The request is being dealt with. Said at once, and again as long as it is: silence is a process that is stopped or stuck.
+    case working
     case joined(Me)
     case me(Me)
     case state(StateLine)

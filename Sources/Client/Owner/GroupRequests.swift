@@ -63,6 +63,11 @@ extension Owner {
     // MARK: Changes
 
     func change(_ action: GroupAction, for job: Job) throws {
+        guard device.account.isMember else {
+            throw ClientError(
+                .configuration, what: "The group was not changed.", why: "This profile has not joined a node.",
+                remedy: "Run: courier join LINK --handle NAME")
+        }
         let wish: GroupWish
         switch action {
         case .create(let name, let members): wish = .create(name: name, members: try addresses(members))

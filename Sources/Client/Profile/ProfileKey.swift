@@ -14,8 +14,7 @@ enum ProfileKey {
                 .inputOutput, what: "The profile folder \(location.folder) cannot be made.", why: error.localizedDescription,
                 remedy: "Choose a folder that you may write to: --profile DIR")
         }
-        let files = FileManager.default
-        guard !files.fileExists(atPath: location.keyFile), !files.fileExists(atPath: location.saltFile) else { return }
+        guard location.isSealedByPassphrase == nil else { return }
         var random = SystemRandom()
         if passphrase != nil {
             try write(random.bytes(Passphrase.saltBytes), to: location.saltFile)
@@ -27,7 +26,7 @@ enum ProfileKey {
     }
 
     static func load(from location: ProfileLocation, passphrase: Secret?) throws(ClientError) -> SealingKey {
-        if FileManager.default.fileExists(atPath: location.saltFile) {
+        if location.isSealedByPassphrase == true {
             guard let passphrase else {
                 throw ClientError(
                     .permission, what: "The profile \(location.folder) is closed.", why: "It was made with a passphrase.",

@@ -47,5 +47,10 @@ public struct ProfileLocation: Sendable, Equatable {
     var keyFile: String { folder + "/profile.key" }
     var saltFile: String { folder + "/passphrase.salt" }
     var database: String { folder + "/courier.sqlite" }
+    /// nil while there is no key of either kind.
+    var isSealedByPassphrase: Bool? {
+        if FileManager.default.fileExists(atPath: saltFile) { return true }
+        return FileManager.default.fileExists(atPath: keyFile) ? false : nil
+    }
     var exists: Bool { FileManager.default.fileExists(atPath: database) }
 }
