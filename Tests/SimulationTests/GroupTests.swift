@@ -1,5 +1,7 @@
 import ClientCore
+import Cryptography
 import Groups
+import MLS
 import Simulation
 import Synchronization
 import Testing
@@ -188,10 +190,13 @@ import Vocabulary
         #expect(try world.expel(node: 1, by: 0))
         try world.run(for: .seconds(10))
         tally.open()
+        world.kill(device: leaver, for: .milliseconds(10))
         world.kill(device: other, for: .milliseconds(10))
         try world.run(for: .minutes(1))
         let first = tally.count
         #expect((5...60).contains(first), "\(first) commits in a minute")
+        // Its leave had a number; nobody is left to commit it.
+        #expect(world.profile(leaver).conversations[id]?.standing == .removed)
         try world.run(for: .minutes(1))
         #expect(tally.count - first <= 40, "\(tally.count - first) commits in the next")
         world.tell(.groupRequested(Ticket(2), .leave(id)), to: other)
@@ -232,6 +237,43 @@ import Vocabulary
         // Both as long as one may need who is about to leave KeyPackages: the rest is chance.
         for answer in answers {
             #expect(answer.after >= ClientLimits.claimPatience && answer.after < ClientLimits.claimPatience + .seconds(8))
+        }
+    }
+
+    @Test func `a group with somebody whose KeyPackage breaks a rule is made, and it is said whom it is without`() throws {
+        var world = try World(nodes: 2, seed: 708)
+        let (creator, broken, sound) = (try world.addUser("ann", at: 0), try world.addUser("bob", at: 1), try world.addUser("cid", at: 0))
+        #expect(try world.run(until: { world in [creator, broken, sound].allSatisfy { world.isMember($0) } }, within: .seconds(60)))
+        let account = world.profile(broken).account
+        let entry = account.entry
+        let certificate = account.identity.sign(DeviceCertificate.body(user: entry.user, device: entry.device), for: .deviceCertificate)
+        let proper = try MemberLeaf.identity(
+            of: entry, device: account.device, certificate: certificate,
+            lifetime: Lifetime(notBefore: world.seconds - 3_600, notAfter: world.seconds + 86_400))
+        // Sound by itself; the group requires more than it names. An honest home does not take it.
+        let member = MemberIdentity(
+            signer: proper.signer, credential: proper.credential, capabilities: Capabilities(extensions: [MemberLeaf.certificateType]),
+            extensions: proper.extensions, lifetime: proper.lifetime)
+        var random = SeededGenerator(seed: 708)
+        let package = try OwnKeyPackage.make(member: member, using: &random).published
+        world.lie = { device, frame in
+            guard device == creator, case .keyPackages(let request, let claimed) = frame else { return [frame] }
+            return [
+                .keyPackages(request, claimed.map { $0.user == entry.user ? ClaimedKeyPackages(user: $0.user, packages: [package]) : $0 })
+            ]
+        }
+        for (ticket, others) in [(UInt64(1), [broken]), (2, [broken, sound])] {
+            let members = try others.map { try #require(world.address($0)) }
+            world.tell(.groupRequested(Ticket(ticket), .create(name: "crew \(ticket)", members: members)), to: creator)
+            func outcome(_ world: World) -> GroupOutcome? {
+                for case .groupDone(Ticket(ticket), let outcome) in world.heard(creator) { return outcome }
+                return nil
+            }
+            #expect(try world.run(until: { outcome($0) != nil }, within: .seconds(30)))
+            let made = try #require(outcome(world))
+            #expect(made.waiting.keys.sorted() == [entry.user] && made.waiting[entry.user]?.code == .handshakeInvalid)
+            #expect(try world.run(until: { $0.members(of: made.conversation, at: creator).count == others.count }, within: .seconds(30)))
+            #expect(world.profile(creator).conversations[made.conversation]?.intents.isEmpty == true)
         }
     }
 

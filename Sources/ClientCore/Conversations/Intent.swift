@@ -76,9 +76,6 @@ public struct Intent: Hashable, Sendable {
         return rest.isEmpty ? nil : Intent(id: id, .add(rest), until: until)
     }
 
-    /// Whether it adds others too.
-    func concernsOthers(than user: UserID) -> Bool { if case .add(let users) = change { users.contains { $0 != user } } else { false } }
-
     init(id: UInt64, _ change: Change, until: Timestamp) { (self.id, self.change, self.until) = (id, change, until) }
 }
 

@@ -41,8 +41,10 @@ extension Device {
             // One KeyPackage that cannot be added keeps nobody else out: it is found by halves.
             if packages.count > 1 { return commit(intent, Array(packages.prefix(packages.count / 2)), in: id, at: now, using: &random) }
             let refusal = Refusal(.handshakeInvalid, error.explanation.what)
-            if let package = packages.first, let user = MemberLeaf.entry(of: package.leaf)?.user, intent.concernsOthers(than: user) {
-                return giveUp(on: [user], of: intent, in: id, [user: refusal])
+            if let package = packages.first, let user = MemberLeaf.entry(of: package.leaf)?.user {
+                giveUp(on: [user], of: intent, in: id, [user: refusal])
+                touched.insert(id)
+                return tell(id, [:])
             }
             drop(intent, in: id, refusal)
         }
@@ -157,11 +159,7 @@ extension Device {
             restingUntil[id] = now + .milliseconds(20) + Backoff.delay(attempt: attempts[id] ?? 0, using: &random)
         default:
             if case .handshake(.proposal) = item.body {
-                // Where nobody orders the group any more there is nobody to be let out by.
-                if refusal.code == .unknownHub {
-                    change(id) { ($0.standing, $0.intents) = (.removed, []) }
-                    return giveUpWishes(in: id, nil)
-                }
+                if refusal.code == .unknownHub { return letOut(of: id) }
                 change(id) {
                     $0.intents.removeAll { $0.change == .leave }
                     if $0.standing == .leaving { $0.standing = .accepted }

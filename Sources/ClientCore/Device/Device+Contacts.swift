@@ -174,7 +174,9 @@ extension Device {
             giveUp(ticket, Refusal(refusal.code, "\(address): \(refusal.detail)"))
         case .claim(let id, let users):
             took(users.map { ClaimedKeyPackages(user: $0, refusal: refusal) }, of: users, for: id, at: now, using: &random)
-        case .group(let id): noGroup(id, refusal, at: now, using: &random)
+        case .group(let id):
+            if refusal.code == .unknownHub, conversations[id]?.standing == .leaving { return letOut(of: id) }
+            noGroup(id, refusal, at: now, using: &random)
         case .keyPackages, .blocks: emit(.note(.badHandshake("\(refusal.code)")))
         case .name(let user):
             if refusal.code.isTransient { return lookAgain(at: now, using: &random) }

@@ -43,6 +43,7 @@ extension Device {
                 resumeRefresh(one.id, at: now, using: &random)
                 touched.insert(one.id)
             }
+            askWhetherLeft()
             // What was proposed while nobody was there to commit it.
             for one in conversations.groups where one.standing == .accepted && groups[one.id]?.pendingProposals.isEmpty == false {
                 awaitTurn(one.id, at: now, using: &random)

@@ -297,4 +297,16 @@ extension Device {
             emit(.note(.badHandshake("\(error)")))
         }
     }
+
+    /// A leave that has its number waits for another member's commit, and none comes once the hub is expelled. Nothing that we send would be
+    /// refused: so we ask. What a hub answers that is there changes nothing.
+    mutating func askWhetherLeft() {
+        for one in conversations.groups where one.standing == .leaving { ask(.group(one.id)) }
+    }
+
+    /// Where nobody orders the group any more there is nobody to be let out by.
+    mutating func letOut(of id: ConversationID) {
+        change(id) { ($0.standing, $0.intents) = (.removed, []) }
+        giveUpWishes(in: id, nil)
+    }
 }

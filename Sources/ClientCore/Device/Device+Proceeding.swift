@@ -196,7 +196,8 @@ extension Device {
                 return package
             }
             if sound.isEmpty {
-                refusals[user] = answer?.refusal ?? Refusal(.unknownUser, "No such user can be added.")
+                let why = answer?.packages.isEmpty == false ? "The user's KeyPackages cannot be used." : "No such user can be added."
+                refusals[user] = answer?.refusal ?? Refusal(.unknownUser, why)
             } else {
                 packages += sound
             }
@@ -239,6 +240,9 @@ extension Device {
             guard let index = one.intents.firstIndex(of: intent), case .add(let all) = intent.change else { return }
             let rest = all.filter { !users.contains($0) }
             if rest.isEmpty { one.intents.remove(at: index) } else { one.intents[index].change = .add(rest) }
+        }
+        for user in users {
+            if let refusal = refusals[user] { noteDropped([Intent(id: intent.id, .add([user]), until: intent.until)], in: id, refusal) }
         }
         for (ticket, pending) in wishes where pending.intent == intent.id {
             wishes[ticket]?.refused.merge(refusals.filter { users.contains($0.key) }) { _, new in new }
