@@ -205,6 +205,8 @@ extension EndToEnd {
                     try alice.command(["contact", "verify", bob.address, "--code", code, "--json"]).json.first?.bool("verified") == true)
                 try alice.command(["contact", "block", bob.address])
                 #expect(try alice.send("no", to: bob).code == 77)
+                let own = try alice.command(["contact", "block", alice.address])
+                #expect(own.code == 65 && own.errors.contains("your own"), "\(own)")
                 try alice.command(["contact", "unblock", bob.address])
                 try alice.deliver("yes", to: bob, wait: "accepted")
             }

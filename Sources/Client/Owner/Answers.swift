@@ -16,6 +16,9 @@ extension Owner {
             conclude(job, address)
         case .show: lookUp(address, for: job)
         case .block, .verify, .accept, .decline:
+            guard address != device.account.address else {
+                throw ClientError(.data, what: "That is your own address.", why: "You are no contact of yours.", remedy: "Name a contact.")
+            }
             if device.contacts[address] != nil { decide(action, on: address, for: job) } else { lookUp(address, for: job) }
         }
     }

@@ -204,7 +204,7 @@ extension NodeOperations {
         } else if let keys {
             secret = .storageKey(try KeyFile.read(.storage, at: keys + "/storage.key"))
         } else {
-            throw OperationError.keysNeeded(passphrase: BackupReader.needsPassphrase(path: file) == true)
+            throw OperationError.keysNeeded(passphrase: try BackupReader.needsPassphrase(path: file))
         }
         let reader = try BackupReader(path: file, secret: secret)
         try files.createDirectory(atPath: place + "/keys", withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])

@@ -18,12 +18,8 @@ public final class BackupReader {
         let file = open(path, O_RDONLY | O_CLOEXEC)
         guard file >= 0 else { throw .io("opening \(path): \(systemText(errno))") }
         do {
-            header = try Self.read(BackupFormat.headerBytes, of: file, path) ?? []
-            guard header.starts(with: BackupFormat.magic), header.count == BackupFormat.headerBytes else {
-                throw BackupError.notABackup(path: path)
-            }
-            let kind = header[BackupFormat.magic.count]
-            guard kind == 1 || kind == 2 else { throw BackupError.notABackup(path: path) }
+            let kind: UInt8
+            (header, kind) = try Self.header(of: file, path)
             guard kind == secret.kind else { throw BackupError.wrongKind(needsPassphrase: kind == 2) }
             key = try secret.key(salt: Array(header.dropFirst(BackupFormat.magic.count + 1).prefix(Passphrase.saltBytes)))
         } catch let error as BackupError {
@@ -38,13 +34,20 @@ public final class BackupReader {
 
     deinit { _ = close(file) }
 
-    /// Whether a file needs a passphrase to open; nil for no backup.
-    public static func needsPassphrase(path: String) -> Bool? {
+    /// Whether a backup needs a passphrase to open.
+    public static func needsPassphrase(path: String) throws(BackupError) -> Bool {
         let file = open(path, O_RDONLY | O_CLOEXEC)
-        guard file >= 0 else { return nil }
+        guard file >= 0 else { throw .io("opening \(path): \(systemText(errno))") }
         defer { _ = close(file) }
-        guard let header = try? read(BackupFormat.headerBytes, of: file, path), header.starts(with: BackupFormat.magic) else { return nil }
-        return header[BackupFormat.magic.count] == 2
+        return try header(of: file, path).kind == 2
+    }
+
+    private static func header(of file: Int32, _ path: String) throws(BackupError) -> (bytes: [UInt8], kind: UInt8) {
+        let bytes = try read(BackupFormat.headerBytes, of: file, path) ?? []
+        guard bytes.starts(with: BackupFormat.magic), bytes.count == BackupFormat.headerBytes else { throw .notABackup(path: path) }
+        let kind = bytes[BackupFormat.magic.count]
+        guard kind == 1 || kind == 2 else { throw .notABackup(path: path) }
+        return (bytes, kind)
     }
 
     /// The next part; what was not read of the one before is passed over.

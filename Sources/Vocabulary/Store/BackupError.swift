@@ -15,7 +15,8 @@ public enum BackupError: Explained, Equatable {
     public var explanation: Explanation {
         switch self {
         case .io(let why):
-            Explanation(what: "The backup could not be read or written.", why: why, remedy: "Check the disk and the folder's mode.")
+            Explanation(
+                what: "The backup could not be read or written.", why: why, remedy: "Check the path, the disk and the folder's mode.")
         case .exists(let path):
             Explanation(what: "Will not overwrite \(path).", why: "There is a file already.", remedy: "Name another file with --to.")
         case .notABackup(let path):

@@ -44,9 +44,20 @@ import Vocabulary
         let phrase = BackupSecret.passphrase(Secret(Array("correct horse".utf8)))
         try make(folder.file("b"), phrase, parts: [("a", 3)])
         #expect(try read(folder.file("b"), phrase).count == 1)
-        #expect(BackupReader.needsPassphrase(path: folder.file("b")) == true)
+        #expect(try BackupReader.needsPassphrase(path: folder.file("b")))
         #expect(throws: BackupError.wrongKey) { try read(folder.file("b"), .passphrase(Secret(Array("battery staple".utf8)))) }
         #expect(throws: BackupError.wrongKind(needsPassphrase: true)) { try read(folder.file("b"), secret) }
+    }
+
+    @Test func `what is no backup, or only the beginning of one, is told for what it is, before any key is asked for`() throws {
+        let folder = try Folder()
+        try make(folder.file("b"), secret, parts: [("a", 3)])
+        let whole = [UInt8](try #require(FileManager.default.contents(atPath: folder.file("b"))))
+        for (name, length) in [("empty", 0), ("magic", "posthouse backup 1\n".utf8.count), ("header", 51)] {
+            try Data(whole.prefix(length)).write(to: URL(fileURLWithPath: folder.file(name)))
+            #expect(throws: BackupError.notABackup(path: folder.file(name))) { try BackupReader.needsPassphrase(path: folder.file(name)) }
+            #expect(throws: BackupError.notABackup(path: folder.file(name))) { try read(folder.file(name), secret) }
+        }
     }
 
     @Test func `nothing is overwritten, and what is not finished has no name`() throws {
