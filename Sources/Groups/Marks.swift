@@ -60,17 +60,24 @@ public struct ReadMark: Hashable, Sendable {
         return SealedMark(key: key, device: device, epoch: mark.epoch, sealed: sealed)
     }
 
-    /// - Returns: nil unless it is sealed under this key and signed by the device that it names.
-    public init?(_ mark: SealedMark, under key: MarkKey) {
+    /// What is wrong with a mark.
+    public enum Flaw: Error {
+        /// Sealed under another key: a group that was restored may have had another in an epoch of the same number.
+        case notOurs
+        /// It opens, so a member made it, and the device that it names did not sign it.
+        case forged
+    }
+
+    public init(_ mark: SealedMark, under key: MarkKey) throws(Flaw) {
         guard mark.epoch == key.epoch, let bytes = key.open(mark.sealed, place: Self.place(mark.key, mark.device, mark.epoch)) else {
-            return nil
+            throw .notOurs
         }
         var reader = ByteReader(bytes)
         guard let through = try? reader.counter(SequenceNumber.self), let at = try? reader.counter(SequenceNumber.self),
             let signature = try? reader.signature(), (try? reader.finish()) != nil
-        else { return nil }
+        else { throw .forged }
         self.init(key: mark.key, device: mark.device, through: through, at: Timestamp(milliseconds: Int64(at.value)))
-        guard signature.isValid(over: body, for: .readMark, by: mark.device) else { return nil }
+        guard signature.isValid(over: body, for: .readMark, by: mark.device) else { throw .forged }
     }
 }
 

@@ -55,7 +55,8 @@ extension EndToEnd {
                 harbor.process?.signal(SIGSTOP)
                 // Longer than silence is taken for an owner that is there.
                 let overdue = try alice.command(["group", "create", "late", bob.address, "--timeout", "13s"])
-                #expect(overdue.code == 21, "\(overdue)")
+                // Not done in time, or the session was given up for lost by then.
+                #expect(overdue.code == 21 || overdue.code == 75, "\(overdue)")
                 harbor.process?.signal(SIGCONT)
                 #expect(owner.ended == nil)
             }

@@ -53,7 +53,8 @@ extension Device {
         } catch {
             // A commit that outsiders cannot see to be wrong. The group is not lost: we come back in with fresh keys.
             emit(.note(.badHandshake("\(error)")))
-            raise(.badHandshake, envelope.key, envelope.number)
+            // One of our own, of which we have not kept what it takes to follow it, is nobody's fault.
+            if error != .ownMessage { raise(.badHandshake, envelope.key, envelope.number) }
             lost(in: id)
             change(id) {
                 $0.isStale = true

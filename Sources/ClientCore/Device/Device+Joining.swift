@@ -23,9 +23,9 @@ extension Device {
         if part.count > 1 { write(.welcome(id, nil)) }
         if let known = conversations[id] {
             guard known.key == part.key else { return raise(.otherHub, part.key, part.number) }
-            // One we are in already: nothing is overwritten.
-            guard part.number > known.head, known.standing != .broken, known.standing != .declined, groups[id]?.isActive != true,
-                known.committing == nil
+            // One we are in already: nothing is overwritten. Whoever gave it up, since its restored hub did not know us, still has its group.
+            guard part.number > known.head, known.standing != .broken, known.standing != .declined,
+                known.standing == .removed || groups[id]?.isActive != true, known.committing == nil
             else { return }
         } else if conversations.count >= Limits.conversationsResidentMax {
             return raise(.tooManyConversations, part.key, part.number)
@@ -254,6 +254,7 @@ extension Device {
         }
         // The group does not let us in. A direct conversation goes on in a new one.
         giveUp(id, Refusal(.notOnRoster, "the conversation cannot be entered any more; the message may have been delivered"))
+        if refusal.code == .unknownConversation, let one = conversations[id] { loseReceipts(in: one) }
         change(id) { $0.standing = .removed }
         giveUpWishes(in: id, refusal)
     }

@@ -43,7 +43,10 @@ extension Device {
         guard let one = conversations[id], one.key == mark.key, var line = receipts[id]?[mark.device],
             let key = one.markKeys.last(where: { $0.epoch == mark.epoch })
         else { return }
-        guard let read = ReadMark(mark, under: key) else { return raise(.forgedReceipt, mark.key, nil) }
+        let read: ReadMark
+        do throws(ReadMark.Flaw) { read = try ReadMark(mark, under: key) } catch {
+            return error == .forged ? raise(.forgedReceipt, mark.key, nil) : ()
+        }
         // Nobody has read what is not there.
         let through = min(read.through, one.head)
         let from = line.readThrough

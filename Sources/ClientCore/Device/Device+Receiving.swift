@@ -98,16 +98,15 @@ extension Device {
             guard isBound(envelope, in: conversation) else { return }
             _ = conversations.update(id) { $0.advance(to: digest) }
             advanced.insert(id)
+            if let own = unnumbered(envelope, in: id) {
+                // The acceptance went with the store of a home that was restored; what was asked for again says the same.
+                let acceptance = Acceptance(key: envelope.key, number: envelope.number, message: envelope.message, chain: digest)
+                settle(own, acceptance, envelope.payload, at: now, using: &random)
+                change(id) { _ in }
+                return release(aheadIn: id)
+            }
             switch envelope.kind {
-            case .application:
-                if let own = unnumbered(envelope, in: id) {
-                    // The acceptance went with the store of a home that was restored; what was asked for again says the same.
-                    outbox.answered(own.message)
-                    numbered(own, envelope.number, chain: digest, in: id)
-                    cover(id)
-                } else {
-                    open(envelope, at: now, using: &random)
-                }
+            case .application: open(envelope, at: now, using: &random)
             case .commit: apply(envelope, at: now, using: &random)
             case .proposal: consider(envelope, at: now, using: &random)
             case .restoration: break
@@ -119,10 +118,15 @@ extension Device {
 
     /// What is still to be numbered, as far as we know, and was sent by this device.
     private func unnumbered(_ envelope: Envelope, in id: ConversationID) -> OutboxItem? {
-        guard envelope.sender == account.entry, let own = outbox[envelope.message], own.conversation == id, !own.isNumbered,
-            own.isSaid
-        else { return nil }
-        return own
+        guard envelope.sender == account.entry, let own = outbox[envelope.message], own.conversation == id, !own.isNumbered else {
+            return nil
+        }
+        switch own.submission?.kind {
+        // Another commit than the one that we have the secrets of is none of ours any more.
+        case .commit(let bundle): return bundle.commit == envelope.payload && !groups.isRejoin(id) ? own : nil
+        case .proposal(_, let bytes): return bytes == envelope.payload ? own : nil
+        case .application, .found, .testimony, nil: return own.isSaid ? own : nil
+        }
     }
 
     /// Whether the sender made these bytes for this place, and has seen the history that we have.
@@ -244,17 +248,27 @@ extension Device {
         case .next(let digest):
             _ = conversations.update(id) { $0.advance(to: digest) }
             advanced.insert(id)
-            outbox.answered(acceptance.message)
-            switch item.body {
-            case .handshake(.commit): merge(acceptance, in: id, at: now, using: &random)
-            case .handshake(.proposal): ownProposal(payload, item, in: id)
-            case .text, .token, .receiptsWanted, .handshake, .founding, .numbered: numbered(item, acceptance.number, chain: digest, in: id)
-            }
+            settle(item, acceptance, payload, at: now, using: &random)
             change(id) { _ in }
             release(aheadIn: id)
-            // With nobody else in it there is nobody to wait for.
-            cover(id)
         }
+    }
+
+    /// The hub has numbered it.
+    private mutating func settle(
+        _ item: OutboxItem, _ acceptance: Acceptance, _ payload: [UInt8], at now: Instant,
+        using random: inout some RandomNumberGenerator
+    ) {
+        let id = acceptance.key.conversation
+        outbox.answered(item.message)
+        switch item.body {
+        case .handshake(.commit): merge(acceptance, in: id, at: now, using: &random)
+        case .handshake(.proposal): ownProposal(payload, item, in: id)
+        case .text, .token, .receiptsWanted, .handshake, .founding, .numbered:
+            numbered(item, acceptance.number, chain: acceptance.chain, in: id)
+        }
+        // With nobody else in it there is nobody to wait for.
+        cover(id)
     }
 
     /// The hub has it: a text is kept until everybody has it, since a hub that is restored from a backup may need it once more.

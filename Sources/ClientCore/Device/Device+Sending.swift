@@ -168,7 +168,8 @@ extension Device {
             founded(item)
         } else if item.submission != nil, item.state == .queued || item.submitted == nil {
             let isNews = item.state == .queued
-            (item.state, item.refusal, item.submitted) = (.sent, nil, wall)
+            // What was accepted once stays so for its sender, though its hub or home was restored and it goes again.
+            (item.state, item.refusal, item.submitted) = (max(item.state, .sent), nil, wall)
             outbox.keep(item)
             write(.outbox(item))
             if item.isText, isNews { report(message, MessageStatus(.sent)) }
@@ -251,11 +252,15 @@ extension Device {
     private mutating func forgotten(_ id: ConversationID, _ refusal: Refusal) {
         guard let one = conversations[id], one.standing.isFollowed else { return }
         giveUp(id, refusal)
-        // What the hub had taken went with it, for all who had not got it yet: nobody will say which of it was shown.
-        let lost = Refusal(.unknown, "the conversation's hub was restored from a backup without it; the message may have been delivered")
-        for mine in one.awaiting where mine.state < .delivered { fail(mine.message, lost) }
+        loseReceipts(in: one)
         change(id) { $0.standing = .removed }
         giveUpWishes(in: id, refusal)
+    }
+
+    /// What the hub had taken may have gone with it, for all who had not got it yet: nobody will say which of it was shown.
+    mutating func loseReceipts(in one: Conversation) {
+        let lost = Refusal(.unknown, "the hub does not have the conversation any more, or not with us; the message may have been delivered")
+        for mine in one.awaiting where mine.state < .delivered { fail(mine.message, lost) }
     }
 
     mutating func remove(_ item: OutboxItem) {

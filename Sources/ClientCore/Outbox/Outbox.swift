@@ -92,7 +92,7 @@ public struct Outbox: Sendable {
         ready = all.filter { item in
             guard item.submission != nil else { return false }
             // What the home has said to hold is left to it, unless its fate is overdue (it may have been restored from a backup).
-            guard item.state == .sent, let submitted = item.submitted else { return true }
+            guard item.state != .queued, let submitted = item.submitted else { return true }
             return submitted + ClientLimits.overdueAfter < wall
         }.map(\.message)
     }

@@ -115,10 +115,9 @@ extension Directory {
 
     private mutating func store(_ record: StoredRecord, _ digest: Digest) {
         let before = table.remove(record.user)
-        if let before { forget(before) }
+        if let before { items.remove(before.item) }
         table.insert(record, digest: digest)
         items.insert(NegentropyItem(timestamp: record.published, id: digest.raw))
-        addDevices(of: record)
         out.append(.write(.put(.userRecord, key: record.user.bytes, value: record.bytes)))
         out.append(.changed(record.user, from: before?.home, to: record.home))
     }
@@ -126,19 +125,8 @@ extension Directory {
     /// Removes a user's record for good.
     mutating func drop(_ user: UserID) {
         guard let record = table.remove(user) else { return }
-        forget(record)
+        items.remove(record.item)
         out.append(.write(.remove(.userRecord, key: user.bytes)))
         out.append(.changed(user, from: record.home, to: nil))
-    }
-
-    private mutating func forget(_ record: StoredRecord) {
-        items.remove(record.item)
-        guard record.home == node, let decoded = record.decoded else { return }
-        for entry in decoded.devices where localDevices[entry.device] == decoded.user { localDevices[entry.device] = nil }
-    }
-
-    mutating func addDevices(of record: StoredRecord) {
-        guard record.home == node, let decoded = record.decoded else { return }
-        for entry in decoded.devices { localDevices[entry.device] = decoded.user }
     }
 }

@@ -70,7 +70,10 @@ extension Directory {
     public func user(handle: Handle, issuer: NodeID) -> UserID? { table.users(handle: handle, issuer: issuer).first }
 
     /// Whether it is a device of a user who lives here.
-    public func isLocal(_ device: DeviceID) -> Bool { localDevices[device] != nil }
+    public func isLocal(_ device: DeviceID) -> Bool { table.isLocal(device) }
+    func user(ofLocal device: DeviceID) -> UserID? { table.user(ofLocal: device) }
+    var localDevices: [DeviceID] { table.localDevices }
+    var localUserCount: Int { table.localUserCount }
 
     /// Every record, or those of one home, by issuer, handle and user: for people, not for a hot path.
     public func records(at home: NodeID? = nil) -> [UserRecord] {

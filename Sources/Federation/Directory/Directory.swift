@@ -12,15 +12,13 @@ public struct Directory: Core {
     /// What was refused, by reason, since the start.
     public private(set) var refusals: [DirectoryRefusal: UInt64] = [:]
 
-    var table = RecordTable()
+    var table: RecordTable
     /// What is reconciled: the records whose home is not expelled, so that nodes which never took the others agree with those that did.
     var items = NegentropySet()
     /// Users whose key signed two histories, with both records.
     var proofs: [UserID: (SignedUserRecord, SignedUserRecord)] = [:]
     /// Proofs of this step, to be passed on at its end.
     var newProofs: [UserID] = []
-    /// Devices of the users who live here.
-    var localDevices: [DeviceID: UserID] = [:]
 
     var active: Set<NodeID> = []
     var expelled: Set<NodeID> = []
@@ -50,6 +48,7 @@ public struct Directory: Core {
     ) throws(CodecError) {
         self.node = node
         self.federation = federation
+        table = RecordTable(home: node)
         guard let engine = try? Negentropy(frameBytesMax: Limits.reconcileBytesMax, listsBelow: 8) else {
             preconditionFailure("a reconciliation message of \(Limits.reconcileBytesMax) bytes")
         }
@@ -66,7 +65,6 @@ public struct Directory: Core {
             guard proofs[record.user] == nil, table[record.user] == nil else { continue }
             table.insert(record, digest: Digest(raw: item.id))
             items.append(item)
-            addDevices(of: record)
         }
         self.items = NegentropySet(items)
     }

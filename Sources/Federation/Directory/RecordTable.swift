@@ -1,13 +1,21 @@
 internal import Vocabulary
 
-/// Every record of the replica, one a user, found by user, by name and by digest. A record costs its bytes and about a hundred more.
+/// Every record of the replica, one a user, found by user, by name and by digest, and by device where the user lives here. A record costs its
+/// bytes and about a hundred more.
 struct RecordTable: Sendable {
+    private let home: NodeID
     /// Encoded records; an empty one is a free slot.
     private var rows: [[UInt8]] = []
     private var free: [Int] = []
     private var byUser = SlotIndex()
     private var byName = SlotIndex()
     private var byDigest = SlotIndex()
+    private var byDevice = SlotIndex()
+    private(set) var localUserCount = 0
+
+    /// - Parameter home: the node whose users' devices are found.
+    init(home: NodeID) { self.home = home }
+
     var count: Int { rows.count - free.count }
 
     /// - Precondition: there is none of this user.
@@ -23,6 +31,9 @@ struct RecordTable: Sendable {
         byUser.insert(hash: Self.hash(record.user), slot: slot)
         byName.insert(hash: record.nameHash, slot: slot)
         byDigest.insert(hash: Self.hash(digest), slot: slot)
+        guard record.home == home else { return }
+        localUserCount += 1
+        for device in record.devices { byDevice.insert(hash: Self.hash(device), slot: slot) }
     }
 
     /// - Returns: what was there.
@@ -32,6 +43,10 @@ struct RecordTable: Sendable {
         byUser.remove(hash: Self.hash(user), slot: slot)
         byName.remove(hash: record.nameHash, slot: slot)
         byDigest.remove(hash: Self.hash(record.digest), slot: slot)
+        if record.home == home {
+            localUserCount -= 1
+            for device in record.devices { byDevice.remove(hash: Self.hash(device), slot: slot) }
+        }
         rows[slot] = []
         free.append(slot)
         return record
@@ -52,6 +67,18 @@ struct RecordTable: Sendable {
         }
         return slots.compactMap { record($0)?.user }.sorted()
     }
+
+    /// Whose device it is, if its user lives here.
+    func user(ofLocal device: DeviceID) -> UserID? {
+        byDevice.first(hash: Self.hash(device)) { record($0)?.lists(device) == true }.flatMap(record)?.user
+    }
+
+    func isLocal(_ device: DeviceID) -> Bool {
+        byDevice.first(hash: Self.hash(device)) { record($0)?.lists(device) == true } != nil
+    }
+
+    /// Devices of the users who live here, rising.
+    var localDevices: [DeviceID] { Set(all.filter { $0.home == home }.flatMap(\.devices)).sorted() }
 
     /// In the order of their slots.
     var all: some Sequence<StoredRecord> { rows.indices.lazy.compactMap { record($0) } }

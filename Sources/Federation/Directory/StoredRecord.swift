@@ -35,6 +35,19 @@ struct StoredRecord: Sendable {
 
     func isCalled(_ other: Handle) -> Bool { bytes[handle].elementsEqual(other.description.utf8) }
 
+    /// Whether it lists a device: read in place, since that is asked for every event.
+    func lists(_ device: DeviceID) -> Bool {
+        var fields = ByteReader(bytes[(handle.upperBound + 176)..<body.upperBound])
+        guard let list = try? fields.opaque() else { return false }
+        var entries = ByteReader(list)
+        while let listed = try? entries.id(DeviceID.self), (try? entries.fixed(64)) != nil, (try? entries.opaque()) != nil {
+            if listed == device { return true }
+        }
+        return false
+    }
+
+    var devices: [DeviceID] { decoded?.devices.map(\.device) ?? [] }
+
     /// nil cannot be: the bytes were a whole record when they were stored.
     var signed: SignedUserRecord? { try? SignedUserRecord(decoding: bytes) }
     var decoded: UserRecord? { try? UserRecord(decoding: Array(bytes[body])) }

@@ -33,6 +33,7 @@ package struct Claims: Sendable {
     }
 
     static let unreachable = Refusal(.busy, "The user's node cannot be reached.")
+    static let awaited = Refusal(.busy, "The user's node was restored from a backup and waits for the user's device.")
     static let unknown = Refusal(.unknownUser, "No such user is known.")
     static let tooMuch = Refusal(.busy, "The answer is full: claim the rest with another request.")
 

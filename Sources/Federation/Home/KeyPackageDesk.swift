@@ -108,6 +108,8 @@ package struct KeyPackageDesk: Sendable {
         package var low: [(device: DeviceID, left: Int)] = []
     }
 
+    package func hasNone(of devices: [DeviceID]) -> Bool { devices.allSatisfy { stocks[$0]?.next(oneTime: true) == nil } }
+
     /// One package of each device that has any.
     /// - Parameters:
     ///   - oneTime: false while nothing can be written: then the last resort alone is given.

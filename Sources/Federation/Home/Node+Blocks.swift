@@ -17,7 +17,7 @@ extension Node {
 
     /// Whether a local device's user wants nothing of this conversation.
     func isBlocked(_ conversation: ConversationKey, for device: DeviceID) -> Bool {
-        guard !blocks.isEmpty, let user = directory.localDevices[device] else { return false }
+        guard !blocks.isEmpty, let user = directory.user(ofLocal: device) else { return false }
         return blocks.blocks(conversation, for: user)
     }
 
@@ -28,7 +28,7 @@ extension Node {
         case .welcome(let part):
             if isBlocked(part.key, for: device) { return true }
             // The adder stands at the start of the first part.
-            guard !blocks.isEmpty, part.count == 1, let user = directory.localDevices[device],
+            guard !blocks.isEmpty, part.count == 1, let user = directory.user(ofLocal: device),
                 let adder = UserID(part.bytes.prefix(32))
             else { return false }
             return blocks.blocks(adder, for: user)

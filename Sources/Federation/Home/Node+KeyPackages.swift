@@ -93,6 +93,10 @@ extension Node {
         let none = isSpaceLow ? Refusal(.busy, "The node's disk is full.") : Claims.unknown
         return users.map { user in
             let devices = localDevices(of: user).filter { $0 != except }
+            // Those of the backup are void: until the device brings others nobody can have the user, and nobody may look gone for good.
+            if hub.restoration > 0, !devices.isEmpty, keyPackages.hasNone(of: devices) {
+                return ClaimedKeyPackages(user: user, refusal: Claims.awaited)
+            }
             guard !devices.isEmpty, !blocks.blocks(asker, for: user) else { return ClaimedKeyPackages(user: user, refusal: none) }
             guard !passedOver.contains(user),
                 let handed = keyPackages.handOut(of: user, devices, oneTime: !isSpaceLow, room: &room, at: now)

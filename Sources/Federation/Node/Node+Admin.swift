@@ -107,7 +107,7 @@ extension Node {
         return NodeStatus(
             name: me?.name?.description ?? id.short, id: id, federation: membership.federation, federationName: federationName,
             role: me?.isExpelled == true ? "expelled" : me?.role == .admin ? "admin" : "member",
-            usersHere: Set(directory.localDevices.values).count,
+            usersHere: directory.localUserCount,
             usersKnown: directory.userCount, sessions: sessions.authenticatedCount, queuedMessages: queues.entries,
             queuedBytes: queues.bytes, peersUp: links.established.count, members: membership.evaluation.active.count,
             upTimeSeconds: upTime, refusingForSpace: isSpaceLow,

@@ -103,11 +103,12 @@ extension Node {
         if !keys.isEmpty { out.append(.load(.events(keys, for: device))) }
     }
 
-    /// A conversation that this hub does not have, or not with this device: after a restoration that may be news, so it is said.
+    /// A conversation that this hub does not have, or not with this device: after a restoration that may be news, so it is said. Not while
+    /// the members have still to say who is in it.
     mutating func refuseRefetch(_ key: ConversationKey, by device: DeviceID, at home: NodeID) {
-        guard key.hub == id, !isSpaceLow, queues.refusal(for: home == id ? .device(device) : .node(home)) == nil else {
-            return count("refetches_dropped")
-        }
+        guard key.hub == id, !hub.isAsleep(key.conversation), !hub.isRecovering(key.conversation), !isSpaceLow,
+            queues.refusal(for: home == id ? .device(device) : .node(home)) == nil
+        else { return count("refetches_dropped") }
         let failure = Failure(key: key, message: MessageID(raw: Bytes16(0, 0)), refusal: .unknownConversation)
         if home == id { enqueue(.failed(failure), for: device) } else { enqueue(.failed(failure, device: device), for: home) }
     }

@@ -101,7 +101,7 @@ extension Node {
 
     /// Whose queues may hold something.
     public var destinations: [Destination] {
-        directory.localDevices.keys.sorted().map { Destination.device($0) }
+        directory.localDevices.map { Destination.device($0) }
             + membership.evaluation.members.filter { $0.id != id }.map { Destination.node($0.id) }
     }
 

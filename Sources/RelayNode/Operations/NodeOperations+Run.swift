@@ -30,11 +30,14 @@ extension NodeOperations {
             throw DataFolderError.badSetting(path: folder.configurationFile, key: "certificateFile", reason: "\(what) \(why)")
         }
         let open = try OpenStore(folder)
-        let rows = try nodeRows(open.store)
+        // Read once, and let go as soon as the core has it: of a large directory each copy leaves holes in memory for good.
+        var read: NodeRows? = try nodeRows(open.store)
+        let lastListening = read.flatMap(Node.lastListening)
         let writer: NodeWriter
         do {
             writer = try NodeWriter(store: open.store, log: log, lie: lie) {
-                try restore(open.store, key: key, certificateHash: certificate.hash)
+                let rows = try read.take() ?? nodeRows(open.store)
+                return try restore(rows, from: open.store, key: key, certificateHash: certificate.hash)
             }
         } catch MembershipError.noGenesis { throw DataFolderError.notFounded(path: folder.path) }
         if let name = writer.nodeName, name != configuration.name {
@@ -42,7 +45,7 @@ extension NodeOperations {
                 path: folder.configurationFile, key: "name",
                 reason: "The federation knows this node as \(name); a name cannot be changed here.")
         }
-        let (network, addresses) = try listen(folder, configuration, key, certificate, writer, last: Node.lastListening(rows))
+        let (network, addresses) = try listen(folder, configuration, key, certificate, writer, last: lastListening)
         writer.attach(network)
         let advertised = NetworkAddresses(
             clients: configuration.clientsAdvertised ?? addresses.clients, peers: configuration.peersAdvertised ?? addresses.peers,
@@ -64,12 +67,13 @@ extension NodeOperations {
     }
 
     /// The core as the disk has it.
-    private static func restore(_ store: JournaledNodeStore, key: SigningKey, certificateHash: Bytes32) throws -> Node {
+    private static func restore(
+        _ rows: consuming NodeRows, from store: JournaledNodeStore, key: SigningKey, certificateHash: Bytes32
+    ) throws -> Node {
         var node: Node
         do {
             node = try Node(
-                key: key, software: Software.name, certificateHash: certificateHash, rows: try nodeRows(store), at: Clock.now,
-                wall: Clock.wall)
+                key: key, software: Software.name, certificateHash: certificateHash, rows: rows, at: Clock.now, wall: Clock.wall)
         } catch let error as CodecError {
             throw StoreError.corrupt("a row does not decode: \(error)")
         }

@@ -85,16 +85,21 @@ final class MemberChurn: @unchecked Sendable {
         } catch { state.withLock { $0.complaints.append("\(error)") } }
     }
 
-    /// All nodes see the same members, and none of those who were expelled.
+    /// All nodes see the same members, and none of those who were expelled, once the last word on it has come to all.
     func judge(_ part: inout ProofPart) throws {
         let expelled = state.withLock { $0.expelled }
+        let deadline = LoadClock.now + .seconds(10)
         for node in federation.nodes {
-            let states = try federation.states(seenBy: node)
-            for name in expelled {
-                if let state = states[name], state != "expelled" {
-                    part.violate("\(node.name) sees \(name), who was expelled, as \(state)")
-                }
+            func seen() throws -> [(name: String, state: String)] {
+                let states = try federation.states(seenBy: node)
+                return expelled.compactMap { name in states[name].flatMap { $0 == "expelled" ? nil : (name, $0) } }
             }
+            var left = try seen()
+            while !left.isEmpty, LoadClock.now < deadline {
+                usleep(100_000)
+                left = try seen()
+            }
+            for (name, state) in left { part.violate("\(node.name) sees \(name), who was expelled, as \(state)") }
         }
     }
 }

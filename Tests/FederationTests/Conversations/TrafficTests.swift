@@ -159,7 +159,9 @@ import Vocabulary
         let foreign = LinkFrame.refetch(anchorage.key, by: anchorage.members[1].device, from: 1, through: 9)
         try #expect(anchorage.relay.step(.linkFrame(LinkID(1_000), foreign)).items(on: 1_000).isEmpty)
         try anchorage.remove(3, by: 0)
-        try #expect(anchorage.relay.step(.sessionFrame(SessionID(4), .refetch(anchorage.key, from: 1, through: 9))).items(to: 4).isEmpty)
+        let late = try anchorage.relay.step(.sessionFrame(SessionID(4), .refetch(anchorage.key, from: 1, through: 9))).items(to: 4)
+        guard case .failed(let failure)? = late.first, late.count == 1 else { return #expect(Bool(false), "not told: \(late)") }
+        #expect(failure.key == anchorage.key && failure.refusal.code == .unknownConversation)
     }
 
     @Test func `a full queue refuses in a direct conversation and is passed over in a group`() throws {
