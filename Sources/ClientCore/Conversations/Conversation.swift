@@ -116,10 +116,16 @@ public struct Conversation: Sendable {
     /// What is held and can be followed now.
     var nextHeld: Held? {
         if let next = held[head.next] { return next }
-        guard let first = firstHeld, first.kind == .restoration, let word = try? Restoration(decoding: first.payload), word.from <= head,
-            word.id > passage?.id ?? 0
-        else { return nil }
+        guard let first = firstHeld, isNewRestoration(first), let word = try? Restoration(decoding: first.payload), word.from <= head else {
+            return nil
+        }
         return .event(first)
+    }
+
+    /// Whether a hub's word is the first of its restoration: that one alone may follow on a hole.
+    func isNewRestoration(_ envelope: Envelope) -> Bool {
+        guard envelope.kind == .restoration, let word = try? Restoration(decoding: envelope.payload) else { return false }
+        return word.id > passage?.id ?? 0
     }
 
     /// Still waiting for the hub to know of it.

@@ -56,7 +56,7 @@ extension Device {
                 _ = conversations.update(one.id) { $0.refetch = nil }
             } else if wait.tries < ClientLimits.refetchesMax {
                 refetch(one.id, try: wait.tries + 1, at: now)
-            } else if let word = one.firstHeld, word.kind == .restoration, word.number != one.head.next {
+            } else if let word = one.firstHeld, one.isNewRestoration(word) {
                 // What the hub's copy had for us is gone; the conversation goes on with what the hub says, and that something is missing is told.
                 pass(word, mayLack: true, at: now, using: &random)
                 followHeld(one.id, at: now, using: &random)
