@@ -32,9 +32,12 @@ enum Partition: ProofScenario {
         var (cuts, longest, separated) = (0, 0.0, 0.0)
         history.note("network", .plan(fault: "partition"))
         let ways: [TwinNetworks.Way] = [.both, .fromFirst, .fromSecond]
-        let spell = max(8, Int((world.deadline - LoadClock.now).nanoseconds / 1_000_000_000) / 3 - 8)
+        // An hour is not divided: what is to be shown is that two nodes can be apart for so long.
+        let seconds = Int((world.deadline - LoadClock.now).nanoseconds / 1_000_000_000)
+        let spell = seconds > 3_600 ? 3_600 : max(8, seconds / 3 - 8)
+        if spell > 600 { town.fleet.pace.rest = .milliseconds(50) }
         for way in ways.shuffled(using: &random) {
-            guard cuts == 0 || !world.isOver else { break }
+            guard cuts == 0 || Int((world.deadline - LoadClock.now).nanoseconds / 1_000_000_000) >= spell else { break }
             town.fleet.send()
             try networks.cut(way)
             history.note("network", .fault("partition"))

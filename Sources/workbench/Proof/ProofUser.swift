@@ -19,6 +19,8 @@ final class ProofUser: @unchecked Sendable {
         /// Messages not delivered to all at one time: what a node that is away holds up.
         var undelivered = 64
         var textBytes = 100
+        /// From one message to the next, at least: a run of an hour is about time, and keeps what it has seen in memory.
+        var rest = Duration.zero
     }
 
     let index: Int
@@ -46,6 +48,7 @@ final class ProofUser: @unchecked Sendable {
     private var partners: [Address] = []
     private var targets: [Target] = []
     private var pace = Pace()
+    private var restsUntil = Instant.start
     private(set) var isSending = false
     private var lastFailure: String?
     private var written = 0
@@ -169,7 +172,7 @@ final class ProofUser: @unchecked Sendable {
 
     private func pump() {
         guard isSending, !targets.isEmpty, isLive || written == 0 else { return }
-        while unnumbered < pace.window, open.count < pace.undelivered {
+        while unnumbered < pace.window, open.count < pace.undelivered, restsUntil <= LoadClock.now {
             written += 1
             let message = MessageID(raw: Bytes16(Self.mark, UInt64(index) << 32 | UInt64(written)))
             let target = targets[written % targets.count]
@@ -183,6 +186,16 @@ final class ProofUser: @unchecked Sendable {
             history.note(name, .invoke(message: Self.name(of: message), to: recipient))
             let text = Self.name(of: message) + " " + String(repeating: "x", count: pace.textBytes)
             pending.append(.sendRequested(OutgoingText(message: message, target: target, text: text, sent: LoadClock.wall)))
+            if pace.rest > .zero { rest() }
+        }
+    }
+
+    private func rest() {
+        restsUntil = LoadClock.now + pace.rest
+        loop.assumeIsolated().scheduleTask(in: .nanoseconds(pace.rest.nanoseconds)) { [weak self] in
+            guard let self else { return }
+            pump()
+            take([])
         }
     }
 

@@ -22,6 +22,7 @@ enum Soak: ProofScenario {
         history.note("nodes", .plan(fault: "none"))
         history.note("nodes", .fault("none"))
         town.fleet.pace.window = 2
+        town.fleet.pace.rest = .milliseconds(100)
         town.fleet.send()
         let start = LoadClock.now
         var samples: [String: [Sample]] = [:]
