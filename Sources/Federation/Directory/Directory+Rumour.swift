@@ -4,7 +4,7 @@ internal import Vocabulary
 /// Fresh records go from node to node at once: who hears of one passes it on to a few, once.
 extension Directory {
     /// Records that do not hold after which the rest of a frame is not looked at: each costs a signature check, and no honest peer sends one.
-    private static let forgedPerFrameMax: UInt64 = 32
+    private static let forgedPerFrameMax: UInt64 = 8
 
     mutating func published(_ signed: SignedUserRecord, using random: inout some RandomNumberGenerator) {
         guard accept(signed, origin: .own) else { return }

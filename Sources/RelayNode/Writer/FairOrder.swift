@@ -20,25 +20,51 @@ package enum FairOrder {
         }
     }
 
-    /// What each speaker has had of one turn. A turn ends before the next dear input of one who has had a share of it: who came meanwhile is
-    /// heard first then, and waits for no flood. What is cheap goes on, for the larger a batch the less each message costs.
+    /// What each speaker has had of the writer's time with dear inputs. A turn ends before the next input of one who has had a share of it,
+    /// and then he rests: while others speak, a flood has a quarter of the time, and nobody waits for it longer than a share and one input.
+    /// What is cheap goes on, for the larger a batch the less each message costs; and who speaks alone, a node that catches up, is not held up.
     package struct Shares {
-        /// Of one turn, for one speaker, with inputs that take longer than `dear` on average.
-        package static let shareMax = Duration.milliseconds(2)
-        package static let dear = Duration.microseconds(100)
+        /// Of one turn, for one speaker, in inputs that take longer than `dear`.
+        package static let shareMax = Duration.milliseconds(1)
+        package static let dear = Duration.microseconds(500)
+        /// So many times as long as he spoke.
+        package static let rest = 3
+        /// Others count as speaking for so long after they did.
+        package static let othersMax = Duration.milliseconds(20)
+        /// Who had to rest is no bystander for so long.
+        package static let remembered = Duration.seconds(1)
 
-        private var had: [Speaker: (time: Duration, inputs: Int)] = [:]
+        private var had: [Speaker: Duration] = [:]
+        private var restsUntil: [Speaker: Instant] = [:]
+        private var othersSpoke: Instant?
 
         package init() {}
 
-        package mutating func had(_ time: Duration, by speaker: Speaker) {
-            let before = had[speaker] ?? (.zero, 0)
-            had[speaker] = (before.time + time, before.inputs + 1)
+        package mutating func had(_ time: Duration, by speaker: Speaker, at now: Instant) {
+            guard speaker != .node else { return }
+            if time > Self.dear {
+                had[speaker, default: .zero] += time
+            } else if restsUntil.isEmpty || restsUntil[speaker] == nil {
+                othersSpoke = now
+            }
         }
 
-        package func isExhausted(for speaker: Speaker) -> Bool {
-            guard speaker != .node, let had = had[speaker] else { return false }
-            return had.time > Self.shareMax && had.time > Self.dear * had.inputs
+        package func isExhausted(for speaker: Speaker) -> Bool { !had.isEmpty && had[speaker, default: .zero] > Self.shareMax }
+
+        package mutating func turnEnded(at now: Instant) {
+            if !restsUntil.isEmpty { restsUntil = restsUntil.filter { now - $0.value < Self.remembered } }
+            guard !had.isEmpty else { return }
+            for (speaker, time) in had where time > Self.shareMax { restsUntil[speaker] = now + time * Self.rest }
+            had = [:]
+        }
+
+        package var hasResting: Bool { !restsUntil.isEmpty }
+
+        /// When he may speak again; nil for at once.
+        package func rest(of speaker: Speaker, at now: Instant) -> Instant? {
+            guard !restsUntil.isEmpty, let until = restsUntil[speaker], until > now, let othersSpoke, now - othersSpoke < Self.othersMax
+            else { return nil }
+            return min(until, othersSpoke + Self.othersMax)
         }
     }
 

@@ -40,6 +40,9 @@ package final class NodeWriter: NetworkDelegate, @unchecked Sendable {
     private(set) var network: Network?
     private let disk = DiskThread()
     private var backlog: [Inbox.Item] = []
+    private var shares = FairOrder.Shares()
+    /// Until when all that is in the backlog rests; nil when some of it does not.
+    private var backlogRests: Instant?
     private var lastClock: Instant?
     /// Of what is not on its way to the disk yet.
     var pending = Pending()
@@ -161,8 +164,11 @@ package final class NodeWriter: NetworkDelegate, @unchecked Sendable {
         let (items, isStopped) = inbox.take()
         if backlog.isEmpty { backlog = items } else { backlog.append(contentsOf: items) }
         backlog = FairOrder.interleaved(backlog) { FairOrder.speaker(of: $0.input) }
+        let resting = isStopped ? [] : setRestingAside()
         let done = try turn(backlog.prefix(Self.batchMax), isLast: backlog.count <= Self.batchMax)
         if done == backlog.count { backlog = [] } else { backlog.removeFirst(done) }
+        if !backlog.isEmpty { backlogRests = nil }
+        backlog += resting
         if isStopped, backlog.isEmpty, inbox.isEmpty {
             try commitNow()
             return finish(.success(()))
@@ -170,17 +176,33 @@ package final class NodeWriter: NetworkDelegate, @unchecked Sendable {
         arrange()
     }
 
-    /// Comes back when the next thing is due; with a backlog as soon as the sockets have been looked at.
+    /// Takes what rests out of the backlog, and notes until when it does.
+    private func setRestingAside() -> [Inbox.Item] {
+        backlogRests = nil
+        let now = Clock.now
+        var resting: [Inbox.Item] = []
+        guard shares.hasResting else { return resting }
+        backlog.removeAll { item in
+            guard let until = shares.rest(of: FairOrder.speaker(of: item.input), at: now) else { return false }
+            backlogRests = min(backlogRests ?? until, until)
+            resting.append(item)
+            return true
+        }
+        return resting
+    }
+
+    /// Comes back when the next thing is due; with a backlog that does not rest as soon as the sockets have been looked at.
     private func arrange() {
         guard let loop = network?.coreLoop else { return }
         let now = Clock.now
         let look = lastClock.map { $0 + Self.clockInterval }
-        let due = backlog.isEmpty ? [nextDeadline, wipeAt, inFlight == nil ? pending.due : nil, look].compactMap { $0 }.min() : now
+        let mustWait = backlog.isEmpty || backlogRests != nil
+        let due = mustWait ? [nextDeadline, wipeAt, inFlight == nil ? pending.due : nil, look, backlogRests].compactMap { $0 }.min() : now
         guard let due else { return }
         if let timer, timer.at <= due { return }
         timer?.task.cancel()
         // Never at once: a deadline that fails to move must not become a loop without pause.
-        let wait = backlog.isEmpty ? max(due - now, .milliseconds(1)) : .microseconds(20)
+        let wait = mustWait ? max(due - now, .milliseconds(1)) : .microseconds(20)
         timer = (
             now + wait,
             loop.scheduleTask(in: .nanoseconds(wait.nanoseconds)) { [self] in
@@ -196,7 +218,6 @@ package final class NodeWriter: NetworkDelegate, @unchecked Sendable {
         var early = NetworkBatch()
         try readClocks(now, &early)
         var count = 0
-        var shares = FairOrder.Shares()
         var began = now
         for item in all {
             let speaker = FairOrder.speaker(of: item.input)
@@ -214,9 +235,10 @@ package final class NodeWriter: NetworkDelegate, @unchecked Sendable {
             }
             take(node.step(item.input, at: now, using: &random), &early)
             let ended = Clock.now
-            shares.had(ended - began, by: speaker)
+            shares.had(ended - began, by: speaker, at: ended)
             began = ended
         }
+        shares.turnEnded(at: began)
         if let deadline = nextDeadline, deadline <= now { take(node.step(.deadlineReached, at: now, using: &random), &early) }
         take(node.step(.batchEnded, at: now, using: &random), &early)
         let batch = all.prefix(count)

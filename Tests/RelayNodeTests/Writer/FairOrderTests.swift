@@ -19,17 +19,38 @@ import Vocabulary
         }
     }
 
+    private let flood = FairOrder.Speaker.link(LinkID(1))
+    private let bystander = FairOrder.Speaker.session(SessionID(1))
+    private let peer = FairOrder.Speaker.link(LinkID(2))
+
     @Test func `who has had a share of a turn with what is dear waits for the next, and who says what is cheap does not`() {
-        let (flood, bystander, peer) = (
-            FairOrder.Speaker.link(LinkID(1)), FairOrder.Speaker.session(SessionID(1)), FairOrder.Speaker.link(LinkID(2))
-        )
         var shares = FairOrder.Shares()
-        for _ in 0..<3 { shares.had(.milliseconds(1), by: flood) }
-        shares.had(.milliseconds(1), by: bystander)
-        for _ in 0..<100 { shares.had(.microseconds(40), by: peer) }
-        shares.had(.milliseconds(5), by: .node)
+        for _ in 0..<2 { shares.had(.milliseconds(1), by: flood, at: .start) }
+        shares.had(.milliseconds(1), by: bystander, at: .start)
+        for _ in 0..<1_000 { shares.had(.microseconds(40), by: peer, at: .start) }
+        shares.had(.milliseconds(5), by: .node, at: .start)
         #expect(shares.isExhausted(for: flood))
         #expect(!shares.isExhausted(for: bystander) && !shares.isExhausted(for: peer) && !shares.isExhausted(for: .node))
+    }
+
+    @Test func `while others speak a flood rests three times as long as it spoke, and alone it does not`() {
+        var shares = FairOrder.Shares()
+        let start = Instant.start + .seconds(1)
+        func flooded(at now: Instant) {
+            shares.had(.milliseconds(2), by: flood, at: now)
+            shares.turnEnded(at: now)
+        }
+        flooded(at: start)
+        #expect(shares.rest(of: flood, at: start) == nil)
+        shares.had(.microseconds(40), by: bystander, at: start)
+        #expect(shares.rest(of: flood, at: start) == start + .milliseconds(6))
+        #expect(shares.rest(of: bystander, at: start) == nil && shares.rest(of: .node, at: start) == nil)
+        #expect(shares.rest(of: flood, at: start + .milliseconds(6)) == nil)
+        // Its own cheap inputs are nobody else's.
+        flooded(at: start + .milliseconds(19))
+        shares.had(.microseconds(40), by: flood, at: start + .milliseconds(19))
+        #expect(shares.rest(of: flood, at: start + .milliseconds(19)) == start + .milliseconds(20))
+        #expect(shares.rest(of: flood, at: start + .milliseconds(20)) == nil)
     }
 
     @Test func `a session and a link of one number are two, and opening and closing stand with what is said between`() {
