@@ -58,7 +58,14 @@ public struct ClientError: Explained, Equatable, Codable {
         let unknown = Explanation(
             what: "Nobody has that address.", why: Printable.line(refusal.detail),
             remedy: "Check its spelling; a user who has only just joined may take some seconds to be known everywhere.")
-        self.init(code, refusal.code == .unknownUser ? unknown : refusal.explanation)
+        // Whoever is told this is told the end of what he asked: nobody goes on with it.
+        let explanation =
+            !refusal.code.isTransient
+            ? refusal.explanation
+            : Explanation(
+                what: refusal.explanation.what, why: refusal.explanation.why,
+                remedy: "Run the same command again in a while; if it lasts, tell the operator.")
+        self.init(code, refusal.code == .unknownUser ? unknown : explanation)
     }
 
     public var explanation: Explanation { Explanation(what: what, why: why, remedy: remedy) }

@@ -28,10 +28,10 @@ struct Receipts: AsyncParsableCommand {
                         ("type", .string("receipts")), ("message", .string(line.message)), ("conversation", .string(line.conversation)),
                         ("by", .string(line.by)), ("user", .string(line.user)), ("device", .string(line.device)),
                         ("delivered", .optional(line.delivered.map { Format.time($0) })),
-                        ("read", .optional(line.read.map { Format.time($0) })),
+                        ("read", .optional(line.read.map { Format.time($0) })), ("lost", .bool(line.lost == true)),
                     ])
                 } else {
-                    let delivered = line.delivered.map { "delivered \(Format.minute($0))" } ?? "not delivered"
+                    let delivered = line.delivered.map { "delivered \(Format.minute($0))" } ?? (line.lost == true ? "came back in without it" : "not delivered")
                     let read = line.read.map { ", read \(Format.minute($0))" } ?? ""
                     Output.line("  \(Printable.line(line.by)) (device \(line.device.prefix(8))): \(delivered)\(read)")
                 }

@@ -46,8 +46,9 @@ struct Send: AsyncParsableCommand {
                 case .reply(.state(let line)):
                     if line.state != last?.state, line.state != "queued" { show(line) }
                     last = line
+                    if rank(line.state) >= rank(wait.rawValue) { return true }
                     failure = line.failure
-                    return line.failure != nil || rank(line.state) >= rank(wait.rawValue)
+                    return failure != nil
                 case .reply(.refused(let error)):
                     failure = error
                     return true

@@ -55,6 +55,47 @@ import Vocabulary
         #expect((0..<3).allSatisfy { flow.alarms(at: $0).isEmpty })
     }
 
+    /// Told as delivered or read, it would be ahead of the truth; as failed, behind it: the third member has it.
+    @Test func `a message that a member of a group came back in behind is neither delivered nor read there, nor told to be`() throws {
+        var flow = try GroupFlow(users: 3, nodes: 2, seed: 1_022)
+        for index in 0..<3 { flow.send(by: index) }
+        #expect(try flow.settle(staying: [0, 1, 2], within: .seconds(30)))
+        try flow.world.run(for: .seconds(30))
+        let (sender, loser, id, head) = (flow.users[0], flow.users[1], flow.id, flow.head(at: 0))
+        flow.world.lie = { device, frame in
+            guard device == loser, case .entry(_, .event(let envelope)) = frame, envelope.key.conversation == id,
+                envelope.number == head.next
+            else { return [frame] }
+            return []
+        }
+        let sent = flow.world.send("never seen by one", from: sender, to: id)
+        let message = try #require(sent)
+        try flow.world.run(for: .seconds(1))
+        // What follows shows that something is missing.
+        flow.send(by: 2)
+        try flow.world.run(for: .seconds(40))
+        flow.send(by: 2)
+        #expect(try flow.settle(staying: [0, 1, 2], within: .seconds(30)))
+        #expect(!Self.texts(flow.world, loser).contains("never seen by one"))
+        #expect(Self.texts(flow.world, flow.users[2]).contains("never seen by one"))
+        let status = flow.world.history(sender).first { $0.message == message }?.status
+        #expect(status?.state == .accepted && status?.refusal?.code == .expired, "\(status as Any)")
+        #expect(!flow.world.heard(sender).contains { effect in
+            guard case .stateChanged(message, let status) = effect else { return false }
+            return status.state != .queued && status.state != .sent && status.state != .accepted
+        })
+        let device = flow.devices[loser]
+        for (by, line) in flow.world.profile(sender).receipts[id] ?? [:] {
+            #expect(line.hasLost(head.next) == (by == device) && (line.delivered(head.next) == nil) == (by == device))
+            #expect((line.read(head.next) == nil) == (by == device))
+            #expect(try ReceiptLine(decoding: line.encoded()).hasLost(head.next) == (by == device))
+        }
+        #expect(!flow.world.heard(sender).contains { effect in
+            if case .receipt(let news) = effect { news.by.device == device && news.messages.contains(message) } else { false }
+        })
+        #expect(flow.world.profile(sender).outbox.isEmpty, "nothing more is waited for")
+    }
+
     @Test func `a profile that goes on where it was is no copy, whatever it took last`() throws {
         var flow = try GroupFlow(users: 3, nodes: 2, seed: 1_021)
         for round in 0..<20 {

@@ -61,7 +61,7 @@ public struct StateLine: Codable, Sendable, Equatable {
     public let number: UInt64?
     /// The refusal's code by name, and its sentence.
     public let code, reason: String?
-    /// The exit code that goes with a failure.
+    /// The exit code that goes with a failure, or with a message that will come no further.
     public let failure: ClientError?
     /// Microseconds since the message was handed to the connection for the first time, where that was in this session.
     public let elapsed: UInt64?
@@ -165,6 +165,8 @@ public struct ReceiptsLine: Codable, Sendable, Equatable {
     public let by, user, device: String
     /// Milliseconds since 1970; when we learned of it.
     public let delivered, read: Int64?
+    /// The device came back into the conversation behind it, and never had it.
+    public let lost: Bool?
 }
 
 public struct RequestLine: Codable, Sendable, Equatable {

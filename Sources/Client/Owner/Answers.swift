@@ -121,7 +121,7 @@ extension Owner {
                     ReceiptsLine(
                         message: record.message.hex, conversation: key.conversation.hex, by: display(line.entry.user),
                         user: line.entry.user.hex, device: line.entry.device.hex, delivered: line.delivered(number)?.milliseconds,
-                        read: line.read(number)?.milliseconds)))
+                        read: line.read(number)?.milliseconds, lost: line.hasLost(number))))
         }
     }
 

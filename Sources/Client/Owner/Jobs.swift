@@ -165,10 +165,21 @@ extension Owner {
                     StateLine(
                         id: id, state: status.state.name, number: status.number?.value, code: status.refusal.map { "\($0.code)" },
                         reason: status.refusal.map { Printable.line($0.detail) },
-                        failure: status.state == .failed ? ClientError(status.refusal ?? Refusal(.unknown, "no reason was given")) : nil,
+                        failure: failure(of: status, message),
                         elapsed: job.submitted.map { UInt64(clamping: (Clock.now - $0).nanoseconds / 1000) })))
             // In a group without other members `accepted` is the end.
             if status.state >= .read || status.state == .accepted && device.outbox[message] == nil { finish(job) }
+        }
+    }
+
+    private func failure(of status: MessageStatus, _ message: MessageID) -> ClientError? {
+        switch (status.state, status.refusal) {
+        case (.failed, let refusal): ClientError(refusal ?? Refusal(.unknown, "no reason was given"))
+        case (.accepted, let refusal?):
+            ClientError(
+                .data, what: "The message does not come to all members.", why: Printable.line(refusal.detail),
+                remedy: "See who lacks it with: courier receipts \(message.hex)")
+        default: nil
         }
     }
 

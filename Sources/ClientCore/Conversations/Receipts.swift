@@ -7,14 +7,23 @@ public struct ReceiptLine: Hashable, Sendable {
         public let at: Timestamp
     }
 
+    /// The device came back in at `before` and had no more than `after`: nothing in between is shown there any more, whatever it says to
+    /// have later.
+    public struct Loss: Hashable, Sendable {
+        public internal(set) var after: SequenceNumber
+        public let before: SequenceNumber
+
+        func contains(_ number: SequenceNumber) -> Bool { number > after && number < before }
+    }
+
     public let entry: RosterEntry
     /// The number of the event that brought the device in: what was before does not concern it.
     public let joined: SequenceNumber
     /// Rising, the last `ClientLimits.receiptSteps`.
     public private(set) var delivered: [Step] = []
     public private(set) var read: [Step] = []
-    /// What the device lost: it came back in at `before` and had no more than `after`. Nothing in between is shown there any more.
-    public private(set) var lost: (after: SequenceNumber, before: SequenceNumber)?
+    /// What the device lost, the last `ClientLimits.receiptSteps` times.
+    public private(set) var lost: [Loss] = []
     /// A confirmation of more than we have; it counts once we have it.
     var ahead: Watermark?
 
@@ -22,9 +31,10 @@ public struct ReceiptLine: Hashable, Sendable {
 
     /// - Parameter resumed: what the device says to have had, confirmed or not; older versions do not say it.
     mutating func rejoin(at number: SequenceNumber, having resumed: SequenceNumber?) {
-        lost = (max(deliveredThrough, resumed ?? .zero), number)
+        lost.append(Loss(after: max(deliveredThrough, resumed ?? .zero), before: number))
+        if lost.count > ClientLimits.receiptSteps { lost.removeFirst() }
     }
-    func hasLost(_ number: SequenceNumber) -> Bool { lost.map { number > $0.after && number < $0.before } ?? false }
+    public func hasLost(_ number: SequenceNumber) -> Bool { lost.contains { $0.contains(number) } }
 
     public static func == (x: ReceiptLine, y: ReceiptLine) -> Bool { x.encoded() == y.encoded() }
     public func hash(into hasher: inout Hasher) { hasher.combine(entry) }
@@ -33,12 +43,15 @@ public struct ReceiptLine: Hashable, Sendable {
     public var readThrough: SequenceNumber { read.last?.through ?? .zero }
 
     /// When we learned that the device has a message; the earliest that is still known.
-    public func delivered(_ number: SequenceNumber) -> Timestamp? { (delivered + read).filter { $0.through >= number }.map(\.at).min() }
-    public func read(_ number: SequenceNumber) -> Timestamp? { read.first { $0.through >= number }?.at }
+    public func delivered(_ number: SequenceNumber) -> Timestamp? {
+        hasLost(number) ? nil : (delivered + read).filter { $0.through >= number }.map(\.at).min()
+    }
+    public func read(_ number: SequenceNumber) -> Timestamp? { hasLost(number) ? nil : read.first { $0.through >= number }?.at }
 
     /// - Returns: false when it is no news.
     mutating func deliver(through number: SequenceNumber, at time: Timestamp) -> Bool {
         guard number > delivered.last?.through ?? .zero else { return false }
+        keepFound(through: number)
         delivered.append(Step(through: number, at: time))
         if delivered.count > ClientLimits.receiptSteps { delivered.removeFirst() }
         return true
@@ -46,14 +59,20 @@ public struct ReceiptLine: Hashable, Sendable {
 
     mutating func read(through number: SequenceNumber, at time: Timestamp) -> Bool {
         guard number > readThrough else { return false }
+        keepFound(through: number)
         read.append(Step(through: number, at: time))
         if read.count > ClientLimits.receiptSteps { read.removeFirst() }
         return true
     }
 
+    /// What the device said before it came back in, and we hear now, it had: in between nobody says anything.
+    private mutating func keepFound(through number: SequenceNumber) {
+        for index in lost.indices where lost[index].contains(number) { lost[index].after = number }
+    }
+
     public func encoded() -> [UInt8] {
         var writer = ByteWriter()
-        writer.write(UInt16(1))
+        writer.write(UInt16(2))
         writer.write(entry)
         writer.write(joined)
         for steps in [delivered, read] {
@@ -63,7 +82,7 @@ public struct ReceiptLine: Hashable, Sendable {
             }
         }
         writer.write(optional: ahead) { $0.write($1) }
-        writer.write(optional: lost) { writer, lost in
+        writer.write(vector: lost) { writer, lost in
             writer.write(lost.after)
             writer.write(lost.before)
         }
@@ -72,18 +91,27 @@ public struct ReceiptLine: Hashable, Sendable {
 
     public init(decoding bytes: [UInt8]) throws(CodecError) {
         var reader = ByteReader(bytes)
-        guard try reader.integer(UInt16.self) == 1 else { throw .badValue("the format of receipts") }
+        let format = try reader.integer(UInt16.self)
+        guard (1...2).contains(format) else { throw .badValue("the format of receipts") }
         entry = try reader.rosterEntry()
         joined = try reader.counter()
         delivered = try reader.steps()
         read = try reader.steps()
         ahead = try reader.optional { reader throws(CodecError) in try reader.watermark() }
-        lost = try reader.optional { reader throws(CodecError) in (try reader.counter(), try reader.counter()) }
+        if format == 1 {
+            lost = try reader.optional { reader throws(CodecError) in try reader.loss() }.map { [$0] } ?? []
+        } else {
+            lost = try reader.vector(max: 64) { reader throws(CodecError) in try reader.loss() }
+        }
         try reader.finish()
     }
 }
 
 extension ByteReader {
+    fileprivate mutating func loss() throws(CodecError) -> ReceiptLine.Loss {
+        ReceiptLine.Loss(after: try counter(), before: try counter())
+    }
+
     fileprivate mutating func steps() throws(CodecError) -> [ReceiptLine.Step] {
         try vector(max: 1024) { reader throws(CodecError) in
             ReceiptLine.Step(through: try reader.counter(), at: try reader.timestamp())
@@ -131,6 +159,13 @@ struct Receipts: Sendable {
         let lacking = users.values.filter { $0.through < number }
         laggards[state] = lacking.lazy.compactMap(\.only).first
         return lacking.isEmpty
+    }
+
+    /// Whether some user but one has a message on no device any more, and never will: each that it is for came back in behind it.
+    func isLost(_ number: SequenceNumber, except me: UserID) -> Bool {
+        let concerned = lines.values.filter { $0.joined < number && $0.entry.user != me }
+        let losers = Set(concerned.filter { $0.hasLost(number) }.map(\.entry.user))
+        return !losers.isSubset(of: concerned.filter { !$0.hasLost(number) }.map(\.entry.user))
     }
 
     /// Through which number every user but one has all that concerns the user; nil when there is nobody else.

@@ -81,7 +81,9 @@ extension Device {
         guard isLive else { return }
         mark(using: &random)
         let watermarks = advanced.sorted().compactMap { id -> Watermark? in
-            guard let one = conversations[id], one.head > .zero, one.standing == .accepted || one.standing == .leaving else { return nil }
+            // What comes while nothing is taken is not had: it is said once we are back in, with where that was.
+            guard let one = conversations[id], one.head > .zero, one.standing == .accepted || one.standing == .leaving, one.resumed == nil
+            else { return nil }
             return account.watermark(one.key, through: one.head, chain: one.chain)
         }
         // What an accepted request owes has no entry to acknowledge with it.

@@ -64,7 +64,9 @@ extension Device {
     private mutating func news(
         of line: ReceiptLine, from: SequenceNumber, through: SequenceNumber, _ state: MessageState, in id: ConversationID
     ) {
-        let messages = (conversations[id]?.awaiting ?? []).filter { $0.number > from && $0.number <= through && $0.number > line.joined }
+        let messages = (conversations[id]?.awaiting ?? []).filter {
+            $0.number > from && $0.number <= through && $0.number > line.joined && !line.hasLost($0.number)
+        }
         guard !messages.isEmpty else { return }
         emit(.receipt(ReceiptNews(conversation: id, by: line.entry, messages: messages.map(\.message), state: state)))
     }
@@ -90,7 +92,7 @@ extension Device {
             return
         }
         var awaiting = one.awaiting
-        let lossy = lines.lines.values.filter { $0.lost != nil && $0.entry.user != account.userID }
+        let lossy = lines.lines.values.filter { !$0.lost.isEmpty && $0.entry.user != account.userID }
         for index in awaiting.indices {
             let message = awaiting[index]
             if one.profile.isDirect, message.state < .delivered, lossy.contains(where: { $0.hasLost(message.number) }) {
@@ -103,6 +105,8 @@ extension Device {
                         .failed, number: message.number, refusal: Refusal(.expired, "the recipient's device lost it before it was shown")))
                 continue
             }
+            // In a group the others may have it: it has come to whom it can, and that is not to all.
+            let isShort = !lossy.isEmpty && lines.isLost(message.number, except: account.userID)
             if message.state < .delivered, message.number <= delivered {
                 awaiting[index].state = .delivered
                 if var item = outbox[message.message] {
@@ -110,12 +114,18 @@ extension Device {
                     outbox.keep(item)
                     write(.outbox(item))
                 }
-                report(message.message, MessageStatus(.delivered, number: message.number))
+                report(
+                    message.message,
+                    isShort
+                        ? MessageStatus(
+                            .accepted, number: message.number,
+                            refusal: Refusal(.expired, "a member came back into the group without it; all others have it"))
+                        : MessageStatus(.delivered, number: message.number))
             }
             if message.number <= read, awaiting[index].state < .read {
                 awaiting[index].state = .read
                 if let item = outbox[message.message] { remove(item) }
-                report(message.message, MessageStatus(.read, number: message.number))
+                if !isShort { report(message.message, MessageStatus(.read, number: message.number)) }
             }
         }
         awaiting.removeAll { $0.state == .read }
@@ -138,7 +148,8 @@ extension Device {
             guard let one = conversations[id], one.standing == .accepted, one.shown > .zero, let key = one.markKeys.last else { continue }
             let devices = markRecipients(one)
             guard !devices.isEmpty else { continue }
-            let mark = ReadMark(key: one.key, device: account.deviceID, through: one.shown, at: wall)
+            // What came while nothing was taken was shown as missing.
+            let mark = ReadMark(key: one.key, device: account.deviceID, through: min(one.shown, one.resumed ?? one.shown), at: wall)
             emit(.send(.mark(mark.sealed(under: key, by: account.device, using: &random), devices: devices)))
         }
     }

@@ -3,7 +3,8 @@ import Histories
 import Testing
 
 extension EndToEnd {
-    /// POSTHOUSE_GROUP_USERS, POSTHOUSE_GROUP_MESSAGES and POSTHOUSE_GROUP_SEED choose another size (50 and 1000 are the whole) and course.
+    /// POSTHOUSE_GROUP_USERS and POSTHOUSE_GROUP_MESSAGES, POSTHOUSE_COMMIT_STOP (seconds), POSTHOUSE_CATCHUP_EVENTS and
+    /// POSTHOUSE_CATCHUP_COMMITS choose another size, POSTHOUSE_GROUP_SEED another course. `make groups` has them whole.
     @Suite struct GroupThroughCrashes {
         private static let environment = ProcessInfo.processInfo.environment
         private static func number(_ name: String, _ usual: Int) -> Int { environment[name].flatMap { Int($0) } ?? usual }
@@ -61,7 +62,8 @@ extension EndToEnd {
                 }
 
                 let ledger = Ledger()
-                let senders = [users[0], users[1], users[2], users[7]] + users.suffix(2)
+                // Ten where there are enough.
+                let senders = [users[0], users[1], users[2]] + users[7..<(users.count - 2)].prefix(5) + users.suffix(2)
                 let each = Self.messages / senders.count
                 let hands = DispatchGroup()
                 for user in senders {
@@ -135,14 +137,14 @@ extension EndToEnd {
                         case 3:
                             // Not heard for a while: as a node that swaps.
                             harbor.process?.signal(SIGSTOP)
-                            sleep(2)
+                            sleep(UInt32(Self.number("POSTHOUSE_COMMIT_STOP", 2)))
                             harbor.process?.signal(SIGCONT)
                         default: break
                         }
                     }
                     trouble.start()
                     let outcomes = try together(users) { user in
-                        try user.command(["group", "rename", group.id, "round \(round) of \(user.handle)", "--timeout", "50s"])
+                        try user.command(["group", "rename", group.id, "round \(round) of \(user.handle)", "--timeout", "90s"])
                     }
                     for outcome in outcomes { #expect([0, 75].contains(outcome.code), "\(outcome)") }
                     func names() throws -> Set<String> { Set(try users.compactMap { try $0.info(group.id).text("groupName") }) }
