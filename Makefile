@@ -2,7 +2,7 @@
 SWIFT_FLAGS := -c release
 BIN := .build/release
 
-.PHONY: demo test build check bench fuzz proof clean
+.PHONY: demo test build check bench fuzz proof groups clean
 
 demo: setup
 	swift build $(SWIFT_FLAGS) --product posthouse
@@ -36,6 +36,12 @@ proof: setup
 	swift build $(SWIFT_FLAGS) --product FaultShim
 	swift build $(SWIFT_FLAGS) --product workbench
 	$(BIN)/workbench proof $(PROOF_SCENARIOS) --minutes $(PROOF_MINUTES) --resume $(PROOF_OUT)
+
+# The group tests whole: 50 users, 1,000 messages, a hub stopped for 30 s, 1,000 events and 50 commits missed. CI runs them smaller.
+groups: setup
+	swift build $(SWIFT_FLAGS) --build-tests
+	POSTHOUSE_GROUP_USERS=50 POSTHOUSE_GROUP_MESSAGES=1000 POSTHOUSE_COMMIT_STOP=30 POSTHOUSE_CATCHUP_EVENTS=1000 \
+	POSTHOUSE_CATCHUP_COMMITS=50 scripts/run-tests --filter GroupThroughCrashes
 
 build: setup
 	swift build $(SWIFT_FLAGS)

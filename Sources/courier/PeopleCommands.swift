@@ -31,7 +31,8 @@ struct Receipts: AsyncParsableCommand {
                         ("read", .optional(line.read.map { Format.time($0) })), ("lost", .bool(line.lost == true)),
                     ])
                 } else {
-                    let delivered = line.delivered.map { "delivered \(Format.minute($0))" } ?? (line.lost == true ? "came back in without it" : "not delivered")
+                    let lacks = line.lost == true ? "came back in without it" : "not delivered"
+                    let delivered = line.delivered.map { "delivered \(Format.minute($0))" } ?? lacks
                     let read = line.read.map { ", read \(Format.minute($0))" } ?? ""
                     Output.line("  \(Printable.line(line.by)) (device \(line.device.prefix(8))): \(delivered)\(read)")
                 }

@@ -327,7 +327,6 @@ extension EndToEnd {
                 try bob.command(["settings", "set", "last-seen", "off"])
                 _ = try bob.receive()
                 try eventually("bob shares no last seen") { try presence()?.text("state") == "not shared" }
-                #expect(try alice.command(["presence", "carol@tower"]).code == 65)
                 try bob.command(["contact", "block", alice.address])
                 _ = try bob.follow()
                 #expect(try presence()?.text("state") == "not shared")

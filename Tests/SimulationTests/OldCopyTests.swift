@@ -71,28 +71,24 @@ import Vocabulary
         let sent = flow.world.send("never seen by one", from: sender, to: id)
         let message = try #require(sent)
         try flow.world.run(for: .seconds(1))
-        // What follows shows that something is missing.
-        flow.send(by: 2)
+        // What follows shows that something is missing, and is lost with it.
+        _ = flow.world.send("behind it", from: flow.users[2], to: id)
         try flow.world.run(for: .seconds(40))
         flow.send(by: 2)
         #expect(try flow.settle(staying: [0, 1, 2], within: .seconds(30)))
         #expect(!Self.texts(flow.world, loser).contains("never seen by one"))
         #expect(Self.texts(flow.world, flow.users[2]).contains("never seen by one"))
-        let status = flow.world.history(sender).first { $0.message == message }?.status
-        #expect(status?.state == .accepted && status?.refusal?.code == .expired, "\(status as Any)")
-        #expect(!flow.world.heard(sender).contains { effect in
-            guard case .stateChanged(message, let status) = effect else { return false }
-            return status.state != .queued && status.state != .sent && status.state != .accepted
-        })
+        #expect(flow.world.state(message, at: sender) == .accepted)
         let device = flow.devices[loser]
         for (by, line) in flow.world.profile(sender).receipts[id] ?? [:] {
             #expect(line.hasLost(head.next) == (by == device) && (line.delivered(head.next) == nil) == (by == device))
             #expect((line.read(head.next) == nil) == (by == device))
             #expect(try ReceiptLine(decoding: line.encoded()).hasLost(head.next) == (by == device))
         }
-        #expect(!flow.world.heard(sender).contains { effect in
-            if case .receipt(let news) = effect { news.by.device == device && news.messages.contains(message) } else { false }
-        })
+        #expect(
+            !flow.world.heard(sender).contains { effect in
+                if case .receipt(let news) = effect { news.by.device == device && news.messages.contains(message) } else { false }
+            })
         #expect(flow.world.profile(sender).outbox.isEmpty, "nothing more is waited for")
     }
 

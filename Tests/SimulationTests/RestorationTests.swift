@@ -323,6 +323,27 @@ import Vocabulary
         #expect(everybody.contains { !flow.alarms(at: $0).isEmpty })
     }
 
+    /// Only the first word may follow on a hole: another would be held again and again, and the device woken without end.
+    @Test func `a later word of a restoration that waits in vain for the one before it is given up like any event`() throws {
+        var flow = try GroupFlow(users: 4, nodes: 2, seed: 831)
+        try flow.world.run(for: .seconds(30))
+        let copy = flow.world.store(0).copy()
+        flow.wish(.rename(flow.id, "later"), by: 0)
+        try flow.world.run(for: .seconds(5))
+        let (victim, id) = (flow.users[2], flow.id)
+        flow.world.lie = { device, frame in
+            guard device == victim, case .entry(_, .event(let envelope)) = frame, envelope.key.conversation == id,
+                envelope.kind == .restoration, case .asked? = (try? Restoration(decoding: envelope.payload))?.stage
+            else { return [frame] }
+            return []
+        }
+        try flow.world.restore(copy, node: 0)
+        try flow.world.run(for: .seconds(60))
+        flow.send(by: 0)
+        #expect(try flow.settle(staying: [0, 1, 2, 3], within: .seconds(60)))
+        #expect(flow.alarms(at: 2) == [.gap])
+    }
+
     @Test(arguments: UInt64(840)..<844)
     func `a hub that is restored twice, and killed while it recovers, comes through`(seed: UInt64) throws {
         var flow = try GroupFlow(users: 6, nodes: 3, seed: seed)

@@ -64,19 +64,11 @@ extension Owner {
         settleAll()
     }
 
-    /// Everything that was waiting has come, and with it the token if there is one.
+    /// Everything that was waiting has come, and with it the token if there is one. Without one it is the same whoever it is: somebody who
+    /// blocked us, a stranger, or nobody.
     func settlePresence(of address: Address, follow: Bool, for job: Job) {
         job.isSettled = true
-        guard let contact = device.contacts[address] else {
-            return finish(
-                job,
-                .refused(
-                    ClientError(
-                        .data, what: "\(address) is none of your contacts.",
-                        why: "Users show when they are online to those they talk with.",
-                        remedy: "Write first: courier send \(address) 'Hello'")))
-        }
-        guard contact.presenceToken == nil else { return }
+        guard device.contacts[address]?.presenceToken == nil else { return }
         job.reply(.presence(PresenceEvent(address: "\(address)", state: .notShared)))
         if !follow { finish(job) }
     }

@@ -192,8 +192,9 @@ final class Owner: @unchecked Sendable {
         case .recordEquivocated: log.warning("the directory shows two records of one version of a user: the known one stays in use")
         case .restored: log.warning("this profile is an old copy of itself: its conversations are entered anew before anything is sent")
         case .changeDropped(let id, let change, let refusal):
-            guard let wanted = sentence(change) else { break }
-            let group = Printable.line(device.conversations[id]?.profile.name ?? "?")
+            // Of a direct conversation nobody has asked for the change, but to write; and the message says that it failed.
+            guard let wanted = sentence(change), let profile = device.conversations[id]?.profile, !profile.isDirect else { break }
+            let group = Printable.line(profile.name)
             log.warning("not done in the group \(group): \(Printable.line(wanted)) (\(Printable.line(refusal.detail)))")
         case .homeRestored: log.notice("the node was restored from a backup: what it may have lost is fetched from the other nodes")
         case .undecryptable, .badRecord, .recordRolledBack, .unexpectedFrame, .badHandshake: log.info("\(note)")

@@ -69,6 +69,9 @@ extension Device {
                     $0.refetch = nil
                     $0.held = [:]
                     $0.isStale = true
+                    // What settles a restoration that was begun may be among them: we come into whatever group the hub has by then.
+                    $0.passage?.isSettled = true
+                    $0.passage?.mayReturn = true
                 }
             }
         }

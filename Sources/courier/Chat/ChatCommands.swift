@@ -203,7 +203,8 @@ extension CourierChatBackend.State {
                 guard case .text(let text) = line.kind else { continue }
                 lines += [String(text.prefix { !$0.isNewline }.prefix(60)), "state: \(line.state ?? "?")", ""]
             case .receipts(let line):
-                let delivered = line.delivered.map { "has it since \(Format.minute($0))" } ?? (line.lost == true ? "came back in without it" : "does not have it yet")
+                let lacks = line.lost == true ? "came back in without it" : "does not have it yet"
+                let delivered = line.delivered.map { "has it since \(Format.minute($0))" } ?? lacks
                 let read = line.read.map { ", read \(Format.minute($0))" } ?? ""
                 lines.append("\(line.by): \(delivered)\(read)")
             default: break
