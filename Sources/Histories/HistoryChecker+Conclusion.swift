@@ -71,15 +71,15 @@ extension HistoryChecker {
         // Who has left a group is told no more of it; and who is gone confirms nothing.
         let number = message.place?.number ?? 0
         let isStillIn = (stays[message.sender] ?? nil)?.contains { $0.contains(number) && $0.upperBound == .max } ?? false
-        let others = stays.filter { $0.key != message.sender && $0.value?.contains { $0.upperBound == .max } == true }
-        // What a member lost, as it came back in behind it, comes to all others, and no further; so does what came once more since a
-        // restored hub had forgotten it, though the member had it by its first number.
+        let others = stays.filter { $0.key != message.sender }
+        let hasOthers = others.contains { $0.value?.contains { $0.upperBound == .max } == true }
+        // What a member lost, as it came back in behind it, has come to all others, and comes no further.
         let isComplete = others.allSatisfy { reader, stays in
-            message.shown[reader] == clients[reader]?.life ?? 0 || stays?.contains { $0.contains(number) && $0.upperBound == .max } != true
+            message.shown[reader] == clients[reader]?.life ?? 0 || stays?.contains { $0.contains(number) } != true
         }
         let isAwaited =
             if case .user(let reader) = message.recipient { !isGone(reader) } else {
-                rules.isExact && isStillIn && !others.isEmpty && isComplete && !message.wasForgotten && !stays.keys.contains { isGone($0) }
+                rules.isExact && isStillIn && hasOthers && isComplete && !stays.keys.contains { isGone($0) }
             }
         if isAwaited, !message.shown.isEmpty, (message.highest ?? .queued) < .delivered, clients[message.sender]?.life ?? 0 == 0 {
             add(.neverConfirmed(name))

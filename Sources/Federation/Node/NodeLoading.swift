@@ -7,6 +7,25 @@ public enum RowsNeeded: Hashable, Sendable {
     case keyPackages(DeviceID)
     /// Of the hub's log, for a device that lacks them.
     case events([EventKey], for: RosterEntry)
+
+    /// Whether a write is of what would be read.
+    public func isChanged(by write: StoreWrite) -> Bool {
+        switch (self, write) {
+        case (.keyPackages(let device), .put(.keyPackages, let key, _)), (.keyPackages(let device), .remove(.keyPackages, let key)):
+            key == device.bytes
+        case (.conversation(let id), .put(.conversation, let key, _)), (.conversation(let id), .put(.group, let key, _)),
+            (.conversation(let id), .put(.head, let key, _)), (.conversation(let id), .put(.watermark, let key, _)),
+            (.conversation(let id), .remove(.conversation, let key)), (.conversation(let id), .remove(.group, let key)),
+            (.conversation(let id), .remove(.head, let key)), (.conversation(let id), .remove(.watermark, let key)):
+            key.starts(with: id.bytes)
+        case (.conversation(let id), .storeEvent(let key, _, _)), (.conversation(let id), .releaseEvent(let key)):
+            key.conversation.conversation == id
+        case (.events(let keys, _), .storeEvent(let key, _, _)), (.events(let keys, _), .releaseEvent(let key)): keys.contains(key)
+        // An event lives as long as an entry refers to it.
+        case (.events, .dequeue), (.events, .withdraw): true
+        default: false
+        }
+    }
 }
 
 public enum LoadedRows: Sendable {

@@ -251,20 +251,10 @@ package final class NodeWriter: NetworkDelegate, @unchecked Sendable {
         return count
     }
 
-    /// Whether what is in the store may lack some of these rows. Every login asks for KeyPackages: to wait for the disk each time would be a
-    /// pause for everybody. What is on its way to the disk the store has already.
-    private func isPending(_ needed: RowsNeeded) -> Bool {
-        switch needed {
-        case .keyPackages(let device):
-            pending.writes.contains { write in
-                switch write {
-                case .put(.keyPackages, let key, _), .remove(.keyPackages, let key): key == device.bytes
-                default: false
-                }
-            }
-        case .conversation, .events: !pending.writes.isEmpty
-        }
-    }
+    /// Whether what is in the store lacks some of these rows. Every login asks for KeyPackages, and whoever writes where nobody has written
+    /// since the start for a conversation: to wait for the disk each time would be a pause for everybody. What is on its way to the disk the
+    /// store has already.
+    private func isPending(_ needed: RowsNeeded) -> Bool { pending.writes.contains { needed.isChanged(by: $0) } }
 
     // Both ask the core where it stands: reading the property would copy a value of some hundred references.
     private var nextDeadline: Instant? { withUnsafePointer(to: &node) { $0.pointee.nextDeadline } }
