@@ -1,36 +1,37 @@
 internal import Foundation
-internal import Storage
 internal import Vocabulary
 
-/// Waits for the disk, so that the writer need not: one commit at a time.
+/// Waits for the disk, so that the writer need not: for one thing at a time.
 ///
 /// `@unchecked`: every access to what varies holds `condition`.
 final class DiskThread: @unchecked Sendable {
+    typealias Work = @Sendable () -> Result<Void, StoreError>
+
     struct Outcome: Sendable {
         let result: Result<Void, StoreError>
         let duration: Duration
     }
 
     private let condition = NSCondition()
-    private var job: (commit: StagedCommit, done: @Sendable () -> Void)?
+    private var job: (work: Work, done: @Sendable () -> Void)?
     private var outcome: Outcome?
     private var isStopped = false
 
-    init() {
+    init(name: String) {
         let thread = Thread { self.run() }
-        thread.name = "disk"
+        thread.name = name
         thread.start()
     }
 
     /// - Parameter done: called on this thread when `outcome` is there.
-    func start(_ commit: StagedCommit, done: @escaping @Sendable () -> Void) {
+    func start(_ work: @escaping Work, done: @escaping @Sendable () -> Void) {
         condition.lock()
-        job = (commit, done)
+        job = (work, done)
         condition.unlock()
         condition.broadcast()
     }
 
-    /// Of the commit that was started, once; nil while it is not there, or after it was taken.
+    /// Of what was started, once; nil while it is not there, or after it was taken.
     func takeOutcome() -> Outcome? {
         condition.lock()
         defer { condition.unlock() }
@@ -38,7 +39,7 @@ final class DiskThread: @unchecked Sendable {
         return outcome
     }
 
-    /// Waits for it. Only for somebody who has started a commit and not taken its outcome.
+    /// Waits for it. Only for somebody who has started something and not taken its outcome.
     func awaitOutcome() -> Outcome {
         condition.lock()
         defer { condition.unlock() }
@@ -59,9 +60,9 @@ final class DiskThread: @unchecked Sendable {
     }
 
     private func run() {
-        while let (commit, done) = next() {
+        while let (work, done) = next() {
             let start = Clock.now
-            let result = commit.result()
+            let result = work()
             let found = Outcome(result: result, duration: Clock.now - start)
             condition.lock()
             outcome = found
@@ -71,7 +72,7 @@ final class DiskThread: @unchecked Sendable {
         }
     }
 
-    private func next() -> (commit: StagedCommit, done: @Sendable () -> Void)? {
+    private func next() -> (work: Work, done: @Sendable () -> Void)? {
         condition.lock()
         defer { condition.unlock() }
         while job == nil, !isStopped { condition.wait() }

@@ -91,7 +91,7 @@ extension NodeWriter {
     private func backup(begins: Bool) throws(StoreError) -> Result<Int, StoreError> {
         guard begins else {
             backupEnds = nil
-            return store.endBackup() ? .success(0) : .failure(.inUse("The backup took too long, or the disk became full meanwhile."))
+            return try store.endBackup() ? .success(0) : .failure(.inUse("The backup took too long, or the disk became full meanwhile."))
         }
         guard backupEnds == nil else { return .failure(.inUse("Another backup of it is under way.")) }
         do throws(StoreError) {

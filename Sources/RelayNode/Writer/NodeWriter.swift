@@ -25,7 +25,7 @@ package final class NodeWriter: NetworkDelegate, @unchecked Sendable {
     private static let clockInterval = Duration.seconds(1)
     /// From the last commit to emptying the journal, when nothing else waits: what was deleted is then gone from the disk.
     private static let wipeDelay = Duration.milliseconds(500)
-    /// The same where there is always something. Shorter costs everybody a pause of some milliseconds.
+    /// The same where there is always something. Shorter costs more syncs.
     private static let wipeDelayMax = Duration.seconds(10)
 
     let store: JournaledNodeStore
@@ -38,7 +38,9 @@ package final class NodeWriter: NetworkDelegate, @unchecked Sendable {
     private let restart: () throws -> Node
     private var random = SystemRandom()
     private(set) var network: Network?
-    private let disk = DiskThread()
+    private let disk = DiskThread(name: "disk")
+    /// Brings what is in the journal into the tables, beside commits.
+    private let tables = DiskThread(name: "tables")
     private var backlog: [Inbox.Item] = []
     private var shares = FairOrder.Shares()
     /// Until when all that is in the backlog rests; nil when some of it does not.
@@ -48,6 +50,8 @@ package final class NodeWriter: NetworkDelegate, @unchecked Sendable {
     var pending = Pending()
     /// Of what is on its way there.
     private(set) var inFlight: Pending?
+    /// What is on its way there is no commit, but a new part of the journal.
+    private var isPreparingFold = false
     private var wipeAt: Instant?
     private var wipeAtLatest: Instant?
     private var timer: (at: Instant, task: Scheduled<Void>)?
@@ -145,6 +149,7 @@ package final class NodeWriter: NetworkDelegate, @unchecked Sendable {
         inbox.open { [self] in loop.execute { self.attempt { () throws(StoreError) in try self.takeTurn() } } }
         ended.wait()
         disk.stop()
+        tables.stop()
         try end?.get()
     }
 
@@ -165,7 +170,7 @@ package final class NodeWriter: NetworkDelegate, @unchecked Sendable {
         if backlog.isEmpty { backlog = items } else { backlog.append(contentsOf: items) }
         backlog = FairOrder.interleaved(backlog) { FairOrder.speaker(of: $0.input) }
         let resting = isStopped ? [] : setRestingAside()
-        let done = try turn(backlog.prefix(Self.batchMax), isLast: backlog.count <= Self.batchMax)
+        let done = try turn(backlog.prefix(Self.batchMax))
         if done == backlog.count { backlog = [] } else { backlog.removeFirst(done) }
         if !backlog.isEmpty { backlogRests = nil }
         backlog += resting
@@ -197,7 +202,7 @@ package final class NodeWriter: NetworkDelegate, @unchecked Sendable {
         let now = Clock.now
         let look = lastClock.map { $0 + Self.clockInterval }
         let mustWait = backlog.isEmpty || backlogRests != nil
-        let due = mustWait ? [nextDeadline, wipeAt, inFlight == nil ? pending.due : nil, look, backlogRests].compactMap { $0 }.min() : now
+        let due = mustWait ? [nextDeadline, foldAt, inFlight == nil ? pending.due : nil, look, backlogRests].compactMap { $0 }.min() : now
         guard let due else { return }
         if let timer, timer.at <= due { return }
         timer?.task.cancel()
@@ -213,7 +218,7 @@ package final class NodeWriter: NetworkDelegate, @unchecked Sendable {
     }
 
     /// - Returns: how many of the inputs it dealt with: fewer than all when some were dear, so that nobody's answers wait long for them.
-    private func turn(_ all: ArraySlice<Inbox.Item>, isLast: Bool) throws(StoreError) -> Int {
+    private func turn(_ all: ArraySlice<Inbox.Item>) throws(StoreError) -> Int {
         let now = Clock.now
         var early = NetworkBatch()
         try readClocks(now, &early)
@@ -247,7 +252,7 @@ package final class NodeWriter: NetworkDelegate, @unchecked Sendable {
         noteAddresses(batch)
         perform(&early)
         if commits { try startCommit() }
-        try maintain(at: now, isLast: isLast && count == all.count)
+        try maintain(at: now)
         return count
     }
 
@@ -260,18 +265,12 @@ package final class NodeWriter: NetworkDelegate, @unchecked Sendable {
     private var nextDeadline: Instant? { withUnsafePointer(to: &node) { $0.pointee.nextDeadline } }
     private func rowsNeeded(for input: NodeInput) -> [RowsNeeded] { withUnsafePointer(to: &node) { $0.pointee.rowsNeeded(for: input) } }
 
-    private func maintain(at now: Instant, isLast: Bool) throws(StoreError) {
-        var wipes = false
-        if isLast, let due = wipeAt, due <= now {
-            if let latest = wipeAtLatest, latest <= now { try commitNow() }
-            wipes = pending.isEmpty && inFlight == nil
-            wipeAt = wipes ? nil : wipeAtLatest
-            if wipes { wipeAtLatest = nil }
-        }
-        if inFlight == nil { try store.maintain(idle: wipes) }
+    private func maintain(at now: Instant) throws(StoreError) {
+        if inFlight == nil { try store.maintain() }
+        try startFold(at: now)
         if let backupEnds, backupEnds <= now {
             self.backupEnds = nil
-            store.endBackup()
+            try store.endBackup()
         }
         noteDamage()
     }
@@ -302,7 +301,7 @@ package final class NodeWriter: NetworkDelegate, @unchecked Sendable {
     /// Sends to the disk what is pending, unless something is on its way there: that is done when it has arrived.
     private func startCommit() throws(StoreError) {
         guard inFlight == nil, let loop = network?.coreLoop, let staged = try stagePending() else { return }
-        disk.start(staged) { [self] in
+        disk.start(staged.result) { [self] in
             loop.execute { self.attempt { () throws(StoreError) in try self.diskAnswered() } }
         }
     }
@@ -331,15 +330,21 @@ package final class NodeWriter: NetworkDelegate, @unchecked Sendable {
         // Nil: somebody could not wait.
         guard let outcome = disk.takeOutcome() else { return }
         try conclude(outcome)
-        if isCommitDue(at: Clock.now) { try startCommit() }
+        let now = Clock.now
+        try startFold(at: now)
+        if isCommitDue(at: now) { try startCommit() }
         arrange()
     }
 
     private func conclude(_ outcome: DiskThread.Outcome) throws(StoreError) {
         try store.confirm(outcome.result)
-        committed(in: outcome.duration)
         guard let done = inFlight else { return }
         inFlight = nil
+        guard !isPreparingFold else {
+            isPreparingFold = false
+            return goOn(with: try store.beginFold())
+        }
+        committed(in: outcome.duration)
         try release(done)
     }
 
@@ -350,6 +355,37 @@ package final class NodeWriter: NetworkDelegate, @unchecked Sendable {
         guard let staged = try stagePending() else { return }
         let result = staged.result()
         try conclude(DiskThread.Outcome(result: result, duration: Clock.now - start))
+    }
+
+    // MARK: Folding
+
+    /// When what was committed is to be brought into the tables next; nil while it cannot be.
+    private var foldAt: Instant? { inFlight == nil && !store.isFolding ? wipeAt : nil }
+
+    /// Begins to bring what was committed into the tables where that is due. It takes its time on another thread; only the next commit waits
+    /// for its first step.
+    private func startFold(at now: Instant) throws(StoreError) {
+        guard inFlight == nil, !store.isFolding, let loop = network?.coreLoop else { return }
+        let wipes = wipeAt.map { $0 <= now } ?? false
+        guard wipes || store.isFoldDue else { return }
+        if wipes { (wipeAt, wipeAtLatest) = (nil, nil) }
+        guard let job = try store.prepareFold(wipes: wipes) else { return }
+        (inFlight, isPreparingFold) = (Pending(), true)
+        disk.start(job.result) { [self] in
+            loop.execute { self.attempt { () throws(StoreError) in try self.diskAnswered() } }
+        }
+    }
+
+    private func goOn(with job: StoreJob?) {
+        guard let job, let loop = network?.coreLoop else { return }
+        tables.start(job.result) { [self] in
+            loop.execute {
+                self.attempt { () throws(StoreError) in
+                    self.goOn(with: try self.store.advance(after: job))
+                    self.arrange()
+                }
+            }
+        }
     }
 
     private func committed(in duration: Duration) {

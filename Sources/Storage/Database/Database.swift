@@ -5,7 +5,8 @@ public import Vocabulary
 /// One SQLite file, opened so that what a commit says is on disk is on disk. Synchronous; for one thread at a time.
 ///
 /// WAL, `synchronous=FULL`, exclusive locking (no second process, no `-shm` file), deleted content overwritten. Nothing checkpoints by
-/// itself, since automatic checkpoints swallow the errors of their syncs: whoever owns the database calls `checkpoint` now and then.
+/// itself, since automatic checkpoints swallow the errors of their syncs: whoever owns the database calls `checkpoint` now and then. One
+/// connection writes; where it lets them (`Options.hasReaders`), others of the same process read beside it.
 /// After an I/O error every further call fails with it: what is on disk is then unknown, and SQLite itself would say OK to the next commit.
 public final class Database {
     public struct Options: Sendable {
@@ -15,9 +16,11 @@ public final class Database {
         public var migrations: [String]
         /// Bytes of pages kept in memory. Raising it saves reads of a large file.
         public var cacheBytes: Int
+        /// Connections of this process may read beside this one (`init(readingBeside:)`).
+        public var hasReaders: Bool
 
-        public init(applicationID: Int32, migrations: [String], cacheBytes: Int = 8 << 20) {
-            (self.applicationID, self.migrations, self.cacheBytes) = (applicationID, migrations, cacheBytes)
+        public init(applicationID: Int32, migrations: [String], cacheBytes: Int = 8 << 20, hasReaders: Bool = false) {
+            (self.applicationID, self.migrations, self.cacheBytes, self.hasReaders) = (applicationID, migrations, cacheBytes, hasReaders)
         }
     }
 
@@ -43,15 +46,8 @@ public final class Database {
         if size == 0 { try Self.syncFolder(of: path) }
         // Where no log repairs it, SQLite would read what is missing of a page as zeros: as rows that were never there.
         guard size % 512 == 0 || log > 0 else { throw .corrupt("\(path) was cut short, to \(size) bytes") }
-        var opened: OpaquePointer?
-        let code = sqlite3_open_v2(path, &opened, SQLITE_OPEN_READWRITE | SQLITE_OPEN_FULLMUTEX | SQLITE_OPEN_EXRESCODE, nil)
-        guard code == SQLITE_OK, let opened else {
-            let error = StoreError(code: code, connection: opened, doing: "opening \(path)")
-            sqlite3_close_v2(opened)
-            throw error
-        }
         self.path = path
-        connection = opened
+        connection = try Self.connect(path, SQLITE_OPEN_READWRITE, vfs: options.hasReaders ? Self.processLocks : nil)
         walFrames = .allocate(capacity: 1)
         walFrames.initialize(to: 0)
         do throws(StoreError) {
@@ -69,18 +65,39 @@ public final class Database {
         guard access(path, R_OK) == 0 else { throw .io("opening \(path): \(systemText(errno))") }
         let plain = Set("/-_.~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ".utf8)
         let name = path.utf8.map { plain.contains($0) ? String(UnicodeScalar($0)) : "%" + Hex.encode([$0]) }.joined()
-        var opened: OpaquePointer?
-        let flags = SQLITE_OPEN_READONLY | SQLITE_OPEN_URI | SQLITE_OPEN_FULLMUTEX | SQLITE_OPEN_EXRESCODE
-        let code = sqlite3_open_v2("file:\(name)?immutable=1", &opened, flags, nil)
-        guard code == SQLITE_OK, let opened else {
-            let error = StoreError(code: code, connection: opened, doing: "opening \(path)")
-            sqlite3_close_v2(opened)
-            throw error
-        }
-        (self.path, connection) = (path, opened)
+        self.path = path
+        connection = try Self.connect("file:\(name)?immutable=1", SQLITE_OPEN_READONLY | SQLITE_OPEN_URI)
         walFrames = .allocate(capacity: 1)
         walFrames.initialize(to: 0)
         sqlite3_limit(connection, SQLITE_LIMIT_LENGTH, 256 << 20)
+    }
+
+    /// For reading alone, beside the connection that writes (`Options.hasReaders`), on any one thread. To be closed before that one.
+    init(readingBeside writer: Database, cacheBytes: Int) throws(StoreError) {
+        path = writer.path
+        connection = try Self.connect(path, SQLITE_OPEN_READONLY, vfs: Self.processLocks)
+        walFrames = .allocate(capacity: 1)
+        walFrames.initialize(to: 0)
+        pageBytes = writer.pageBytes
+        sqlite3_busy_timeout(connection, Self.besideTimeout)
+        sqlite3_limit(connection, SQLITE_LIMIT_LENGTH, 256 << 20)
+        try script("PRAGMA trusted_schema=OFF; PRAGMA cell_size_check=ON; PRAGMA temp_store=MEMORY; PRAGMA cache_size=-\(cacheBytes >> 10)")
+    }
+
+    /// SQLite's way of locking a file against all other processes, and of sharing it, and what is known of its log, within this one.
+    private static let processLocks = "unix-excl"
+    /// Milliseconds that one connection waits for another of this process; none holds a lock for longer than a statement.
+    private static let besideTimeout: Int32 = 10_000
+
+    private static func connect(_ name: String, _ flags: Int32, vfs: String? = nil) throws(StoreError) -> OpaquePointer {
+        var opened: OpaquePointer?
+        let code = sqlite3_open_v2(name, &opened, flags | SQLITE_OPEN_FULLMUTEX | SQLITE_OPEN_EXRESCODE, vfs)
+        guard code == SQLITE_OK, let opened else {
+            let error = StoreError(code: code, connection: opened, doing: "opening \(name)")
+            sqlite3_close_v2(opened)
+            throw error
+        }
+        return opened
     }
 
     deinit {
@@ -165,6 +182,17 @@ public final class Database {
         }
     }
 
+    // MARK: Standing still
+
+    /// From here on everything is read as it is now, until `unpin`. Of a connection that only reads.
+    func pin() throws(StoreError) {
+        try run("BEGIN")
+        // The point in time is that of the first read.
+        try run("SELECT 1 FROM sqlite_schema")
+    }
+
+    func unpin() throws(StoreError) { try run("COMMIT") }
+
     // MARK: The log
 
     /// Bytes of the write-ahead log that a checkpoint would bring into the file.
@@ -221,11 +249,13 @@ public final class Database {
     }
 
     private func configure(_ options: Options) throws(StoreError) {
+        // Until it is ours another process may have it, and is not waited for.
         sqlite3_busy_timeout(connection, 100)
         sqlite3_limit(connection, SQLITE_LIMIT_LENGTH, 256 << 20)
+        if !options.hasReaders { try script("PRAGMA locking_mode=EXCLUSIVE") }
         try script(
             """
-            PRAGMA locking_mode=EXCLUSIVE; PRAGMA trusted_schema=OFF; PRAGMA cell_size_check=ON; PRAGMA temp_store=MEMORY;
+            PRAGMA trusted_schema=OFF; PRAGMA cell_size_check=ON; PRAGMA temp_store=MEMORY;
             PRAGMA cache_size=-\(max(options.cacheBytes >> 10, 64)); PRAGMA secure_delete=ON; PRAGMA journal_mode=WAL;
             PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=0
             """)
@@ -234,6 +264,7 @@ public final class Database {
             throw .unusable("\(path): journal_mode, synchronous and secure_delete are \(durability), not wal, 2 and 1.")
         }
         pageBytes = Int(try setting("page_size")) ?? pageBytes
+        if options.hasReaders { sqlite3_busy_timeout(connection, Self.besideTimeout) }
         sqlite3_wal_hook(
             connection,
             { context, _, _, frames in

@@ -4,12 +4,13 @@ internal import Vocabulary
 
 /// A file of sealed frames: the first place of what a store is told.
 ///
-/// Two halves of equal size, in turn: the frames of one generation stand in one half from its start, page by page, numbered from 0.
-/// Which generation counts is said elsewhere (in the tables, in the transaction that made the one before it needless), and the old half
-/// stays readable until then. A generation has its first frame before it counts, be it an empty one: a file without it is not the one that
-/// was written. No generation is given twice, also where one was prepared and never begun. The file has its full size from the start: a
-/// write that only replaces bytes is the cheapest that a file system has to sync. A frame begins on a page of its own: no byte that was
-/// acknowledged is written again.
+/// Two halves of equal size, in turn: the frames of one generation stand in one half from its start, page by page, numbered from 0. From
+/// which frame on they count is said elsewhere: in the tables, in the transaction that made those before it needless (`Mark`). While that
+/// transaction is under way the next generation may have begun: then both count, one after the other, and the new one's first frame says
+/// how many frames the old one has. Without such an overlap the old half is free. A generation has its first frame before it counts, be it
+/// one without writes: a file without it is not the one that was written. No generation is given twice, also where one was prepared and
+/// never begun. The file has its full size from the start: a write that only replaces bytes is the cheapest that a file system has to sync.
+/// A frame begins on a page of its own: no byte that was acknowledged is written again.
 ///
 /// Frame: kind, bytes of the box, generation, number (little-endian; 4, 4, 8, 8 bytes), then the box: its writes, sealed to kind,
 /// generation and number. What does not open is not a frame.
@@ -18,15 +19,23 @@ final class Journal {
     private static let headerBytes = 24
 
     private enum Kind: UInt32 {
-        /// Of a generation that counts.
         case appended = 0x6a68_7031
-        /// Of one that was about to.
+        /// Written before the generation began: what the one before it has too, as far as the tables of the new one lack it.
         case prepared = 0x6a68_7032
+    }
+
+    /// A frame's place among all.
+    struct Mark: Equatable, Sendable {
+        var generation: UInt64
+        var number: UInt64
     }
 
     /// Bytes that one generation can take.
     let halfBytes: Int
+    /// What frames are appended to.
     private(set) var generation: UInt64
+    /// The first frame that the tables lack.
+    private(set) var base: Mark
     /// Never given before.
     private(set) var nextGeneration: UInt64
     /// Where the present generation stands: 0 or 1.
@@ -46,8 +55,8 @@ final class Journal {
 
     /// - Parameter halfBytes: for a file that has to be made; one that is there keeps its size.
     /// - Returns: nil where there is no room for it.
-    init?(path: String, halfBytes: Int, key: SealingKey, generation: UInt64) throws(StoreError) {
-        (self.path, self.generation, nextGeneration) = (path, generation, generation + 1)
+    init?(path: String, halfBytes: Int, key: SealingKey, base: Mark) throws(StoreError) {
+        (self.path, self.base, generation, nextGeneration) = (path, base, base.generation, base.generation + 1)
         do { self.key = try SealingKey(key.derived(for: "posthouse store journal")) } catch {
             throw .unusable("storage.key has no 32 bytes.")
         }
@@ -59,6 +68,11 @@ final class Journal {
             ? standing / (2 * Self.pageBytes) * 2 * Self.pageBytes : halfBytes / Self.pageBytes * Self.pageBytes * 2
         self.file = file
         self.halfBytes = size / 2
+        // A second one of the same folder, of this process or another.
+        guard flock(file, LOCK_EX | LOCK_NB) == 0 else {
+            _ = Glibc.close(file)
+            throw .inUse("\(path) is in use.")
+        }
         if standing != size {
             let code = posix_fallocate(file, 0, size)
             guard code == 0, fsync(file) == 0 else {
@@ -87,6 +101,10 @@ final class Journal {
     private static func pages(_ bytes: Int) -> Int { (bytes + pageBytes - 1) / pageBytes }
 
     var freeBytes: Int { halfBytes - usedBytes }
+    /// What is appended next.
+    var end: Mark { Mark(generation: generation, number: next) }
+    /// Two generations count.
+    var isSpread: Bool { base.generation != generation }
     /// Of the file.
     var bytes: Int { 2 * halfBytes }
 
@@ -122,48 +140,117 @@ final class Journal {
         }
     }
 
-    /// The first frames of the next generation, one at least, on disk when it returns; they count once `begin` says so.
+    /// The first frames of a generation, one at least, to be written to the half that does not count.
+    struct Preparation: Sendable {
+        let generation: UInt64
+        fileprivate let patch: Patch
+        fileprivate let bytes: Int
+        fileprivate let frames: UInt64
+        fileprivate let isFresh: Bool
+
+        /// On disk when it returns; by any one thread, while the journal is open.
+        func write() throws(StoreError) { try patch.write() }
+    }
+
+    /// The next generation's first frames.
     ///
-    /// - Returns: its number; nil when they do not fit into half of what a generation can take.
-    func prepareNext(_ parts: [[UInt8]]) throws(StoreError) -> UInt64? {
+    /// - Parameter writes: what it begins with.
+    /// - Returns: nil when they do not fit into half of what a generation can take. They count once `begin` says so.
+    func prepareNext(_ writes: [StoreWrite]) -> Preparation? {
+        precondition(!isSpread, "both halves count")
         let generation = nextGeneration
         nextGeneration += 1
         var bytes: [UInt8] = []
+        let parts = parts(writes)
         for (number, part) in parts.enumerated() {
             bytes += Self.frame(.prepared, part, generation: generation, number: UInt64(number), key: key, using: &random)
         }
         guard bytes.count <= halfBytes / 2 else { return nil }
-        try write(bytes, at: (1 - half) * halfBytes)
-        try sync()
-        dirty[1 - half] = max(dirty[1 - half], bytes.count)
-        return generation
+        let other = 1 - half
+        let patch = Patch(
+            path: path, file: file, offset: other * halfBytes, bytes: bytes, zeros: max(0, dirty[other] - bytes.count))
+        dirty[other] = bytes.count
+        return Preparation(
+            generation: generation, patch: patch, bytes: bytes.count, frames: UInt64(parts.count), isFresh: writes.isEmpty)
     }
 
-    /// The prepared generation counts from now on; `parts` as prepared.
-    func begin(_ generation: UInt64, _ parts: [[UInt8]]) {
-        self.generation = generation
-        half = 1 - half
-        next = UInt64(parts.count)
-        usedBytes = parts.reduce(0) { $0 + Self.frameBytes($1.count) }
-        isFresh = parts == [[]]
-    }
-
-    /// Overwrites both halves where they were written, but for the generation's empty first frame. To be called when it is fresh.
-    func wipe() throws(StoreError) {
-        precondition(isFresh, "frames that count")
-        guard dirty[half] > usedBytes || dirty[1 - half] > 0 else { return }
-        let zeros = [UInt8](repeating: 0, count: 1 << 18)
-        for part in 0...1 {
-            var offset = part == half ? usedBytes : 0
-            while offset < dirty[part] {
-                let count = min(zeros.count, dirty[part] - offset)
-                try write(count == zeros.count ? zeros : Array(zeros.prefix(count)), at: part * halfBytes + offset)
-                offset += count
+    /// A frame is not for a whole generation at once; what was prepared is read as one batch again. The first says what it follows.
+    private func parts(_ writes: [StoreWrite]) -> [[UInt8]] {
+        let partBytes = min(256 << 10, halfBytes / 64)
+        var parts: [[UInt8]] = []
+        var part: [UInt8] = []
+        JournalCodec.append(follows: end, to: &part)
+        for write in writes {
+            JournalCodec.append(write, to: &part)
+            if part.count >= partBytes {
+                parts.append(part)
+                part = []
             }
         }
-        try sync()
+        if !part.isEmpty { parts.append(part) }
+        return parts
+    }
+
+    /// Frames go to the prepared generation from now on; it is written. Those before it count until `passed`.
+    func begin(_ prepared: Preparation) {
+        generation = prepared.generation
+        half = 1 - half
+        (next, usedBytes, isFresh) = (prepared.frames, prepared.bytes, prepared.isFresh)
+    }
+
+    /// The tables have what is before the mark, and say so.
+    func passed(_ mark: Mark) { base = mark }
+
+    /// Bytes to be written over, by any one thread, while the journal is open.
+    struct Patch: Sendable {
+        fileprivate let path: String
+        fileprivate let file: Int32
+        fileprivate let offset: Int
+        fileprivate let bytes: [UInt8]
+        /// That many bytes after those.
+        fileprivate let zeros: Int
+        /// A sync that others wait for behind this one takes as long as what is there to write.
+        private static let syncBytes = 1 << 20
+
+        /// On disk when it returns. After an error nobody knows what is: the journal must not be used again.
+        func write() throws(StoreError) {
+            if !bytes.isEmpty { try Journal.write(bytes, at: offset, file, path) }
+            let empty = [UInt8](repeating: 0, count: min(zeros, 1 << 18))
+            var (done, unsynced) = (0, bytes.count)
+            while done < zeros {
+                let count = min(empty.count, zeros - done)
+                try Journal.write(count == empty.count ? empty : Array(empty.prefix(count)), at: offset + bytes.count + done, file, path)
+                done += count
+                unsynced += count
+                guard unsynced >= Self.syncBytes, done < zeros else { continue }
+                try Journal.sync(file, path)
+                unsynced = 0
+            }
+            try Journal.sync(file, path)
+        }
+    }
+
+    /// What is left in the half that does not count: to be overwritten.
+    ///
+    /// - Returns: nil: nothing.
+    func wiping() -> Patch? {
+        precondition(!isSpread, "both halves count")
+        let other = 1 - half
+        guard dirty[other] > 0 else { return nil }
+        defer { dirty[other] = 0 }
+        return Patch(path: path, file: file, offset: other * halfBytes, bytes: [], zeros: dirty[other])
+    }
+
+    /// Overwrites both halves where they were written, but for the generation's first frame. To be called when it is fresh.
+    func wipe() throws(StoreError) {
+        precondition(isFresh, "frames that count")
+        let rest = Patch(path: path, file: file, offset: half * halfBytes + usedBytes, bytes: [], zeros: dirty[half] - usedBytes)
         dirty[half] = usedBytes
-        dirty[1 - half] = 0
+        let other = wiping()
+        try lasting { () throws(StoreError) in
+            if rest.zeros > 0 { try rest.write() }
+            try other?.write()
+        }
     }
 
     private func advance(_ count: Int) {
@@ -194,12 +281,6 @@ final class Journal {
         return writer.bytes
     }
 
-    private func write(_ bytes: [UInt8], at offset: Int) throws(StoreError) {
-        try lasting { () throws(StoreError) in try Self.write(bytes, at: offset, file, path) }
-    }
-
-    private func sync() throws(StoreError) { try lasting { () throws(StoreError) in try Self.sync(file, path) } }
-
     private static func write(_ bytes: [UInt8], at offset: Int, _ file: Int32, _ path: String) throws(StoreError) {
         var done = 0
         while done < bytes.count {
@@ -215,7 +296,7 @@ final class Journal {
     }
 
     /// After a failed sync nobody knows what is on disk, and a second one would say that all is well: the first error stays.
-    private func lasting<T>(_ body: () throws(StoreError) -> T) throws(StoreError) -> T {
+    func lasting<T>(_ body: () throws(StoreError) -> T) throws(StoreError) -> T {
         if let failure { throw failure }
         do { return try body() } catch {
             failure = error
@@ -228,17 +309,40 @@ final class Journal {
     /// The batches of the frames that count, in order; to be called once, before anything is written. What was prepared is one batch,
     /// however many frames it took: an entry may stand in another than the event that it refers to.
     ///
+    /// - Returns: nil where there is no frame of the generation that the tables name.
     /// - Throws: `corrupt` where a frame is damaged that is not the unfinished last one, or where the file is newer than the tables.
-    func read() throws(StoreError) -> [[UInt8]] {
+    func read() throws(StoreError) -> [[UInt8]]? {
         let halves = [try headers(of: 0), try headers(of: 1)]
-        for header in halves.joined() where header.generation > generation {
+        let known = base.generation
+        // Of several the last: no generation begins while two count.
+        var begun: UInt64?
+        for header in halves.joined() where header.generation > known {
             guard try open(header) != nil else { continue }
             nextGeneration = max(nextGeneration, header.generation + 1)
-            guard header.kind == .prepared else {
-                throw .corrupt("\(path) is newer than the database beside it: one of them is an old copy")
-            }
+            if header.kind == .appended { begun = max(begun ?? 0, header.generation) }
         }
+        let standing = try frames(of: known, in: halves)
+        guard standing.isEmpty || base.number <= next else { return nil }
         var found: [[UInt8]] = []
+        for (number, frame) in standing.enumerated() where number >= base.number {
+            if frame.kind == .prepared, !found.isEmpty { found[0] += frame.writes } else { found.append(frame.writes) }
+        }
+        isFresh = standing.count == 1 && standing[0].kind == .prepared && JournalCodec.isFirst(standing[0].writes)
+        guard let begun else { return standing.isEmpty ? nil : found }
+        let followed = end
+        generation = begun
+        let later = try frames(of: begun, in: halves)
+        guard let first = later.first, first.kind == .prepared, try JournalCodec.follows(first.writes) == followed else {
+            throw .corrupt("\(path) is newer than the database beside it: one of them is an old copy")
+        }
+        isFresh = false
+        return found + later.filter { $0.kind == .appended }.map(\.writes)
+    }
+
+    /// A generation's frames; the half is where they stand, and what is appended next comes after them.
+    private func frames(of generation: UInt64, in halves: [[Header]]) throws(StoreError) -> [(kind: Kind, writes: [UInt8])] {
+        (next, usedBytes) = (0, 0)
+        var found: [(kind: Kind, writes: [UInt8])] = []
         for (half, headers) in halves.enumerated() where headers.contains(where: { $0.generation == generation }) {
             self.half = half
             for header in headers where header.generation == generation {
@@ -247,11 +351,10 @@ final class Journal {
                 guard header.number == next, header.offset == half * halfBytes + usedBytes else {
                     throw .corrupt("frame \(next) of \(path) is damaged; frame \(header.number) is not")
                 }
-                if header.kind == .prepared, !found.isEmpty { found[0] += writes } else { found.append(writes) }
+                found.append((header.kind, writes))
                 advance(Self.frameBytes(writes.count))
             }
         }
-        isFresh = found == [[]]
         return found
     }
 

@@ -15,6 +15,8 @@ package enum JournalCodec {
         static let withdraw: UInt8 = 9
         /// The highest position that was given, to an entry that did not last.
         static let highest: UInt8 = 10
+        /// At a generation's beginning: what comes before it.
+        static let follows: UInt8 = 11
     }
 
     // MARK: Writing
@@ -57,6 +59,13 @@ package enum JournalCodec {
     package static func append(highest position: QueuePosition, to bytes: inout [UInt8]) {
         bytes.append(Tag.highest)
         append(position.value, to: &bytes)
+    }
+
+    /// - Parameter mark: the end of the generation before.
+    static func append(follows mark: Journal.Mark, to bytes: inout [UInt8]) {
+        bytes.append(Tag.follows)
+        append(mark.generation, to: &bytes)
+        append(mark.number, to: &bytes)
     }
 
     private static func append(_ value: some FixedWidthInteger, to bytes: inout [UInt8]) {
@@ -112,11 +121,22 @@ package enum JournalCodec {
             case Tag.dequeue: found.append(.dequeue(try reader.destination(), through: try reader.counter()))
             case Tag.withdraw: found.append(.withdraw(try reader.destination(), try reader.counter()))
             case Tag.highest: highest = max(highest, try reader.counter())
+            case Tag.follows: _ = try reader.mark()
             default: throw Reader.damaged
             }
         }
         return (found, highest)
     }
+
+    /// Where the generation that begins so comes after; nil in one that does not say it.
+    static func follows(_ bytes: [UInt8]) throws(StoreError) -> Journal.Mark? {
+        var reader = Reader(rest: bytes[...])
+        guard bytes.first == Tag.follows, try reader.byte() == Tag.follows else { return nil }
+        return try reader.mark()
+    }
+
+    /// Whether a generation's first frame says no more than that it begins.
+    static func isFirst(_ bytes: [UInt8]) -> Bool { bytes.isEmpty || bytes.count == 17 && bytes[0] == Tag.follows }
 
     private struct Reader {
         static let damaged = StoreError.corrupt("a frame of the journal does not decode")
@@ -155,6 +175,8 @@ package enum JournalCodec {
             guard let id = T(try take(32)) else { throw Self.damaged }
             return id
         }
+
+        mutating func mark() throws(StoreError) -> Journal.Mark { Journal.Mark(generation: try integer(), number: try integer()) }
 
         mutating func destination() throws(StoreError) -> Destination {
             switch try byte() {

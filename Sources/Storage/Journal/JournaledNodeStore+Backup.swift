@@ -15,13 +15,13 @@ extension JournaledNodeStore {
         }
     }
 
-    /// The file is held still.
-    public var isBackupUnderWay: Bool { tables.isHeld }
-
     /// - Returns: false when the file could not be held still until now, as on a disk that became full: what was copied is of no use.
     @discardableResult
-    public func endBackup() -> Bool {
-        defer { tables.isHeld = false }
-        return tables.isHeld
+    public func endBackup() throws(StoreError) -> Bool {
+        try guarded { () throws(StoreError) in
+            try endBeside()
+            defer { tables.isHeld = false }
+            return tables.isHeld
+        }
     }
 }

@@ -13,17 +13,15 @@ extension JournaledNodeStore {
     public func maintain(idle: Bool = false) throws(StoreError) {
         try guarded { () throws(StoreError) in
             sinceLook += 1
-            guard idle || tables.isLowOnSpace || sinceLook >= Self.looksEvery || journal == nil else { return }
-            sinceLook = 0
             if idle {
-                if try settle() { try journal?.wipe() }
+                _ = try settle()
+            } else {
+                guard hasTables, tables.isLowOnSpace || sinceLook >= Self.looksEvery || journal == nil else { return }
             }
+            sinceLook = 0
             try tables.maintain(idle: idle)
         }
     }
-
-    /// Little room is left, or was until a moment ago: take nothing new; deliveries and deletions go on.
-    public var isLowOnSpace: Bool { tables.isLowOnSpace }
 
     /// Looks at the disk now, whatever `maintain` does: at its room, and whether the files are where they were opened.
     ///
@@ -31,15 +29,18 @@ extension JournaledNodeStore {
     public func lookAtDisk() throws(StoreError) {
         try guarded { () throws(StoreError) in
             if let gone { throw gone }
-            try tables.refreshSpace()
+            if hasTables { try tables.refreshSpace() }
         }
     }
 
     /// Bytes free on the file system, the ballast not among them.
-    public var freeBytes: Int { get throws(StoreError) { try tables.freeBytes } }
+    public var freeBytes: Int { get throws(StoreError) { try DiskSpace.freeBytes(of: folder) } }
 
     /// Rows that did not open since the start, by table.
-    public var damagedRows: [String: Int] { tables.damagedRows }
+    public var damagedRows: [String: Int] {
+        guard let reader, !reader.damage.isEmpty else { return tables.damage.counts }
+        return tables.damage.merged(with: reader.damage).counts
+    }
 
     /// Bytes that the database, its log and the journal's frames take; the ballast is not counted.
     public var fileBytes: Int { tables.fileBytes + (journal?.usedBytes ?? 0) }

@@ -5,7 +5,7 @@ extension JournaledNodeStore {
     public func value(_ table: StoreTable, key: [UInt8]) throws(StoreError) -> [UInt8]? {
         try guarded { () throws(StoreError) in
             if let known = overlay.records[Batch.RecordName(table: table, key: key)] { return known }
-            return try tables.value(table, key: key)
+            return try rows.value(table, key: key)
         }
     }
 
@@ -13,7 +13,7 @@ extension JournaledNodeStore {
     public func values(_ table: StoreTable) throws(StoreError) -> [(key: [UInt8], value: [UInt8])] {
         try guarded { () throws(StoreError) in
             let changed = overlay.records.filter { $0.key.table == table }
-            let standing = try tables.values(table)
+            let standing = try rows.values(table)
             guard !changed.isEmpty else { return standing }
             var found = standing.filter { changed[Batch.RecordName(table: table, key: $0.key)] == nil }
             for (name, value) in changed { if let value { found.append((name.key, value)) } }
@@ -24,23 +24,28 @@ extension JournaledNodeStore {
     public func event(_ key: EventKey) throws(StoreError) -> [UInt8]? {
         try guarded { () throws(StoreError) in
             if let bytes = overlay.events[key]?.bytes { return bytes }
-            // Whether one that is in the tables still lives is for them to say.
+            // Whether one that is in the tables still lives is for them to say, but where nothing was said of it that could end it.
+            if let held = overlay.events[key]?.held {
+                if held { return try rows.event(key) }
+            } else if try rows.isHeld(key) {
+                return try rows.event(key)
+            }
             _ = try settle()
             if let bytes = overlay.events[key]?.bytes { return bytes }
-            return try tables.event(key)
+            return try rows.event(key)
         }
     }
 
     public func heldEvents(_ conversation: ConversationKey) throws(StoreError) -> [(number: SequenceNumber, bytes: [UInt8])] {
         try guarded { () throws(StoreError) in
-            guard overlay.touches(conversation) else { return try tables.heldEvents(conversation) }
-            var found = try tables.heldEvents(conversation).filter {
+            guard overlay.touches(conversation) else { return try rows.heldEvents(conversation) }
+            var found = try rows.heldEvents(conversation).filter {
                 overlay.events[EventKey(conversation: conversation, number: $0.number)] == nil
             }
             for (key, event) in overlay.events where key.conversation == conversation && key.part == 0 {
                 if let bytes = event.bytes {
                     if event.held == true { found.append((key.number, bytes)) }
-                } else if event.held != false, try event.held == true ? true : tables.isHeld(key), let bytes = try tables.event(key) {
+                } else if event.held != false, try event.held == true ? true : rows.isHeld(key), let bytes = try rows.event(key) {
                     found.append((key.number, bytes))
                 }
             }
@@ -53,12 +58,12 @@ extension JournaledNodeStore {
     ) throws(StoreError) -> [StoredEntry] {
         try guarded { () throws(StoreError) in
             guard let queue = overlay.queues[destination], !queue.isEmpty else {
-                return try tables.page(destination, after: after, limit: limit, bytesMax: bytesMax)
+                return try rows.page(destination, after: after, limit: limit, bytesMax: bytesMax)
             }
             let start = max(after, queue.through ?? .zero)
             let withdrawn = Set(queue.withdrawn)
             let more = limit.addingReportingOverflow(withdrawn.count)
-            let standing = try tables.page(
+            let standing = try rows.page(
                 destination, after: start, limit: more.overflow ? limit : more.partialValue, bytesMax: bytesMax
             ).filter { !withdrawn.contains($0.position) }
             var waiting = queue.entries(after: after)
@@ -75,7 +80,7 @@ extension JournaledNodeStore {
                 return true
             }
             for entry in standing { guard take(entry) else { return found } }
-            guard try !tables.hasEntries(destination, after: standing.last?.position ?? start, except: withdrawn) else { return found }
+            guard try !rows.hasEntries(destination, after: standing.last?.position ?? start, except: withdrawn) else { return found }
             while let line = waiting.popFirst() {
                 let event = try bytes(of: line.entry)
                 guard take(StoredEntry(position: line.entry.position, content: line.entry.content, event: event)) else { return found }
@@ -87,16 +92,15 @@ extension JournaledNodeStore {
     private func bytes(of entry: QueueEntry) throws(StoreError) -> [UInt8]? {
         guard let key = entry.event else { return nil }
         if let bytes = overlay.events[key]?.bytes { return bytes }
-        guard let bytes = try tables.event(key) else { throw .corrupt("the event of a queue entry is missing") }
+        guard let bytes = try rows.event(key) else { throw .corrupt("the event of a queue entry is missing") }
         return bytes
     }
 
     public func outline(_ destination: Destination) throws(StoreError) -> [(position: QueuePosition, bytes: Int)] {
         try guarded { () throws(StoreError) in
-            _ = try settle()
-            guard let queue = overlay.queues[destination], !queue.isEmpty else { return try tables.outline(destination) }
+            guard let queue = overlay.queues[destination], !queue.isEmpty else { return try rows.outline(destination) }
             let (through, withdrawn) = (queue.through ?? .zero, Set(queue.withdrawn))
-            var found = try tables.outline(destination).filter { $0.position > through && !withdrawn.contains($0.position) }
+            var found = try rows.outline(destination).filter { $0.position > through && !withdrawn.contains($0.position) }
             for line in queue.entries {
                 let event = try bytes(of: line.entry)
                 found.append((line.entry.position, line.entry.content.count + (event?.count ?? 0)))
@@ -106,6 +110,6 @@ extension JournaledNodeStore {
     }
 
     public func highestPosition() throws(StoreError) -> QueuePosition {
-        try guarded { () throws(StoreError) in max(try tables.highestPosition(), overlay.highest) }
+        try guarded { () throws(StoreError) in highest }
     }
 }

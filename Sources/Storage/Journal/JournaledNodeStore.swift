@@ -6,14 +6,21 @@ public import Vocabulary
 ///
 /// A commit appends one sealed frame to the journal and syncs it: one write and one sync, whatever is in it. What the frames come to is
 /// kept in memory (`Overlay`) and brought into the tables now and then (`fold`); what came and went in between never reaches them. After a
-/// crash the frames that count are read again. The transaction that folds also names the journal's next generation, so a frame counts
-/// until the moment that the tables have what it says, and no longer.
+/// crash the frames that count are read again. The transaction that folds also says which frames the tables lack from then on, so a frame
+/// counts until the moment that the tables have what it says, and no longer.
+///
+/// Mostly another thread folds, while commits and reading go on (`JournaledNodeStore+Beside.swift`). Whatever cannot wait for it, or needs
+/// what only one connection can do, ends that first and blocks (`endBeside`).
 ///
 /// Where space is low nothing is gathered: commits go straight to the tables, which know how to refuse, and how to delete on a full disk.
 public final class JournaledNodeStore: NodeStore {
     package let tables: SQLiteNodeStore
     let journal: Journal?
     var overlay = Overlay()
+    var beside = Beside.nothing
+    /// Reads the tables while another thread has their connection; made when it is needed first.
+    var reader: TableReader?
+    let folder: String
     /// To be where they were opened.
     let files: [OpenedFile]
     /// Calls of `maintain` since the disk was last looked at.
@@ -31,12 +38,13 @@ public final class JournaledNodeStore: NodeStore {
     /// - Parameter journalBytes: of one generation, for tests; nil: a share of the disk.
     package init(folder: String, key: SealingKey, journalBytes: Int?) throws(StoreError) {
         tables = try SQLiteNodeStore(folder: folder, key: key)
+        self.folder = folder
         let path = folder + "/journal"
-        let generation = try tables.journalGeneration()
+        let base = try tables.journalMark()
         let noted = try tables.journalBytes()
         let missing = StoreError.corrupt("\(path) is not the file that was written: it is missing, was cut short or was emptied")
         guard noted == 0 || Storage.fileBytes(path) == noted else { throw missing }
-        journal = try Journal(path: path, halfBytes: journalBytes ?? tables.space.policy.logBytes, key: key, generation: generation)
+        journal = try Journal(path: path, halfBytes: journalBytes ?? tables.space.policy.logBytes, key: key, base: base)
         var files: [OpenedFile] = []
         for file in ["\(folder)/store.db", "\(folder)/store.db-wal", path] where access(file, F_OK) == 0 {
             files.append(try OpenedFile(file))
@@ -44,14 +52,11 @@ public final class JournaledNodeStore: NodeStore {
         self.files = files
         guard let journal else { return }
         let batches = try journal.read()
-        guard noted == 0 || !batches.isEmpty else { throw missing }
-        for batch in batches {
+        guard noted == 0 || batches != nil else { throw missing }
+        for batch in batches ?? [] {
             let (writes, highest) = try JournalCodec.writes(batch)
             overlay.raise(to: highest)
-            for write in writes {
-                try overlay.apply(write, page: 0, isInTables: { key throws(StoreError) in try tables.hasEvent(key) })
-            }
-            overlay.endBatch()
+            try overlay.apply(Overlay.Commit(writes: writes, page: 0)) { key throws(StoreError) in try tables.hasEvent(key) }
         }
         // So that what is read next comes from one place. A full disk may keep it from the tables: then it stays where it is.
         _ = try settle()
@@ -68,13 +73,19 @@ public final class JournaledNodeStore: NodeStore {
     public func close() throws(StoreError) {
         try guarded { () throws(StoreError) in
             defer { journal?.close() }
-            if try settle() { try journal?.wipe() }
+            _ = try settle()
+            reader?.database.close()
             try tables.close()
         }
     }
 
     /// Reads everything and throws `corrupt` for the first thing that is wrong. For `posthouse check`: takes seconds for a gigabyte.
-    public func checkIntegrity() throws(StoreError) { try tables.checkIntegrity() }
+    public func checkIntegrity() throws(StoreError) {
+        try guarded { () throws(StoreError) in
+            try endBeside()
+            try tables.checkIntegrity()
+        }
+    }
 
     // MARK: Writing
 
@@ -93,6 +104,7 @@ public final class JournaledNodeStore: NodeStore {
     public func stage(_ writes: [StoreWrite]) throws(StoreError) -> StagedCommit? {
         guard !writes.isEmpty else { return nil }
         return try guarded { () throws(StoreError) in
+            if case .preparing = beside { try endBeside() }
             guard let journal else {
                 try tables.commit(writes)
                 return nil
@@ -104,7 +116,7 @@ public final class JournaledNodeStore: NodeStore {
             for write in lasting { JournalCodec.append(write, to: &bytes) }
             if let top { JournalCodec.append(highest: top, to: &bytes) }
             let size = Journal.frameBytes(bytes.count)
-            if tables.isLowOnSpace {
+            if isLowOnSpace {
                 try commitOnLowSpace(writes)
                 return nil
             }
@@ -164,9 +176,9 @@ public final class JournaledNodeStore: NodeStore {
 
     private func append(_ writes: [StoreWrite], _ bytes: [UInt8]) throws(StoreError) -> StagedCommit? {
         guard let journal else { return nil }
-        let page = journal.usedBytes / Journal.pageBytes
-        for write in writes { try overlay.apply(write, page: page, isInTables: { key throws(StoreError) in try tables.hasEvent(key) }) }
-        overlay.endBatch()
+        let batch = Overlay.Commit(writes: writes, page: journal.usedBytes / Journal.pageBytes)
+        try overlay.apply(batch) { key throws(StoreError) in try rows.hasEvent(key) }
+        noteMeanwhile(batch)
         return StagedCommit(frame: journal.reserve(bytes))
     }
 
@@ -182,7 +194,7 @@ public final class JournaledNodeStore: NodeStore {
         var removals = overlay.fold(youngFrom: 0)
         removals.records = []
         do throws(StoreError) {
-            try tables.fold(removals, generation: journal.generation, journalBytes: journal.bytes, giveBallast: true)
+            try tables.fold(removals, upTo: journal.base, journalBytes: journal.bytes, giveBallast: true)
         } catch {
             guard error == .full else { throw error }
         }
@@ -190,7 +202,7 @@ public final class JournaledNodeStore: NodeStore {
 
     /// What must be refused before it is written.
     private func check(_ writes: [StoreWrite]) throws(StoreError) {
-        var top = max(tables.highest, overlay.highest)
+        var top = highest
         // Mostly an entry's event is the one just before it; the others are gathered when somebody asks.
         var stored: Set<EventKey>?
         var lastStored: EventKey?
@@ -212,7 +224,7 @@ public final class JournaledNodeStore: NodeStore {
                 let all = stored ?? Self.events(in: writes)
                 stored = all
                 if all.contains(key) { continue }
-                guard try tables.hasEvent(key) else {
+                guard try rows.hasEvent(key) else {
                     throw .corrupt("queue entry \(entry.position) refers to an event that is not stored")
                 }
             case .put, .remove, .releaseEvent, .dequeue, .withdraw: break
@@ -228,15 +240,17 @@ public final class JournaledNodeStore: NodeStore {
     private func isTaken(_ position: QueuePosition, in writes: [StoreWrite]) throws(StoreError) -> Bool {
         let inBatch = writes.count { if case .enqueue(let entry) = $0 { entry.position == position } else { false } }
         if inBatch > 1 || overlay.queues.values.contains(where: { $0.entries.contains { $0.entry.position == position } }) { return true }
-        return try tables.hasEntry(at: position)
+        return try rows.hasEntry(at: position)
     }
 
     // MARK: Folding
 
-    /// Everything into the tables; the journal begins anew.
+    /// Everything into the tables; the journal begins anew, and what it had is overwritten.
     func fold() throws(StoreError) {
-        guard let journal, !journal.isFresh || !overlay.isEmpty else { return }
-        try fold(youngFrom: .max)
+        try endBeside()
+        guard let journal else { return }
+        if !journal.isFresh || !overlay.isEmpty { try fold(youngFrom: .max) }
+        try journal.wipe()
     }
 
     /// Everything into the tables, if they have room for it.
@@ -253,41 +267,39 @@ public final class JournaledNodeStore: NodeStore {
     /// Makes room for a frame. What came lately is likely to go soon: it stays, written once more, as long as it is little.
     private func rotate(for size: Int) throws(StoreError) {
         guard let journal else { return }
-        if size <= journal.halfBytes / 2 { try fold(youngFrom: journal.usedBytes / Journal.pageBytes / 4 * 3) } else { try fold() }
+        try endBeside()
+        if size <= journal.halfBytes / 2 { try fold(youngFrom: youngFrom) } else { try fold() }
         try tables.maintain()
     }
 
+    /// The page of the journal from which on what came came lately.
+    var youngFrom: Int { (journal?.usedBytes ?? 0) / Journal.pageBytes / 4 * 3 }
+
     private func fold(youngFrom: Int) throws(StoreError) {
         guard let journal else { return }
-        var fold = overlay.fold(youngFrom: youngFrom)
-        // A frame is not for a whole generation at once; the journal reads them as one batch again.
-        let partBytes = min(256 << 10, journal.halfBytes / 64)
-        var parts = Self.parts(fold.remainder, of: partBytes)
-        var generation = try journal.prepareNext(parts)
-        if generation == nil {
-            fold = overlay.fold(youngFrom: .max)
-            parts = [[]]
-            generation = try journal.prepareNext(parts)
+        // There is no free half to begin anew in: a fold beside the writer was begun and not ended.
+        if journal.isSpread {
+            try bring(overlay.fold(youngFrom: .max), upTo: journal.end)
+            journal.passed(journal.end)
         }
-        guard let generation else { throw .io("the journal has no room for nothing") }
-        try tables.fold(fold, generation: generation, journalBytes: journal.bytes, giveBallast: false)
-        journal.begin(generation, parts)
-        overlay.folded(fold)
+        let (fold, prepared) = try prepare(youngFrom: youngFrom)
+        try journal.lasting { () throws(StoreError) in try prepared.write() }
+        try bring(fold, upTo: Journal.Mark(generation: prepared.generation, number: 0))
+        journal.begin(prepared)
+        journal.passed(Journal.Mark(generation: prepared.generation, number: 0))
     }
 
-    /// - Returns: one at least.
-    private static func parts(_ writes: [StoreWrite], of partBytes: Int) -> [[UInt8]] {
-        var parts: [[UInt8]] = []
-        var part: [UInt8] = []
-        for write in writes {
-            JournalCodec.append(write, to: &part)
-            if part.count >= partBytes {
-                parts.append(part)
-                part = []
-            }
-        }
-        if !part.isEmpty || parts.isEmpty { parts.append(part) }
-        return parts
+    /// What goes into the tables, and the generation that begins with the rest.
+    func prepare(youngFrom: Int) throws(StoreError) -> (Overlay.Fold, Journal.Preparation) {
+        let fold = overlay.fold(youngFrom: youngFrom)
+        if let prepared = journal?.prepareNext(fold.remainder) { return (fold, prepared) }
+        guard let prepared = journal?.prepareNext([]) else { throw .io("the journal has no room for nothing") }
+        return (overlay.fold(youngFrom: .max), prepared)
+    }
+
+    private func bring(_ fold: Overlay.Fold, upTo mark: Journal.Mark) throws(StoreError) {
+        try tables.fold(fold, upTo: mark, journalBytes: journal?.bytes ?? 0, giveBallast: false)
+        try overlay.folded(fold, then: []) { _ throws(StoreError) in false }
     }
 
     /// After an error of the disk every call fails with it.

@@ -99,10 +99,22 @@ struct Overlay {
 
     // MARK: Writes
 
-    /// - Parameters:
-    ///   - page: of the journal, where the write stands.
-    ///   - isInTables: whether the tables have an event that is not known here.
-    mutating func apply(_ write: StoreWrite, page: Int, isInTables: (EventKey) throws(StoreError) -> Bool) throws(StoreError) {
+    /// What was committed at once.
+    struct Commit {
+        let writes: [StoreWrite]
+        /// Of the journal, where they stand.
+        let page: Int
+    }
+
+    /// An event that nobody holds and nothing refers to at the batch's end is not kept.
+    ///
+    /// - Parameter isInTables: whether the tables have an event that is not known here.
+    mutating func apply(_ batch: Commit, isInTables: (EventKey) throws(StoreError) -> Bool) throws(StoreError) {
+        for write in batch.writes { try apply(write, page: batch.page, isInTables: isInTables) }
+        endBatch()
+    }
+
+    private mutating func apply(_ write: StoreWrite, page: Int, isInTables: (EventKey) throws(StoreError) -> Bool) throws(StoreError) {
         switch write {
         case .put(let table, let key, let value): records[Batch.RecordName(table: table, key: key)] = .some(value)
         case .remove(let table, let key): records[Batch.RecordName(table: table, key: key)] = .some(nil)
@@ -139,8 +151,7 @@ struct Overlay {
         }
     }
 
-    /// To be called after the last write of a batch: an event that nobody holds and nothing refers to is not kept.
-    mutating func endBatch() {
+    private mutating func endBatch() {
         for key in loose {
             guard let place = events.index(forKey: key), events.values[place].isNobodys else { continue }
             events.remove(at: place)
@@ -225,16 +236,17 @@ struct Overlay {
         return fold
     }
 
-    /// The fold is in the tables.
-    mutating func folded(_ fold: Fold) {
-        let young = fold.remainder
+    /// The fold is in the tables. What it was made from, and what came since, becomes what they lack now.
+    ///
+    /// - Parameter isInTables: as of now.
+    mutating func folded(
+        _ fold: Fold, then later: [Commit], isInTables: (EventKey) throws(StoreError) -> Bool
+    ) throws(StoreError) {
         let highest = highest
         self = Overlay()
         self.highest = highest
         // Everything that stays was judged before: what it refers to is in the remainder, or in the tables by now.
-        for write in young {
-            try? apply(write, page: 0, isInTables: { _ throws(StoreError) in false })
-        }
-        endBatch()
+        try apply(Commit(writes: fold.remainder, page: 0)) { _ throws(StoreError) in false }
+        for batch in later { try apply(batch, isInTables: isInTables) }
     }
 }

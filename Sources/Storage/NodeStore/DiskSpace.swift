@@ -48,7 +48,10 @@ struct DiskSpace {
     /// A write did not fit, whatever the figures say: until the next `refresh`.
     mutating func foundFull() { isLow = true }
 
-    var freeBytes: Int { get throws(StoreError) { try Self.read(folder).free } }
+    var freeBytes: Int { get throws(StoreError) { try Self.freeBytes(of: folder) } }
+
+    /// Of the file system that the folder is on.
+    static func freeBytes(of folder: String) throws(StoreError) -> Int { try read(folder).free }
 
     /// - Returns: false when there was none.
     func releaseBallast() -> Bool { unlink(ballast) == 0 }

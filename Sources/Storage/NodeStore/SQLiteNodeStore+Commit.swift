@@ -1,11 +1,11 @@
-public import Vocabulary
+package import Vocabulary
 
 extension SQLiteNodeStore {
     /// All or nothing, and on disk when it returns.
     ///
     /// - Throws: `full`: nothing of the batch is written, and the store goes on. Where space is low that is so for every batch that needs
     ///   more pages than it frees; one that only takes away, or changes what is there, gets the last of the disk and then the ballast.
-    public func commit(_ writes: [StoreWrite]) throws(StoreError) {
+    package func commit(_ writes: [StoreWrite]) throws(StoreError) {
         let batch = try Batch(writes)
         guard !writes.isEmpty else { return }
         try boundLog()

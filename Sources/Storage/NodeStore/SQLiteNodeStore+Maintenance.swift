@@ -1,4 +1,4 @@
-public import Vocabulary
+package import Vocabulary
 
 /// What the writer does between batches, and what it tells the operator.
 extension SQLiteNodeStore {
@@ -6,7 +6,7 @@ extension SQLiteNodeStore {
     ///
     /// - Parameter idle: nothing is waiting: the log is emptied, and with it goes what was deleted. A few syncs, so not after every batch.
     /// - Throws: `io` and `corrupt`, never `full`: a checkpoint that does not fit is tried again with the next call.
-    public func maintain(idle: Bool = false) throws(StoreError) {
+    package func maintain(idle: Bool = false) throws(StoreError) {
         try refreshSpace()
         let wipe = idle && logFileBytes > 0
         // The file may be longer than what is in use of it: a batch that did not fit leaves it so.
@@ -18,13 +18,10 @@ extension SQLiteNodeStore {
 
     /// Little room is left, or was until a moment ago: take nothing new; deliveries and deletions go on. As of the last commit or
     /// `maintain`.
-    public var isLowOnSpace: Bool { space.isLow }
-
-    /// Bytes free on the file system, the ballast not among them.
-    public var freeBytes: Int { get throws(StoreError) { try space.freeBytes } }
+    package var isLowOnSpace: Bool { space.isLow }
 
     /// Bytes that the database and its log take; the ballast is not counted.
-    public var fileBytes: Int { Storage.fileBytes(database.path) + logFileBytes }
+    package var fileBytes: Int { Storage.fileBytes(database.path) + logFileBytes }
 
     /// Empties the log into the file, and leaves the file alone from then on. The log grows meanwhile; where it grows too far, or the disk
     /// becomes full, that is over.

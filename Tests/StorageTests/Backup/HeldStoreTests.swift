@@ -25,7 +25,7 @@ import Vocabulary
         }
         #expect(folder.bytes("store.db") == first)
         try copy.write(first, to: "store.db")
-        #expect(store.endBackup() && !store.isBackupUnderWay)
+        #expect(try store.endBackup() && !store.isBackupUnderWay)
         try store.maintain(idle: true)
         #expect(folder.bytes("store.db") != first)
         try store.close()
@@ -50,7 +50,7 @@ import Vocabulary
         _ = try store.beginBackup()
         let whole = try StoreCheck.run(path: folder.file("store.db"), key: storageKey())
         #expect(whole.isWhole && whole.rows["event"] ?? 0 > 0 && whole.rows["entry"] ?? 0 > 0 && whole.rows["head"] ?? 0 > 0)
-        store.endBackup()
+        try store.endBackup()
         try store.close()
         let rows = try openRows(folder)
         try rows.run("UPDATE event SET sealed = zeroblob(60) WHERE id < 3")

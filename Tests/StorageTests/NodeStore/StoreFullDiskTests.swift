@@ -120,6 +120,29 @@ private final class SmallDisk {
         #expect(try openStore(disk.folder.copied()).outline(.phone).map(\.position) == [1, 5])
     }
 
+    @Test func `a fold beside commits that finds the disk full loses nothing, and is done when there is room`() throws {
+        let store = try openStore(disk.folder)
+        for number in UInt64(1)...20 { try store.commit(message(number)) }
+        try #require(try store.prepareFold(wipes: true)).result().get()
+        let job = try #require(try store.beginFold())
+        for number in UInt64(21)...25 { try store.commit(message(number)) }
+        try disk.fill()
+        #expect(throws: StoreError.full) { try job.result().get() }
+        #expect(try store.advance(after: job) == nil)
+        #expect(store.isLowOnSpace)
+        #expect(try store.outline(.phone).count == 25)
+        #expect(throws: StoreError.full) { for number in UInt64(26)...1_000 { try store.commit(message(number)) } }
+        let count = try UInt64(store.outline(.phone).count)
+        try store.commit([.dequeue(.phone, through: 10)])
+        disk.empty()
+        try store.maintain()
+        #expect(!store.isLowOnSpace)
+        #expect(try store.outline(.phone).count == Int(count) - 10)
+        try store.commit(message(1_001))
+        try store.maintain(idle: true)
+        #expect(try openStore(disk.folder.copied()).outline(.phone).count == Int(count) - 9)
+    }
+
     @Test func `the log stays bounded without any maintenance`() throws {
         let store = try openStore(disk.folder)
         for number in UInt64(1)...2_000 {

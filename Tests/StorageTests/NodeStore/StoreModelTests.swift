@@ -58,7 +58,8 @@ private struct Model {
         return writes
     }
 
-    private func check(_ store: some NodeStore, against model: Model) throws {
+    /// - Parameter whole: all events too, for which a fold under way has to come to its end.
+    private func check(_ store: some NodeStore, against model: Model, whole: Bool = true) throws {
         for destination in Destination.all {
             let expected = model.entries.filter { $0.value.destination == destination }.sorted { $0.key < $1.key }
             let events = expected.map { $0.value.event.flatMap { model.events[$0]?.bytes } }
@@ -70,7 +71,7 @@ private struct Model {
             #expect(try store.outline(destination).map(\.bytes) == sizes)
         }
         for conversation in UInt8(1)...2 {
-            for number in UInt64(1)...6 {
+            for number in UInt64(1)...6 where whole || model.events[.event(number, of: conversation)]?.held == true {
                 #expect(try store.event(.event(number, of: conversation)) == model.events[.event(number, of: conversation)]?.bytes)
             }
             let held = model.events.filter { $0.key.conversation == .number(conversation) && $0.value.held }.map(\.key.number).sorted()
@@ -102,6 +103,36 @@ private struct Model {
                 try store.close()
                 store = try openStore(folder)
                 try check(store, against: model)
+            }
+        }
+    }
+
+    /// The steps of a fold at any moment between commits; some are never done.
+    @Test(arguments: UInt64(0)..<16, [64 << 10, 1 << 20]) func `a fold beside commits and reading leaves the same`(
+        seed: UInt64, journalBytes: Int
+    ) throws {
+        var (random, position, model) = (SeededGenerator(seed: seed &+ 200), UInt64(0), Model())
+        let folder = try Folder()
+        var store = try openStore(folder, journalBytes: journalBytes)
+        var job: StoreJob?
+        for round in 0..<80 {
+            switch Int.random(in: 0..<7, using: &random) {
+            case 0, 1: _ = try store.prepareFold(wipes: Bool.random(using: &random))
+            case 2, 3: job = try store.beginFold() ?? job
+            case 4: try job?.result().get()
+            case 5:
+                if let done = job { job = try store.advance(after: done) }
+            default:
+                let writes = batch(&random, position: &position, model: model)
+                try store.commit(writes)
+                model.commit(writes)
+            }
+            if round % 3 != 2 { try check(store, against: model, whole: round % 15 == 0) }
+            if round % 5 == 2 { try check(openStore(folder.copied()), against: model) }
+            if round % 20 == 19 {
+                try store.close()
+                store = try openStore(folder)
+                job = nil
             }
         }
     }

@@ -63,7 +63,7 @@ import Vocabulary
             .storeEvent(.event(1), bytes: big, held: false), .enqueue(1, to: .phone, "small", event: .event(1)), .put(.meta, "k", "v"),
         ])
         try store.maintain(idle: true)
-        store.database.close()
+        try store.close()
         let rows = try openRows(folder)
         var sealed: [[UInt8]] = []
         for table in ["entry", "event", "record"] {

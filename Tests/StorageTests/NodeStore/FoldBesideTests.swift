@@ -1,0 +1,132 @@
+import Foundation
+import Storage
+import Testing
+import Vocabulary
+
+/// Bringing the journal into the tables while commits and reading go on.
+@Suite struct FoldBesideTests {
+    private let folder: Folder
+    private let store: JournaledNodeStore
+
+    init() throws {
+        folder = try Folder()
+        store = try openStore(folder, journalBytes: 4 << 20)
+    }
+
+    private func commit(_ numbers: ClosedRange<UInt64>) throws {
+        for number in numbers { try store.commit(StoreCrashTests.writes(number)) }
+    }
+
+    /// What the store has, and what a crash now would leave of it.
+    private func expect(_ count: UInt64) throws {
+        #expect(try StoreCrashTests().commits(store) == count)
+        #expect(try StoreCrashTests().commits(openStore(folder.copied())) == count)
+    }
+
+    /// - Returns: the fold, ready to be done.
+    private func begin(wipes: Bool = true) throws -> StoreJob {
+        try #require(try store.prepareFold(wipes: wipes)).result().get()
+        return try #require(try store.beginFold())
+    }
+
+    @Test(arguments: [true, false]) func `what is committed meanwhile is there, before the tables have the rest and after`(
+        wipes: Bool
+    ) throws {
+        try commit(1...5)
+        let job = try begin(wipes: wipes)
+        #expect(store.isFolding)
+        try expect(5)
+        try commit(6...9)
+        try expect(9)
+        try job.result().get()
+        try expect(9)
+        try commit(10...12)
+        try expect(12)
+        let tidying = try #require(try store.advance(after: job))
+        try expect(12)
+        try commit(13...14)
+        try tidying.result().get()
+        try expect(14)
+        #expect(try store.advance(after: tidying) == nil)
+        #expect(!store.isFolding)
+        try expect(14)
+        let again = try begin()
+        try again.result().get()
+        try expect(14)
+    }
+
+    @Test func `whoever cannot wait ends it`() throws {
+        try commit(1...5)
+        let job = try begin()
+        try commit(6...7)
+        _ = try store.beginBackup()
+        #expect(!store.isFolding)
+        #expect(try store.advance(after: job) == nil)
+        #expect(try store.endBackup())
+        try expect(7)
+        // Prepared and forgotten: what is committed before it begins is not lost in it.
+        try commit(8...8)
+        try #require(try store.prepareFold(wipes: true)).result().get()
+        try commit(9...9)
+        #expect(try store.beginFold() == nil)
+        try expect(9)
+        _ = try begin()
+        try commit(10...10)
+        try store.close()
+        #expect(try StoreCrashTests().commits(openStore(folder)) == 10)
+    }
+
+    @Test func `another thread folds while this one commits and reads`() throws {
+        try commit(1...400)
+        let job = try begin()
+        let done = Thread { _ = job.result() }
+        done.start()
+        for number in UInt64(401)...500 {
+            try commit(number...number)
+            #expect(try store.waiting(.phone).count == Int(number))
+        }
+        #expect(try store.advance(after: job) != nil)
+        try expect(500)
+    }
+
+    @Test func `what was deleted is gone from the disk when it is done, though commits went on`() throws {
+        let canary = "the canary sings in the coal mine"
+        try store.commit([.put(.meta, "bird", canary), .store(.event(1), canary, held: true)])
+        try store.maintain(idle: true)
+        try store.commit([.remove(.meta, key: Array("bird".utf8)), .releaseEvent(.event(1))])
+        let job = try begin()
+        try store.commit([.put(.meta, "other", "bird")])
+        let before = folder.bytes("journal")
+        let tidying = try #require(try store.advance(after: job))
+        try tidying.result().get()
+        // One half is empty: nothing that was in it can be opened any more, by whoever has the key.
+        let after = folder.bytes("journal")
+        let (first, second) = (after.prefix(after.count / 2), after.suffix(after.count / 2))
+        #expect(first.allSatisfy { $0 == 0 } != second.allSatisfy { $0 == 0 })
+        #expect(!before.prefix(after.count / 2).allSatisfy { $0 == 0 } && !before.suffix(after.count / 2).allSatisfy { $0 == 0 })
+        #expect(folder.bytes("store.db-wal").isEmpty)
+    }
+
+    @Test func `while two generations count, a frame that is missing from the first is noticed`() throws {
+        try commit(1...5)
+        let page = 4096
+        let written = folder.bytes("journal")
+        let pages = stride(from: 0, to: written.count, by: page).filter { start in written[start..<start + page].contains { $0 != 0 } }
+        let last = try #require(pages.last)
+        let job = try begin()
+        func withoutLast() throws -> Folder {
+            let copy = try folder.copied()
+            var bytes = copy.bytes("journal")
+            for index in last..<last + page { bytes[index] = 0 }
+            try copy.write(bytes, to: "journal")
+            return copy
+        }
+        // Of the last one alone nobody can know: a crash before it was on disk looks like that.
+        #expect(try StoreCrashTests().commits(openStore(withoutLast())) == 4)
+        try commit(6...6)
+        let error = #expect(throws: StoreError.self) { try openStore(withoutLast()) }
+        guard case .corrupt = error else { return #expect(Bool(false), "\(String(describing: error))") }
+        try job.result().get()
+        #expect(try StoreCrashTests().commits(openStore(withoutLast())) == 6)
+    }
+}
