@@ -175,6 +175,11 @@ int rename(const char *from, const char *to) {
     PLAIN(int, judge_path(POSTHOUSE_FAULT_NAME, from, to), real(from, to));
 }
 
+int renameat2(int from_folder, const char *from, int to_folder, const char *to, unsigned flags) {
+    REAL(renameat2);
+    PLAIN(int, judge_path(POSTHOUSE_FAULT_NAME, from, to), real(from_folder, from, to_folder, to, flags));
+}
+
 int unlink(const char *path) {
     REAL(unlink);
     PLAIN(int, judge_path(POSTHOUSE_FAULT_NAME, path, NULL), real(path));

@@ -8,8 +8,8 @@ extension EndToEnd {
 
         /// What must have happened at least, for the run to show anything.
         @Test(arguments: [
-            ("kill-sweep", ["kill_points", "messages", "shown"]), ("client-kills", ["kill_points"]), ("io-sweep", ["calls_that_failed"]),
-            ("power-cut", ["images", "messages"]), ("damage", ["damaged_copies"]),
+            ("kill-sweep", ["kill_points", "messages", "shown"]), ("client-kills", ["kill_points"]), ("backup-kills", ["kill_points"]),
+            ("io-sweep", ["calls_that_failed"]), ("power-cut", ["images", "messages"]), ("damage", ["damaged_copies"]),
         ])
         func `faults break no promise`(scenario: String, figures: [String]) throws {
             try World.run { world in

@@ -18,7 +18,7 @@ extension Node {
         switch question {
         case .members: succeed(request, .members(memberReports))
         case .status: succeed(request, .status(status))
-        case .backup(let begins): succeed(request, .backup(begins: begins))
+        case .backup(let step): succeed(request, .backup(step))
         case .users: succeed(request, .users(directory.records().compactMap(report)))
         case .user(let address):
             guard let issuer = membership.evaluation.member(named: address.issuer)?.id,

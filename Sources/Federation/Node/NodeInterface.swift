@@ -91,9 +91,12 @@ public enum AdminRequest: Hashable, Sendable {
     case users
     case user(Address)
     case status
-    /// For the shell, in its turn: the store's file is to hold still from now on, or may go on.
-    case backup(begins: Bool)
+    /// For the shell, in its turn.
+    case backup(BackupStep)
 }
+
+/// The store's file is to hold still from now on, or for longer, or may go on.
+public enum BackupStep: Sendable { case begin, keep, end }
 
 public enum AdminAnswer: Sendable {
     case members([MemberReport])
@@ -102,7 +105,7 @@ public enum AdminAnswer: Sendable {
     case invitation(String)
     case users([UserReport])
     case status(NodeStatus)
-    case backup(begins: Bool)
+    case backup(BackupStep)
 }
 
 public struct MemberReport: Hashable, Sendable {

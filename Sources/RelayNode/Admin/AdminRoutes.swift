@@ -57,8 +57,9 @@ package enum AdminRoutes {
             else { return .reply(bad("{name, expiresSeconds, admin} is wanted.")) }
             let expires = Clock.wall + .seconds(body.expiresSeconds)
             return .ask(Question(request: .inviteNode(name: name, expires: expires, isAdmin: body.admin), form: .json))
-        case ("POST", "/v1/backup/begin"): return .ask(Question(request: .backup(begins: true), form: .json))
-        case ("POST", "/v1/backup/end"): return .ask(Question(request: .backup(begins: false), form: .json))
+        case ("POST", "/v1/backup/begin"): return .ask(Question(request: .backup(.begin), form: .json))
+        case ("POST", "/v1/backup/keep"): return .ask(Question(request: .backup(.keep), form: .json))
+        case ("POST", "/v1/backup/end"): return .ask(Question(request: .backup(.end), form: .json))
         case ("POST", "/v1/expel"):
             guard let body = decode(ExpelQuestion.self, request.body), let name = try? NodeName(body.name),
                 (1...Limits.reasonBytesMax).contains(body.reason.utf8.count)

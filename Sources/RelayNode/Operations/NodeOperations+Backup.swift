@@ -53,6 +53,7 @@ extension NodeOperations {
         let manifest = BackupManifest(
             v: 1, name: configuration.name.description, node: NodeID(raw: try folder.nodeKey().publicKey).hex,
             created: Clock.wall.milliseconds, withKeys: withKeys, software: Software.version)
+        removeParts(of: file)
         let writer = try BackupWriter(path: file, secret: secret)
         try writer.write(part: BackupPart.manifest, Array(try JSONEncoder().encode(manifest)))
         try writer.write(part: NodeConfiguration.fileName, try read(folder.configurationFile))
@@ -78,8 +79,11 @@ extension NodeOperations {
         } catch StoreError.inUse {
             let admin = try AdminClient(dataFolder: folder.path)
             try ask(admin, "begin")
+            let keeper = keepHolding(admin)
+            defer { keeper.cancel() }
             do {
                 let result = try work()
+                keeper.cancel()
                 try ask(admin, "end")
                 return result
             } catch {
@@ -87,6 +91,15 @@ extension NodeOperations {
                 throw error
             }
         }
+    }
+
+    /// Says now and then that the work goes on; that it could not be said is heard at the end.
+    private static func keepHolding(_ admin: AdminClient) -> any DispatchSourceTimer {
+        let timer = DispatchSource.makeTimerSource()
+        timer.schedule(deadline: .now() + 5, repeating: 5)
+        timer.setEventHandler { try? ask(admin, "keep") }
+        timer.resume()
+        return timer
     }
 
     private static func ask(_ admin: AdminClient, _ step: String) throws {
@@ -153,8 +166,11 @@ extension NodeOperations {
             lock = try DataFolderLock(folder: folder.path)
         }
         defer { lock?.release() }
-        let place = "\(folder.path).restoring-\(getpid())"
+        removeUnfinished(beside: folder)
+        let place = unusedPath("\(folder.path).restoring")
         defer { try? files.removeItem(atPath: place) }
+        try files.createDirectory(atPath: place, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+        try write(to: place + "/" + unfinished) { try $0.write(contentsOf: Data("\(getpid())\n".utf8)) }
         let oldKeys = !isEmpty && files.fileExists(atPath: folder.storageKeyFile) ? folder.keysFolder : nil
         let (manifest, sizes) = try extract(file, to: place, passphrase: passphrase, keys: keys ?? oldKeys)
         let new = DataFolder(place)
@@ -176,17 +192,88 @@ extension NodeOperations {
         try sync(place)
         var moved: String?
         if isThere {
-            let aside = "\(folder.path).before-\(Clock.wall.seconds)"
-            guard rename(folder.path, aside) == 0 else {
-                throw BackupError.io("moving \(folder.path): \(String(cString: strerror(errno)))")
+            let aside = unusedPath("\(folder.path).before-\(Clock.wall.seconds)")
+            try exchange(place, folder.path)
+            if isEmpty {
+                try? files.removeItem(atPath: place)
+            } else {
+                guard rename(place, aside) == 0 else { throw BackupError.io("moving \(place): \(String(cString: strerror(errno)))") }
+                moved = aside
             }
-            if isEmpty { try? files.removeItem(atPath: aside) } else { moved = aside }
+        } else {
+            guard rename(place, folder.path) == 0 else { throw BackupError.io("naming \(folder.path): \(String(cString: strerror(errno)))") }
         }
-        guard rename(place, folder.path) == 0 else { throw BackupError.io("naming \(folder.path): \(String(cString: strerror(errno)))") }
+        // Last: a folder of this name without it is nobody's to delete, since it may be the one that was there before.
+        unlink(folder.path + "/" + unfinished)
         try sync((folder.path as NSString).deletingLastPathComponent)
         return BackupResult(
             v: 1, file: file, node: manifest.node, name: manifest.name, created: manifest.created, withKeys: manifest.withKeys,
             bytes: sizes.file, storeBytes: sizes.store, rows: report.rows.values.reduce(0, +), data: folder.path, moved: moved)
+    }
+
+    /// Both have the other's name, at once: whenever it is cut short, a whole folder is there.
+    private static func exchange(_ new: String, _ old: String) throws {
+        if let renameat2 = renameat2 {
+            if renameat2(AT_FDCWD, new, AT_FDCWD, old, renameExchange) == 0 { return }
+            let code = errno
+            // Not every file system can.
+            guard code == EINVAL || code == ENOSYS || code == EXDEV || code == EOPNOTSUPP else {
+                throw BackupError.io("naming \(old): \(String(cString: strerror(code)))")
+            }
+        }
+        let between = unusedPath("\(old).moving")
+        guard rename(old, between) == 0, rename(new, old) == 0, rename(between, new) == 0 else {
+            throw BackupError.io("naming \(old): \(String(cString: strerror(errno)))")
+        }
+    }
+
+    /// Linux has it, but no header that Swift reads: `RENAME_EXCHANGE` of rename(2).
+    private static let renameExchange: UInt32 = 2
+    private typealias Rename = @convention(c) (Int32, UnsafePointer<CChar>, Int32, UnsafePointer<CChar>, UInt32) -> Int32
+    private static var renameat2: Rename? { dlsym(nil, "renameat2").map { unsafeBitCast($0, to: Rename.self) } }
+
+    /// In a folder that is not yet what it is to be: who makes it.
+    private static let unfinished = "unfinished"
+
+    private static func unusedPath(_ path: String) -> String {
+        var (found, number) = (path, 1)
+        while access(found, F_OK) == 0 {
+            number += 1
+            found = "\(path)-\(number)"
+        }
+        return found
+    }
+
+    /// What restorations that were cut short have left.
+    private static func removeUnfinished(beside folder: DataFolder) {
+        let files = FileManager.default
+        let (parent, name) = ((folder.path as NSString).deletingLastPathComponent, (folder.path as NSString).lastPathComponent)
+        for one in (try? files.contentsOfDirectory(atPath: parent)) ?? [] where one.hasPrefix("\(name).restoring") {
+            let path = parent + "/" + one
+            guard let mark = files.contents(atPath: path + "/" + unfinished) else {
+                // The folder that was there before, and has not come to its name.
+                rename(path, unusedPath("\(folder.path).before-\(Clock.wall.seconds)"))
+                continue
+            }
+            // Without its end: its maker died as it wrote it.
+            let maker = String(decoding: mark, as: UTF8.self)
+            if maker.last != "\n" || !isRunning(maker.dropLast()) { try? files.removeItem(atPath: path) }
+        }
+    }
+
+    /// What backups to this file that were cut short have left.
+    private static func removeParts(of file: String) {
+        let (parent, name) = ((file as NSString).deletingLastPathComponent, (file as NSString).lastPathComponent)
+        let folder = parent.isEmpty ? "." : parent
+        for one in (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? [] {
+            guard let maker = BackupWriter.maker(ofPart: one, of: name), !isRunning(maker) else { continue }
+            unlink(folder + "/" + one)
+        }
+    }
+
+    private static func isRunning(_ process: Substring) -> Bool {
+        guard let id = pid_t(process), id > 0 else { return false }
+        return kill(id, 0) == 0 || errno != ESRCH
     }
 
     private static func checkSame(_ manifest: BackupManifest, _ folder: DataFolder) throws {

@@ -76,8 +76,8 @@ extension NodeWriter {
                     order.destination, after: order.after, limit: order.entriesMax, bytesMax: order.bytesMax)
                 inbox.post(.paged(order, entries))
             case .load(let needed): if let rows = try store.rows(needed, hub: node.id) { inbox.post(.loaded(rows)) }
-            case .answer(let request, .success(.backup(let begins))):
-                admins.answer(request, with: AdminRoutes.response(toBackup: try backup(begins: begins)))
+            case .answer(let request, .success(.backup(let step))):
+                admins.answer(request, with: AdminRoutes.response(toBackup: try backup(step)))
             case .answer(let request, let answer): admins.answer(request, answer, AdminRoutes.Context(self, network))
             case .expelled(let nodes): expelled.withLock { $0 = Set(nodes) }
             case .note(let note): write(note)
@@ -87,23 +87,35 @@ extension NodeWriter {
         if !orders.isEmpty { network?.perform(orders) }
     }
 
-    /// Holds the store's file still for whoever copies it, for an hour at most: whoever is killed does not come back to say that it is done.
-    private func backup(begins: Bool) throws(StoreError) -> Result<Int, StoreError> {
-        guard begins else {
-            backupEnds = nil
-            return try store.endBackup() ? .success(0) : .failure(.inUse("The backup took too long, or the disk became full meanwhile."))
-        }
-        guard backupEnds == nil else { return .failure(.inUse("Another backup of it is under way.")) }
-        do throws(StoreError) {
-            let bytes = try store.beginBackup()
+    /// Holds the store's file still for whoever copies it, as long as it says that it is still at it: whoever is killed does not come back
+    /// to say that it is done.
+    private func backup(_ step: BackupStep) throws(StoreError) -> Result<Int, StoreError> {
+        switch step {
+        case .begin:
+            guard backupEnds == nil else {
+                return .failure(.inUse("Another backup of it is under way, or ended without a word less than \(Self.backupMax) ago."))
+            }
+            do throws(StoreError) {
+                let bytes = try store.beginBackup()
+                log.notice("a backup is being made")
+                backupEnds = Clock.now + Self.backupMax
+                return .success(bytes)
+            } catch {
+                guard error == .full else { throw error }
+                return .failure(error)
+            }
+        case .keep:
+            guard backupEnds != nil else { return .failure(Self.backupOver) }
             backupEnds = Clock.now + Self.backupMax
-            log.notice("a backup is being made")
-            return .success(bytes)
-        } catch {
-            guard error == .full else { throw error }
-            return .failure(error)
+            return .success(0)
+        case .end:
+            backupEnds = nil
+            return try store.endBackup() ? .success(0) : .failure(Self.backupOver)
         }
     }
+
+    private static let backupOver = StoreError.inUse(
+        "Nobody said for \(backupMax) that the backup goes on, or the disk became full meanwhile: what was copied is of no use.")
 
     func noteAddresses(_ batch: ArraySlice<Inbox.Item>) {
         for item in batch {

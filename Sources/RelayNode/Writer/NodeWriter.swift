@@ -416,9 +416,9 @@ package final class NodeWriter: NetworkDelegate, @unchecked Sendable {
     }
 
     var addresses: NetworkAddresses?
-    /// While the store's file is held still for somebody: until then.
+    /// While the store's file is held still for somebody: until then, unless it says that it goes on.
     var backupEnds: Instant?
-    static let backupMax = Duration.hours(1)
+    static let backupMax = Duration.seconds(30)
     private var damageNoted = 0
 
     private func readClocks(_ now: Instant, _ early: inout NetworkBatch) throws(StoreError) {

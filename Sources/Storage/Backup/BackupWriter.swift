@@ -36,6 +36,12 @@ public final class BackupWriter {
         if !isFinished { unlink(temporary) }
     }
 
+    /// The process that a file under way is of, by its name: `NAME.PROCESS.part`.
+    public static func maker(ofPart file: String, of name: String) -> Substring? {
+        guard file.hasPrefix(name + "."), file.hasSuffix(".part"), file.count > name.count + 6 else { return nil }
+        return file.dropFirst(name.count + 1).dropLast(5)
+    }
+
     /// Begins a part, which then gets so many bytes.
     public func begin(_ name: String, size: UInt64) throws(BackupError) {
         precondition(owed == 0 && name.utf8.count < 256, "a part inside another")

@@ -6,8 +6,8 @@ internal import Vocabulary
 /// Real nodes, real clients, real faults; judged by the project's checker.
 struct ProofCommand: ParsableCommand {
     static let scenarios: [any ProofScenario.Type] = [
-        KillSweep.self, ClientKillSweep.self, IOSweep.self, PowerCut.self, Restore.self, Damage.self, Partition.self, Starve.self,
-        Storm.self, Soak.self,
+        KillSweep.self, ClientKillSweep.self, BackupKillSweep.self, IOSweep.self, PowerCut.self, Restore.self, Damage.self,
+        Partition.self, Starve.self, Storm.self, Soak.self,
     ]
 
     static let configuration = CommandConfiguration(
