@@ -89,7 +89,7 @@ let package = Package(
             ]),
 
         // For tests alone: a node that lies to its devices.
-        program("lying-node", ["Vocabulary", "Cryptography", "Federation", "Lies", "RelayNode", arguments]),
+        program("lying-node", ["Vocabulary", "Cryptography", "Wire", "Federation", "Lies", "RelayNode", arguments]),
 
         tests("MLSTests", ["Vocabulary", "Cryptography", "MLS", "MLSVectors"]),
         tests(
@@ -100,7 +100,8 @@ let package = Package(
         tests("StorageTests", ["Vocabulary", "Cryptography", "Storage"]),
         tests("FederationTests", ["Vocabulary", "Cryptography", "MLS", "Groups", "Federation", "Simulation"]),
         tests("HistoriesTests", ["Histories"]),
-        tests("EndToEndTests", ["Histories"], exclude: ["Hostile"]),
+        tests(
+            "EndToEndTests", ["Vocabulary", "Cryptography", "MLS", "Groups", "ClientCore", "Storage", "Histories"], exclude: ["Hostile"]),
         tests("FuzzTests", ["Cryptography", "FuzzTargets"], exclude: ["Corpus"]),
         tests("ChatScreenTests", ["Vocabulary", "ChatScreen"]),
         tests("ClientCoreTests", ["Vocabulary", "Cryptography", "MLS", "Groups", "ClientCore"]),

@@ -5,31 +5,47 @@ import Foundation
 import Lies
 import RelayNode
 import Vocabulary
+import Wire
 
-/// A node whose core is honest and whose tongue is not. For tests alone: what it does must raise its alarm at every client.
+/// A node whose core is honest and whose tongue is not, and which can write down what it says. For tests alone: what it does must raise its
+/// alarm at every client.
 @main struct LyingNode: ParsableCommand {
     static let configuration = CommandConfiguration(commandName: "lying-node", abstract: "A node that lies to devices of one conversation.")
 
     @Option(help: "The data folder of a node that `posthouse init` has made.") var data: String
-    @Option(help: "drop, swap, repeat, altered, gap, foreignSender, forgedReceipt or ghost.") var lie: Liar.Lie
+    @Option(help: "drop, swap, repeat, altered, gap, silence, foreignSender, forgedReceipt or ghost; without it, all is true.")
+    var lie: Liar.Lie?
     @Option(help: "Ids of the devices to lie to, in hexadecimal.") var victim: [String]
+    @Option(help: "A file for what these devices are told: a line for each frame, with device and bytes in hexadecimal.")
+    var record: String?
 
     func run() throws {
         let victims = Set(victim)
         let place = Place()
-        let liar = Liar(lie, ghost: place.ghost) { device in victims.contains(device.hex) }
+        let liar = lie.map { Liar($0, ghost: place.ghost) { device in victims.contains(device.hex) } }
+        let file = record.flatMap { fopen($0, "a") }
         try NodeOperations.run(
             DataFolder(data), logLevel: nil,
             lie: { node, session, frame in
                 guard let device = node.device(of: session)?.device else { return [frame] }
                 place.node = node
                 defer { place.node = nil }
-                return liar.tell(device, frame)
+                let told = liar?.tell(device, frame) ?? [frame]
+                if told != [frame] { Self.say("lied") }
+                if let file, victims.contains(device.hex) {
+                    for frame in told { fputs("\(device.hex) \(Hex.encode(frame.serialized()))\n", file) }
+                    fflush(file)
+                }
+                return told
             },
             ready: { name, addresses in
-                print("ready \(name) clients=\(addresses.clients) peers=\(addresses.peers)")
-                fflush(nil)
+                Self.say("ready \(name) clients=\(addresses.clients) peers=\(addresses.peers)")
             })
+    }
+
+    private static func say(_ line: String) {
+        print(line)
+        fflush(nil)
     }
 }
 

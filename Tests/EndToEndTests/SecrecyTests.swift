@@ -136,7 +136,7 @@ extension EndToEnd {
             self.init(name, stride(from: 0, to: digits.count - 1, by: 2).compactMap { UInt8(String(digits[$0...($0 + 1)]), radix: 16) })
         }
 
-        private init(_ name: String, _ bytes: [UInt8]) {
+        init(_ name: String, _ bytes: [UInt8]) {
             self.name = name
             let hex = bytes.map { String(format: "%02x", $0) }.joined()
             var forms: [(String, [UInt8])] = [("raw", bytes), ("hex", Array(hex.utf8)), ("HEX", Array(hex.uppercased().utf8))]

@@ -61,7 +61,7 @@ public final class Database {
     }
 
     /// For reading alone, a file that holds still meanwhile: no lock is taken, and no write-ahead log is looked at.
-    init(reading path: String) throws(StoreError) {
+    package init(reading path: String) throws(StoreError) {
         guard access(path, R_OK) == 0 else { throw .io("opening \(path): \(systemText(errno))") }
         let plain = Set("/-_.~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ".utf8)
         let name = path.utf8.map { plain.contains($0) ? String(UnicodeScalar($0)) : "%" + Hex.encode([$0]) }.joined()

@@ -1,5 +1,7 @@
 import Foundation
 import Glibc
+import Testing
+import Vocabulary
 
 /// A node: its folder, and its process while it runs.
 final class Node: @unchecked Sendable {
@@ -53,9 +55,28 @@ final class Node: @unchecked Sendable {
     }
 
     /// With an honest core whose word to these devices is a lie.
-    func startLying(_ lie: String, to victims: [User]) throws {
-        let devices = victims.compactMap { $0.identity.text("device") }
-        try start(["\(World.programsFolder)/lying-node", "--data", folder, "--lie", lie] + devices.flatMap { ["--victim", $0] })
+    func startLying(_ lie: String, to victims: [User]) throws { try startTelling(victims, ["--lie", lie]) }
+
+    /// Whether it has told a lie since.
+    var hasLied: Bool { process?.lines.contains("lied") ?? false }
+
+    /// Writes down what these devices are told.
+    func startRecording(_ users: [User]) throws { try startTelling(users, ["--record", recordFile]) }
+
+    private var recordFile: String { "\(folder).told" }
+
+    /// What a user's device was told while it was written down.
+    func told(to user: User) throws -> [[UInt8]] {
+        let device = try #require(user.identity.text("device"))
+        return try String(contentsOfFile: recordFile, encoding: .utf8).split(separator: "\n").compactMap { line in
+            let words = line.split(separator: " ")
+            return words.first == device[...] ? words.last.flatMap { Hex.decode(String($0)) } : nil
+        }
+    }
+
+    private func startTelling(_ users: [User], _ options: [String]) throws {
+        let devices = users.compactMap { $0.identity.text("device") }
+        try start(["\(World.programsFolder)/lying-node", "--data", folder] + options + devices.flatMap { ["--victim", $0] })
     }
 
     private func start(_ words: [String]) throws {
