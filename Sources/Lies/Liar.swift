@@ -15,6 +15,8 @@ package final class Liar: Sendable {
         case altered
         /// The first event never comes; what follows keeps its number.
         case gap
+        /// The first event never comes, nor does anything after it.
+        case silence
         case foreignSender
         /// A watermark that its device did not sign.
         case forgedReceipt
@@ -27,6 +29,7 @@ package final class Liar: Sendable {
         /// What comes through here is told as it is.
         var after: SequenceNumber?
         var held: Envelope?
+        var missing: SequenceNumber?
         var chain: Digest?
         var last: Envelope?
         /// Behind the last event that was told as it is.
@@ -64,7 +67,7 @@ package final class Liar: Sendable {
                     (state.after, state.honest, state.last) = (envelope.number, envelope.chain, envelope)
                     return [frame]
                 }
-                return hear(envelope, by: device, since: after, &state).map { .entry(position, .event($0)) }
+                return hear(envelope, by: device, &state).map { .entry(position, .event($0)) }
             case .accepted(let acceptance):
                 guard let after = state.after, acceptance.number > after else {
                     (state.after, state.honest) = (acceptance.number, acceptance.chain)
@@ -108,7 +111,7 @@ package final class Liar: Sendable {
             payload: payload, chain: chain)
     }
 
-    private func hear(_ envelope: Envelope, by device: DeviceID, since after: SequenceNumber, _ state: inout State) -> [Envelope] {
+    private func hear(_ envelope: Envelope, by device: DeviceID, _ state: inout State) -> [Envelope] {
         let isFirst = !state.begun
         if isFirst { state.chain = state.honest }
         defer {
@@ -119,7 +122,11 @@ package final class Liar: Sendable {
         switch lie {
         case .gap:
             state.begun = true
-            return envelope.number == after.next ? [] : [envelope]
+            if isFirst { state.missing = envelope.number }
+            return envelope.number == state.missing ? [] : [envelope]
+        case .silence:
+            state.begun = true
+            return []
         case .drop:
             state.begun = true
             return isFirst ? [] : [told(envelope, number: before, &state)]

@@ -60,7 +60,7 @@ import Vocabulary
         #expect(alarms[1] == [.forkedHistory], "\(alarms)")
     }
 
-    @Test(arguments: [Liar.Lie.drop, .gap]) func `a commit that is held back is noticed`(lie: Liar.Lie) throws {
+    @Test(arguments: [Liar.Lie.drop, .gap, .silence]) func `a commit that is held back is noticed`(lie: Liar.Lie) throws {
         let (alarms, _) = try run(lie, seed: 808, commits: true)
         #expect(alarms[1].first == (lie == .drop ? .forkedHistory : .gap), "\(alarms)")
     }
