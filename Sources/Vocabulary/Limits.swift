@@ -27,6 +27,11 @@ public enum Limits {
     public static let partBytesMax = 80 * 1024
     public static let partsMax: UInt16 = 64
     public static let sealedMarkBytesMax = 512
+    /// Devices of a conversation from which on receipts are gathered: below, one more matters less than a second.
+    public static let gatheredReceiptsRosterMin = 9
+    /// There a device says what it has, and what was shown, at once and then at most once in so long; and its hub passes on no more.
+    /// Raising it saves frames, one for each member, and lets senders wait.
+    public static let receiptInterval = Duration.seconds(1)
     /// Devices of one read receipt.
     public static let markedDevicesMax = 64
     /// Signals are passed on in conversations of so many devices at most.

@@ -66,9 +66,10 @@ final class Owner: @unchecked Sendable {
         ending.succeed(())
     }
 
-    /// Closes the session; the store stays usable until this has returned.
+    /// Closes the session, in which all that was held back is said; the store stays usable until this has returned.
     func stop() -> EventLoopFuture<Void> {
         loop.flatSubmit { [self] in
+            feed(.ending)
             isStopped = true
             timer?.cancel()
             let closed = connection?.close() ?? loop.makeSucceededVoidFuture()

@@ -37,6 +37,8 @@ public struct Conversation: Sendable {
     public internal(set) var joined: SequenceNumber
     /// While it is not taken any more, or not yet again, what comes: through here everything was.
     var resumed: SequenceNumber?
+    /// What we have was not said yet, though the entries it came with are gone at home (`Pace`).
+    public internal(set) var isOwing = false
     /// Shown to the user through here.
     public internal(set) var shown: SequenceNumber
     public internal(set) var intents: [Intent]
@@ -199,7 +201,7 @@ public struct Conversation: Sendable {
 extension Conversation {
     public func encoded() -> [UInt8] {
         var writer = ByteWriter()
-        writer.write(UInt16(4))
+        writer.write(UInt16(5))
         writer.write(key)
         writer.write(standing.rawValue)
         switch origin {
@@ -224,13 +226,14 @@ extension Conversation {
         }
         writer.write(optional: passage) { writer, passage in passage.write(to: &writer) }
         writer.write(optional: resumed) { $0.write($1) }
+        writer.write(UInt8(isOwing ? 1 : 0))
         return writer.bytes
     }
 
     public init(decoding bytes: [UInt8]) throws(CodecError) {
         var reader = ByteReader(bytes)
         let format = try reader.integer(UInt16.self)
-        guard (2...4).contains(format) else { throw .badValue("the format of a conversation") }
+        guard (2...5).contains(format) else { throw .badValue("the format of a conversation") }
         key = try reader.conversationKey()
         guard let standing = Standing(rawValue: try reader.integer()) else { throw .badValue("a conversation's standing") }
         self.standing = standing
@@ -252,6 +255,7 @@ extension Conversation {
         }
         if format >= 3 { passage = try reader.optional { reader throws(CodecError) in try Passage(from: &reader) } }
         if format >= 4 { resumed = try reader.optional { reader throws(CodecError) in try reader.counter() } }
+        if format >= 5 { isOwing = try reader.integer(UInt8.self) == 1 }
         try reader.finish()
     }
 }

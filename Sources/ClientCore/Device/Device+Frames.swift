@@ -79,8 +79,8 @@ extension Device {
         }
         submit()
         guard isLive else { return }
-        mark(using: &random)
-        let watermarks = advanced.sorted().compactMap { id -> Watermark? in
+        mark(at: now, using: &random)
+        let watermarks = takeOwed(at: now).compactMap { id -> Watermark? in
             // What comes while nothing is taken is not had: it is said once we are back in, with where that was.
             guard let one = conversations[id], one.head > .zero, one.standing == .accepted || one.standing == .leaving, one.resumed == nil
             else { return nil }

@@ -132,6 +132,32 @@ extension Device {
         _ = conversations.update(id) { $0.awaiting = awaiting }
     }
 
+    // MARK: What we have
+
+    /// Those conversations of which it is time to say what we have. What the others owe is on disk before the entries are gone at home.
+    mutating func takeOwed(at now: Instant) -> [ConversationID] {
+        var ready: [ConversationID] = []
+        for id in advanced.union(owing).sorted() {
+            let isReady = !isLarge(id) || watermarkPace.admits(id, at: now)
+            if isReady { ready.append(id) }
+            guard isReady == owing.contains(id) else { continue }
+            if isReady { owing.remove(id) } else { owing.insert(id) }
+            _ = conversations.update(id) { $0.isOwing = !isReady }
+            if let one = conversations[id] { write(.conversation(one)) }
+        }
+        return ready
+    }
+
+    private mutating func isLarge(_ id: ConversationID) -> Bool {
+        groups.roster(of: id).count >= Limits.gatheredReceiptsRosterMin
+    }
+
+    /// When something that is held back is due.
+    var nextReceipt: Instant? {
+        let marks = settings.sendsReadReceipts ? unmarked : []
+        return (owing.map(watermarkPace.due) + marks.map(markPace.due)).min()
+    }
+
     // MARK: What we have seen
 
     mutating func shown(_ id: ConversationID, through number: SequenceNumber) {
@@ -141,9 +167,9 @@ extension Device {
     }
 
     /// Says what was shown since: one mark a conversation, to those who wrote it.
-    mutating func mark(using random: inout some RandomNumberGenerator) {
+    mutating func mark(at now: Instant, using random: inout some RandomNumberGenerator) {
         guard settings.sendsReadReceipts, !unmarked.isEmpty else { return }
-        for id in unmarked.sorted() {
+        for id in unmarked.sorted() where !isLarge(id) || markPace.admits(id, at: now) {
             unmarked.remove(id)
             guard let one = conversations[id], one.standing == .accepted, one.shown > .zero, let key = one.markKeys.last else { continue }
             let devices = markRecipients(one)

@@ -59,6 +59,10 @@ public struct Device: Core {
     var touched: Set<ConversationID> = []
     /// Conversations of which the user has seen more than we have said.
     var unmarked: Set<ConversationID> = []
+    /// Those of which we have more than we have said (`Conversation.isOwing`).
+    var owing: Set<ConversationID>
+    var watermarkPace = Pace()
+    var markPace = Pace()
     /// Conversations of which a restored home may have lost something.
     var refill: Set<ConversationID> = []
     var lookupRetryAt: Instant?
@@ -91,6 +95,7 @@ public struct Device: Core {
         groups = GroupShelf(stored: snapshot.groups, pending: snapshot.pending, welcomes: snapshot.welcomes)
         keyPackages = KeyPackageShelf(snapshot.keyPackages)
         order = snapshot.order
+        owing = Set(snapshot.conversations.filter(\.isOwing).map(\.id))
         for (id, line) in snapshot.receipts { receipts[id, default: Receipts()][line.entry.device] = line }
         for item in outbox.all {
             guard case .numbered(let id, let number, let chain) = item.stage else { continue }
@@ -101,8 +106,8 @@ public struct Device: Core {
     }
 
     public var nextDeadline: Instant? {
-        [phase.deadline, outbox.retryAt, lookupRetryAt, isLive ? due.values.min() : nil, isLive ? nextRefetch : nil, probeAt]
-            .compactMap { $0 }.min()
+        let ofSession = isLive ? [due.values.min(), nextRefetch, nextReceipt] : []
+        return ([phase.deadline, outbox.retryAt, lookupRetryAt, probeAt] + ofSession).compactMap { $0 }.min()
     }
 
     public mutating func step(_ input: Input, at now: Instant, using random: inout some RandomNumberGenerator) -> [Effect] {
@@ -131,6 +136,7 @@ public struct Device: Core {
         case .typing(let id, let isTyping): signal(isTyping ? .typing : .typingEnded, in: id, using: &random)
         case .namesWanted(let id): for entry in members(of: id) { met(entry.user) }
         case .deadlineReached: deadlineReached(at: now, using: &random)
+        case .ending: (watermarkPace, markPace) = (Pace(), Pace())
         }
         return effects
     }

@@ -122,6 +122,8 @@ extension Device {
         /// The user wants to see who is in a large group (`ClientLimits.namesAskedMax`).
         case namesWanted(ConversationID)
         case deadlineReached
+        /// The session is about to be closed by us: what is held back is said now.
+        case ending
     }
 
     public enum Effect: Sendable {

@@ -15,10 +15,6 @@ package struct ReceiptRelays: Sendable {
         var row: [UInt8] { key.conversation.bytes + device.bytes }
     }
 
-    /// From this many roster devices on. Below, a receipt more matters less than a second.
-    package static let rosterMin = 9
-    package static let interval = Duration.seconds(1)
-
     private var held: [Slot: Held] = [:]
     /// Slots that were relayed within the last interval, and until when they hold back; in that order.
     private var waiting: Set<Slot> = []
@@ -86,7 +82,7 @@ package struct ReceiptRelays: Sendable {
 
     private mutating func wait(_ slot: Slot, at now: Instant) {
         waiting.insert(slot)
-        order.append((now + Self.interval, slot))
+        order.append((now + Limits.receiptInterval, slot))
     }
 
     /// Slots whose interval ended with nothing held back.

@@ -20,9 +20,8 @@ extension Node {
         guard let coverage = hub.receive(watermark, of: user, writes: &writes) else { return true }
         write(writes)
         guard !coverage.covered.isEmpty else { return true }
-        if coverage.rosterCount >= ReceiptRelays.rosterMin, !traffic.receipts.admit(watermark, senders: coverage.covered, at: now) {
-            return true
-        }
+        let isLarge = coverage.rosterCount >= Limits.gatheredReceiptsRosterMin
+        if isLarge, !traffic.receipts.admit(watermark, senders: coverage.covered, at: now) { return true }
         relay(watermark, to: coverage.covered)
         return true
     }
