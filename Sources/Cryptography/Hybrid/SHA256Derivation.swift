@@ -1,18 +1,37 @@
 internal import CSodium
+internal import Crypto
 
-/// HKDF-SHA256 (RFC 5869; KDF 0x0001 of RFC 9180), HMAC-SHA256 and SHA-256, on libsodium.
+/// HKDF-SHA256 (RFC 5869; KDF 0x0001 of RFC 9180), HMAC-SHA256 and SHA-256. What derives secrets stands on libsodium, into memory that is
+/// wiped; what is hashed and MACed in the open may be a commit of 80 KB, of which swift-crypto makes ten times as many in the same time.
 public enum SHA256Derivation: KeyDerivation {
     public static let identifier: UInt16 = 0x0001
     public static let hashLength = 32
 
     public static func hash(_ bytes: [UInt8]) -> [UInt8] {
-        Sodium.ready
-        return filled(32) { _ = crypto_hash_sha256($0, bytes, UInt64(bytes.count)) }
+        var hash = SHA256()
+        bytes.withUnsafeBytes { hash.update(bufferPointer: $0) }
+        return hash.finalize().withUnsafeBytes { Array($0) }
     }
 
+    /// - Parameter key: at most 64 bytes.
     public static func mac(_ bytes: [UInt8], key: Secret) -> [UInt8] {
-        Sodium.ready
-        return filled(32) { mac(key: key, first: bytes, second: nil, into: $0) }
+        // Not by swift-crypto's HMAC, which leaves the padded key behind in memory; its hashes wipe their state.
+        let inner = bytes.withUnsafeBytes { hash(key, pad: 0x36, $0) }
+        return inner.withUnsafeBytes { inner in hash(key, pad: 0x5c, inner).withUnsafeBytes { Array($0) } }
+    }
+
+    private static func hash(_ key: Secret, pad: UInt8, _ bytes: UnsafeRawBufferPointer) -> SHA256.Digest {
+        precondition(key.count <= 64, "an HMAC key of \(key.count) bytes")
+        var hash = SHA256()
+        withUnsafeTemporaryAllocation(byteCount: 64, alignment: 1) { block in
+            key.withBytes { key in
+                for index in block.indices { block[index] = pad ^ (index < key.count ? key[index] : 0) }
+            }
+            hash.update(bufferPointer: UnsafeRawBufferPointer(block))
+            sodium_memzero(block.baseAddress, block.count)
+        }
+        hash.update(bufferPointer: bytes)
+        return hash.finalize()
     }
 
     public static func extract(salt: Secret?, prefix: [UInt8], material: Secret?) -> Secret {

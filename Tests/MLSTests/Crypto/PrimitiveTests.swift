@@ -18,6 +18,17 @@ import Vocabulary
         #expect(SHA256Derivation.expand(unsalted, info: [], count: 42).copyBytes() == Hex.decode(bare))
     }
 
+    /// RFC 4231, cases 1 and 2, and FIPS 180-4's example of two blocks.
+    @Test func `HMAC and SHA-256 give what their documents say`() {
+        let first = SHA256Derivation.mac(Array("Hi There".utf8), key: Secret(Array(repeating: 0x0b, count: 20)))
+        #expect(first == Hex.decode("b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7"))
+        let second = SHA256Derivation.mac(Array("what do ya want for nothing?".utf8), key: Secret(Array("Jefe".utf8)))
+        #expect(second == Hex.decode("5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"))
+        let hash = SHA256Derivation.hash(Array("abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq".utf8))
+        #expect(hash == Hex.decode("248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1"))
+        #expect(SHA256Derivation.hash([]) == Hash.sha256([]).bytes)
+    }
+
     @Test(arguments: CipherSuite.supported)
     func `a box opens with its key, nonce and data only, and never when cut`(suite: CipherSuite) throws {
         let suite = try #require(suite.implementation)
