@@ -47,20 +47,20 @@ package struct Commit: Hashable, Sendable, WireCodable {
 package struct UpdatePath: Hashable, Sendable, WireCodable {
     package struct Node: Hashable, Sendable, WireCodable {
         package let encryptionKey: [UInt8]
-        package let secrets: [HPKECiphertext]
+        package let secrets: HPKECiphertexts
 
-        package init(encryptionKey: [UInt8], secrets: [HPKECiphertext]) {
+        package init(encryptionKey: [UInt8], secrets: HPKECiphertexts) {
             (self.encryptionKey, self.secrets) = (encryptionKey, secrets)
         }
 
         package func write(to writer: inout ByteWriter) {
             writer.write(opaque: encryptionKey)
-            writer.write(list: secrets)
+            writer.write(secrets)
         }
 
         package init(from reader: inout ByteReader) throws(CodecError) {
             encryptionKey = try reader.bytes()
-            secrets = try reader.list()
+            secrets = try reader.value()
         }
     }
 
@@ -93,5 +93,49 @@ package struct HPKECiphertext: Hashable, Sendable, WireCodable {
     package init(from reader: inout ByteReader) throws(CodecError) {
         output = try reader.bytes()
         ciphertext = try reader.bytes()
+    }
+}
+
+/// `HPKECiphertext items<V>`, as sent: in a fresh group of a thousand a path has a thousand of them, of which a member needs one. All are
+/// checked when they are read, and one is cut out when it is asked for.
+package struct HPKECiphertexts: Hashable, Sendable, WireCodable, ExpressibleByArrayLiteral {
+    private var items: ArraySlice<UInt8> = []
+    package private(set) var count = 0
+
+    package init() {}
+
+    package init(arrayLiteral items: HPKECiphertext...) {
+        for item in items { append(item) }
+    }
+
+    package mutating func append(_ item: HPKECiphertext) {
+        items.append(contentsOf: item.encoded)
+        count += 1
+    }
+
+    /// - Throws: `truncated` from `count` on.
+    package func item(at place: Int) throws(CodecError) -> HPKECiphertext {
+        var reader = ByteReader(items)
+        for _ in 0..<place { try HPKECiphertext.skip(in: &reader) }
+        return try reader.value()
+    }
+
+    package func write(to writer: inout ByteWriter) { writer.write(opaque: items) }
+
+    package init(from reader: inout ByteReader) throws(CodecError) {
+        items = try reader.opaque()
+        var inner = ByteReader(items)
+        while !inner.isEmpty {
+            try HPKECiphertext.skip(in: &inner)
+            count += 1
+        }
+    }
+}
+
+extension HPKECiphertext {
+    /// Refuses what `init(from:)` would.
+    fileprivate static func skip(in reader: inout ByteReader) throws(CodecError) {
+        _ = try reader.opaque()
+        _ = try reader.opaque()
     }
 }

@@ -74,8 +74,7 @@ extension RatchetTree {
         nodes.reserveCapacity(path.count)
         for (index, step) in path.enumerated() {
             let resolution = resolution(step.copath, excluding: added)
-            var sealed: [HPKECiphertext] = []
-            sealed.reserveCapacity(resolution.count)
+            var sealed = HPKECiphertexts()
             var plaintext = secrets.secrets[index].copyBytes()
             defer { wipe(&plaintext) }
             for node in resolution {
@@ -107,7 +106,8 @@ extension RatchetTree {
         guard let place = resolution.firstIndex(where: { mine.keys[$0] != nil }), let key = mine.keys[resolution[place]] else {
             throw .invalidPath(.noSecretForUs)
         }
-        var plaintext = try suite.open(update.nodes[start].secrets[place], with: key, label: "UpdatePathNode", context: context)
+        let sealed = try decoding { () throws(CodecError) in try update.nodes[start].secrets.item(at: place) }
+        var plaintext = try suite.open(sealed, with: key, label: "UpdatePathNode", context: context)
         guard plaintext.count == suite.hashLength else { throw .invalidPath(.secretLength) }
         let secret = Secret(consuming: &plaintext)
         let secrets = try PathSecrets(from: secret, count: path.count - start, suite)

@@ -44,7 +44,8 @@ import Vocabulary
         let messages = try [pending.message, pending.welcome ?? [], sealed, update, own.published, fleet["ann"].groupInfo()]
         return try messages.map { Decoder(try MLSMessage($0)) } + [
             Decoder(message), Decoder(message.authenticated), Decoder(message.content), Decoder(commit), Decoder(path),
-            Decoder(path.nodes[0].secrets[0]), Decoder(outer), Decoder(welcome.secrets), Decoder(inner), Decoder(info),
+            Decoder(path.nodes[0].secrets), Decoder(try path.nodes[0].secrets.item(at: 0)), Decoder(outer), Decoder(welcome.secrets),
+            Decoder(inner), Decoder(info),
             Decoder(info.context), Decoder(own.package), Decoder(leaf), Decoder(leaf.credential), Decoder(leaf.capabilities),
             Decoder(parent), Decoder(fleet["ann"].tree), Decoder(RequiredCapabilities(extensions: [1], credentials: [2])),
             Decoder(MLSExtension.externalSenders([])), Decoder(ExternalSender(signatureKey: [1], credential: .x509([[1], [2]]))),

@@ -33,6 +33,48 @@ import Vocabulary
         #expect(fleet.agrees)
     }
 
+    @Test func `a path has no key that any node has, however the tree grew, shrank and was stored`() throws {
+        var fleet = try fleet(9)
+        try fleet.commit("ann", CommitPlan((4...8).map { .remove(UInt32($0)) }))
+        try fleet.add(["x", "y", "z"], by: "m2")
+        try fleet.commit("x")
+        var store = StoredGroup()
+        store.apply(fleet["m1"].stored)
+        let members = [fleet["m1"], try Group(restoring: store)]
+        let pending = try fleet["ann"].commit(host: fleet.host, using: &fleet.random)
+        guard case .publicMessage(let message) = try MLSMessage(pending.message).body,
+            case .commit(let commit) = message.content.body, let path = commit.path
+        else { throw MLSError.wrongContentType }
+        let tree = fleet["ann"].tree
+        let keys = (0..<tree.nodeCount).compactMap { tree.encryptionKey($0) }
+        #expect(keys.count > 10)
+        for key in keys {
+            let nodes = [UpdatePath.Node(encryptionKey: key, secrets: path.nodes[0].secrets)] + path.nodes.dropFirst()
+            let forged = try fleet["ann"].forged(.commit(Commit(items: [], path: UpdatePath(leaf: path.leaf, nodes: nodes))))
+            for var member in members {
+                #expect(throws: MLSError.invalidPath(.keyInUse)) { try member.process(forged, host: fleet.host) }
+            }
+        }
+        for var member in members { _ = try member.process(pending.message, host: fleet.host) }
+    }
+
+    @Test func `of the ciphertexts of a path each is found in its place, and none behind the last`() throws {
+        var sealed = HPKECiphertexts()
+        // Lengths of one, two and four bytes.
+        let items = [0, 63, 64, 16_384].map {
+            HPKECiphertext(output: Array(repeating: 1, count: $0), ciphertext: Array(repeating: 2, count: $0 + 1))
+        }
+        for item in items { sealed.append(item) }
+        let read = try HPKECiphertexts(exactly: sealed.encoded)
+        #expect(read == sealed && read.count == items.count)
+        for (place, item) in items.enumerated() { #expect(try read.item(at: place) == item) }
+        #expect(throws: CodecError.truncated) { try read.item(at: items.count) }
+        // The second half of a pair, a length that is not minimal, and bytes that are not there.
+        for bad: [UInt8] in [[1, 0], [3, 0, 0x40, 0], [2, 0, 1]] {
+            #expect(throws: MLSError.self) { try HPKECiphertexts(exactly: bad) }
+        }
+    }
+
     @Test func `trailing blanks, an even length, and nodes at the wrong place are refused`() throws {
         let fleet = try fleet(3)
         func decode(_ nodes: [UInt8?]) throws -> RatchetTree {
@@ -146,7 +188,7 @@ import Vocabulary
             .parentHashMismatch,
             [UpdatePath.Node(encryptionKey: Array(repeating: 8, count: 32), secrets: nodes[0].secrets)] + nodes.dropFirst())
         try check(.badKey("path node"), [UpdatePath.Node(encryptionKey: [8], secrets: nodes[0].secrets)] + nodes.dropFirst())
-        let wrong = HPKECiphertext(output: nodes[1].secrets[0].output, ciphertext: nodes[1].secrets[0].ciphertext)
+        let wrong = try nodes[1].secrets.item(at: 0)
         try check(
             .decryptionFailed("UpdatePathNode"),
             [UpdatePath.Node(encryptionKey: nodes[0].encryptionKey, secrets: [wrong])] + nodes.dropFirst())
