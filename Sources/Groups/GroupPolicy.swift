@@ -24,6 +24,8 @@ public enum GroupPolicy {
         entry: (UInt32) -> RosterEntry?
     ) -> String? {
         guard let profile = GroupProfile(extensions) else { return "the conversation has no profile" }
+        // Fresh keys alone: nobody comes, goes or gets another role.
+        guard !proposals.isEmpty else { return nil }
         var after = profile
         var gone: Set<UInt32> = []
         var users = roster.map(\.user)

@@ -7,7 +7,9 @@ internal import Vocabulary
 
 extension Device {
     /// A commit in its place. One that the group's rules forbid was let pass by a hub that should not have: nothing of it is believed.
-    mutating func apply(_ envelope: Envelope, at now: Instant, using random: inout some RandomNumberGenerator) {
+    mutating func apply(
+        _ envelope: Envelope, _ message: Result<MLSMessage, MLSError>, at now: Instant, using random: inout some RandomNumberGenerator
+    ) {
         let id = envelope.key.conversation
         guard let one = conversations[id], let group = groups[id], group.isActive, !one.isStale else {
             // Of the epochs from here on nothing can be read, until we are back in.
@@ -16,14 +18,15 @@ extension Device {
         }
         let before = roster(id)
         do throws(MLSError) {
-            let (_, proposals) = try group.proposals(in: envelope.payload)
+            let message = try message.get()
+            let (_, proposals) = try group.proposals(in: message)
             let leavers = leavers(of: proposals.filter(\.isByReference).map { ($0.proposal, $0.sender) }, in: group)
             let refusal = GroupPolicy.refusal(
                 of: proposals, extensions: group.context.extensions, roster: before, newcomer: envelope.sender,
                 entry: { leaf in group.member(leaf).flatMap(MemberLeaf.entry) })
             if refusal != nil { return close(id, .forbiddenChange, envelope.number) }
             let host = host
-            let received = try groups.update(id) { group throws(MLSError) in try group.process(envelope.payload, host: host) }
+            let received = try groups.update(id) { group throws(MLSError) in try group.process(message, host: host) }
             switch received {
             case .commit(let summary, let data):
                 guard committer(of: summary, in: id) == envelope.sender else { return close(id, .foreignSender, envelope.number) }
@@ -67,11 +70,13 @@ extension Device {
         groups[id]?.member(summary.committer).flatMap(MemberLeaf.entry)
     }
 
-    mutating func consider(_ envelope: Envelope, at now: Instant, using random: inout some RandomNumberGenerator) {
+    mutating func consider(
+        _ envelope: Envelope, _ message: Result<MLSMessage, MLSError>, at now: Instant, using random: inout some RandomNumberGenerator
+    ) {
         let id = envelope.key.conversation
         do throws(MLSError) {
             let host = host
-            _ = try groups.update(id) { group throws(MLSError) in try group.process(envelope.payload, host: host) }
+            _ = try groups.update(id) { group throws(MLSError) in try group.process(message.get(), host: host) }
             storeGroup(id)
             awaitTurn(id, at: now, using: &random)
         } catch {

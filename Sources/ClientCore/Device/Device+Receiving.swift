@@ -95,7 +95,9 @@ extension Device {
         case .known, .gap: return
         case .chainBroken: return close(id, .chainBroken, envelope.number)
         case .next(let digest):
-            guard isBound(envelope, in: conversation) else { return }
+            // Taken apart once: a commit to a large group is long.
+            let message = Result { () throws(MLSError) in try MLSMessage(envelope.payload) }
+            guard isBound(envelope, try? message.get(), in: conversation) else { return }
             _ = conversations.update(id) { $0.advance(to: digest) }
             advanced.insert(id)
             if let own = unnumbered(envelope, in: id) {
@@ -106,9 +108,9 @@ extension Device {
                 return release(aheadIn: id)
             }
             switch envelope.kind {
-            case .application: open(envelope, at: now, using: &random)
-            case .commit: apply(envelope, at: now, using: &random)
-            case .proposal: consider(envelope, at: now, using: &random)
+            case .application: open(envelope, message, at: now, using: &random)
+            case .commit: apply(envelope, message, at: now, using: &random)
+            case .proposal: consider(envelope, message, at: now, using: &random)
             case .restoration: break
             }
             change(id) { _ in }
@@ -130,9 +132,9 @@ extension Device {
     }
 
     /// Whether the sender made these bytes for this place, and has seen the history that we have.
-    private mutating func isBound(_ envelope: Envelope, in conversation: Conversation) -> Bool {
-        guard let message = try? MLSMessage(envelope.payload), let place = message.place, place.group == envelope.key.groupID,
-            let data = message.authenticatedData, let binding = try? MessageBinding(decoding: data)
+    private mutating func isBound(_ envelope: Envelope, _ message: MLSMessage?, in conversation: Conversation) -> Bool {
+        guard let message, let place = message.place, place.group == envelope.key.groupID, let data = message.authenticatedData,
+            let binding = try? MessageBinding(decoding: data)
             // A member's nonsense, not the hub's: it is passed in its place.
         else { return true }
         guard binding.message == envelope.message else {
@@ -154,13 +156,15 @@ extension Device {
     // MARK: Messages
 
     /// A message that does not open is recorded in its place and passed: one bad message must not stop what follows.
-    private mutating func open(_ envelope: Envelope, at now: Instant, using random: inout some RandomNumberGenerator) {
+    private mutating func open(
+        _ envelope: Envelope, _ message: Result<MLSMessage, MLSError>, at now: Instant, using random: inout some RandomNumberGenerator
+    ) {
         let id = envelope.key.conversation
         guard let conversation = conversations[id], conversation.standing != .declined else { return }
         if contacts[envelope.sender.user]?.isBlocked == true, conversation.profile.isDirect { return }
         do throws(MLSError) {
             let host = host
-            let received = try groups.update(id) { group throws(MLSError) in try group.process(envelope.payload, host: host) }
+            let received = try groups.update(id) { group throws(MLSError) in try group.process(message.get(), host: host) }
             guard case .application(let message)? = received else { return record(envelope, .undecryptable("it is no message")) }
             storeGroup(id)
             guard MemberLeaf.entry(of: message.leaf) == envelope.sender else {

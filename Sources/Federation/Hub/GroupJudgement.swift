@@ -59,7 +59,8 @@ enum GroupJudgement {
             throw Refusal(.tooLarge, "The commit or its GroupInfo is too long.")
         }
         let before = try checking { try follower.ready() }
-        let (committer, proposals) = try checking { try before.proposals(in: bundle.commit) }
+        let message = try checking { try MLSMessage(bundle.commit) }
+        let (committer, proposals) = try checking { try before.proposals(in: message) }
         let isExternal = try isExternal(committer, sender, roster: roster, in: before)
         if let why = GroupPolicy.refusal(
             of: proposals, extensions: before.context.extensions, roster: roster.entries, newcomer: isExternal ? sender : nil,
@@ -77,7 +78,7 @@ enum GroupJudgement {
 
         var after = before
         let summary = try checking { () throws in
-            guard case .commit(let summary, _) = try after.process(bundle.commit, host: mlsHost(host)) else {
+            guard case .commit(let summary, _) = try after.process(message, host: mlsHost(host)) else {
                 throw MLSError.wrongContentType
             }
             try after.accepts(bundle.groupInfo, host: mlsHost(host))

@@ -8,8 +8,8 @@ public struct CommittedProposal: Equatable, Sendable {
 extension PublicState {
     /// Looks into a commit without judging it (RFC 9420 §12.4): for callers that decide who may do what.
     /// - Throws: `unknownProposal` for a reference that is not among the epoch's proposals; `wrongContentType`.
-    func committed(in bytes: [UInt8]) throws(MLSError) -> (sender: Sender, proposals: [CommittedProposal]) {
-        guard case .publicMessage(let message) = try MLSMessage(bytes).body, case .commit(let commit) = message.content.body
+    func committed(in message: MLSMessage) throws(MLSError) -> (sender: Sender, proposals: [CommittedProposal]) {
+        guard case .publicMessage(let message) = message.body, case .commit(let commit) = message.content.body
         else { throw .wrongContentType }
         let sender = message.content.sender
         var found: [CommittedProposal] = []
@@ -39,14 +39,14 @@ extension PublicGroup {
     }
 
     /// What a commit for this epoch says that it does; nothing of it is checked yet.
-    public func proposals(in commit: [UInt8]) throws(MLSError) -> (sender: Sender, proposals: [CommittedProposal]) {
+    public func proposals(in commit: MLSMessage) throws(MLSError) -> (sender: Sender, proposals: [CommittedProposal]) {
         try state.committed(in: commit)
     }
 }
 
 extension Group {
     /// As for `PublicGroup`.
-    public func proposals(in commit: [UInt8]) throws(MLSError) -> (sender: Sender, proposals: [CommittedProposal]) {
+    public func proposals(in commit: MLSMessage) throws(MLSError) -> (sender: Sender, proposals: [CommittedProposal]) {
         try current.state.committed(in: commit)
     }
 }

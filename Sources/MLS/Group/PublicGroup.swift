@@ -40,7 +40,11 @@ public struct PublicGroup: Equatable, Sendable {
     /// Takes a handshake sent as PublicMessage.
     /// - Throws: the rule that it breaks; then nothing has changed.
     public mutating func process(_ bytes: [UInt8], host: GroupHost) throws(MLSError) -> Received {
-        guard case .publicMessage(let message) = try MLSMessage(bytes).body else { throw .wrongContentType }
+        try process(MLSMessage(bytes), host: host)
+    }
+
+    public mutating func process(_ message: MLSMessage, host: GroupHost) throws(MLSError) -> Received {
+        guard case .publicMessage(let message) = message.body else { throw .wrongContentType }
         let content = message.content
         if case .application = content.body { throw .applicationDataNotEncrypted }
         try state.checkPlace(group: content.groupID, epoch: content.epoch)
