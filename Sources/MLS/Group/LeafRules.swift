@@ -89,7 +89,7 @@ struct LeafRules {
 
 extension RatchetTree {
     /// How fresh leaves fit the others: keys that nobody else has, and credentials that all understand (§7.3).
-    func checkFit(of fresh: [UInt32]) throws(MLSError) {
+    mutating func checkFit(of fresh: [UInt32]) throws(MLSError) {
         guard !fresh.isEmpty else { return }
         var (signatureKeys, encryptionKeys) = (KeySet(), KeySet())
         let freshSet = Set(fresh)
@@ -98,20 +98,23 @@ extension RatchetTree {
             guard signatureKeys.insert(leaf.signatureKey) else { throw .invalidLeaf(.signatureKeyInUse) }
             guard encryptionKeys.insert(leaf.encryptionKey) else { throw .invalidLeaf(.encryptionKeyInUse) }
         }
-        var types: [UInt16] = []
-        for (index, leaf) in leaves.enumerated() {
-            guard let leaf else { continue }
-            if !types.contains(leaf.credential.type) { types.append(leaf.credential.type) }
-            guard !freshSet.contains(UInt32(index)) else { continue }
+        for index in leaves.indices
+        where signatureKeys.mayContain(marks.signature[index]) || encryptionKeys.mayContain(marks.encryption[index * 2]) {
+            guard let leaf = leaves[index], !freshSet.contains(UInt32(index)) else { continue }
             guard !signatureKeys.contains(leaf.signatureKey) else { throw .invalidLeaf(.signatureKeyInUse) }
             guard !encryptionKeys.contains(leaf.encryptionKey) else { throw .invalidLeaf(.encryptionKeyInUse) }
         }
+        if credentialTypes == nil { credentialTypes = try commonCredentialTypes() }
+    }
+
+    /// The types of all leaves' credentials, which each leaf must support.
+    private func commonCredentialTypes() throws(MLSError) -> [UInt16] {
+        var types: [UInt16] = []
+        for case .some(let leaf) in leaves where !types.contains(leaf.credential.type) { types.append(leaf.credential.type) }
         for (index, leaf) in leaves.enumerated() {
-            guard let leaf else { continue }
-            for type in types where !leaf.capabilities.credentials.contains(type) {
-                throw .invalidLeaf(.credentialUnsupportedByMember(UInt32(index)))
-            }
+            if let leaf, !leaf.supports(credentials: types) { throw .invalidLeaf(.credentialUnsupportedByMember(UInt32(index))) }
         }
+        return types
     }
 
     /// No fresh leaf has the key of an inner node: a joiner would refuse such a tree (§12.4.3.1), and so all joins would be barred.
@@ -119,15 +122,18 @@ extension RatchetTree {
         guard !fresh.isEmpty else { return }
         var keys = KeySet()
         for index in fresh { if let leaf = leaf(index) { _ = keys.insert(leaf.encryptionKey) } }
-        for parent in parents { if let parent, keys.contains(parent.encryptionKey) { throw .invalidLeaf(.encryptionKeyInUse) } }
+        for index in parents.indices where keys.mayContain(marks.encryption[index * 2 + 1]) {
+            if let parent = parents[index], keys.contains(parent.encryptionKey) { throw .invalidLeaf(.encryptionKeyInUse) }
+        }
     }
 
     /// §12.4.2: no key of a path is anywhere else in the tree.
     func checkUnused(_ keys: [[UInt8]]) throws(MLSError) {
         var fresh = KeySet()
         for key in keys where !fresh.insert(key) { throw .invalidPath(.keyInUse) }
-        for leaf in leaves { if let leaf, fresh.contains(leaf.encryptionKey) { throw .invalidPath(.keyInUse) } }
-        for parent in parents { if let parent, fresh.contains(parent.encryptionKey) { throw .invalidPath(.keyInUse) } }
+        for (node, mark) in marks.encryption.enumerated() where fresh.mayContain(mark) {
+            if let key = encryptionKey(UInt32(node)), fresh.contains(key) { throw .invalidPath(.keyInUse) }
+        }
     }
 
     /// What a joiner verifies of the tree's shape (§12.4.3.1), but for leaves' own rules and parent hashes.

@@ -90,6 +90,8 @@ public final class LeafNode: Hashable, Sendable, WireCodable {
 
     package func write(to writer: inout ByteWriter) { writer.write(fixed: encoded) }
 
+    func supports(credentials types: [UInt16]) -> Bool { types.allSatisfy { capabilities.credentials.contains($0) } }
+
     /// Signs a leaf for a key package (`place` nil) or for its place in a group.
     package init(signing content: Content, place: (group: [UInt8], leaf: UInt32)?, with key: SignatureKeyPair, _ suite: any SuiteProvider) {
         var writer = ByteWriter(reservingCapacity: 512)

@@ -53,6 +53,10 @@ package struct RatchetTree: Sendable {
     /// Node `2i + 1` at `i`.
     package private(set) var parents: [ParentNode?]
     var hashes: HashCache
+    private(set) var marks: KeyMarks
+    /// Types of credentials: those of all leaves are among them, and every leaf has all of them among its capabilities. Nil while that is
+    /// not known; `checkFit` looks.
+    var credentialTypes: [UInt16]?
     /// No leaf before this one is blank.
     private var firstBlank: UInt32 = 0
 
@@ -62,6 +66,7 @@ package struct RatchetTree: Sendable {
 
     init(_ leaf: LeafNode) {
         (leaves, parents, hashes) = ([leaf], [], HashCache(nodes: 1))
+        marks = KeyMarks(leaves: leaves, parents: [])
     }
 
     // MARK: Nodes
@@ -88,6 +93,7 @@ package struct RatchetTree: Sendable {
         let index = Int(node / 2)
         guard node & 1 == 1, index < parents.count else { return }
         parents[index] = value
+        marks.set(parent: index, value)
         hashes.forget(node)
     }
 
@@ -95,6 +101,10 @@ package struct RatchetTree: Sendable {
     package mutating func set(leaf index: UInt32, _ value: LeafNode?) {
         guard index < leafCount else { return }
         leaves[Int(index)] = value
+        marks.set(leaf: Int(index), value)
+        if let value, let types = credentialTypes, !types.contains(value.credential.type) || !value.supports(credentials: types) {
+            credentialTypes = nil
+        }
         hashes.forget(index * 2)
         for node in TreeMath.directPath(leaf: index, leaves: leafCount) { hashes.forget(node) }
         if value == nil { firstBlank = min(firstBlank, index) }
@@ -120,6 +130,7 @@ package struct RatchetTree: Sendable {
             leaves.append(contentsOf: repeatElement(nil, count: leaves.count))
             parents.append(contentsOf: repeatElement(nil, count: leaves.count - 1 - parents.count))
             hashes.resize(nodes: Int(nodeCount))
+            marks.resize(leaves: leaves.count)
         }
         return firstBlank
     }
@@ -145,6 +156,7 @@ package struct RatchetTree: Sendable {
             leaves.removeLast(leaves.count / 2)
             parents.removeLast(parents.count - (leaves.count - 1))
             hashes.resize(nodes: Int(nodeCount))
+            marks.resize(leaves: leaves.count)
         }
         firstBlank = min(firstBlank, leafCount)
     }
@@ -244,6 +256,7 @@ extension RatchetTree: WireCodable {
         parents.append(contentsOf: repeatElement(nil, count: count - 1 - parents.count))
         (self.leaves, self.parents) = (leaves, parents)
         hashes = HashCache(nodes: 2 * count - 1)
+        marks = KeyMarks(leaves: leaves, parents: parents)
     }
 
     package init(leaves: [LeafNode?], parents: [ParentNode?]) throws(MLSError) {
@@ -252,5 +265,6 @@ extension RatchetTree: WireCodable {
         else { throw .invalidState("a number of leaves") }
         (self.leaves, self.parents) = (leaves, parents)
         hashes = HashCache(nodes: leaves.count * 2 - 1)
+        marks = KeyMarks(leaves: leaves, parents: parents)
     }
 }

@@ -95,6 +95,12 @@ import Vocabulary
         #expect(throws: MLSError.invalidLeaf(.credentialUnsupportedByMember(2))) {
             try group.commit(CommitPlan([eve]), host: open, using: &random)
         }
+        // Nor does anybody stay who does not know the newcomer's; what was in use once binds nobody.
+        try group.merge(group.commit(CommitPlan([.remove(1)]), host: open, using: &random), host: open)
+        try group.merge(group.commit(CommitPlan([eve]), host: open, using: &random), host: open)
+        #expect(throws: MLSError.invalidLeaf(.credentialUnsupportedByMember(1))) {
+            try group.commit(CommitPlan([.add(own.package)]), host: open, using: &random)
+        }
     }
 
     @Test mutating func `a key package of another version`() throws {
