@@ -160,17 +160,17 @@ package struct AuthenticatedContent: Hashable, Sendable, WireCodable {
     ) {
         self.init(
             wireFormat: wireFormat, content: content,
-            signature: suite.sign(Self.signed(content, wireFormat, context), label: "FramedContentTBS", with: key),
+            signature: suite.sign(Self.signed(content, wireFormat, context).bytes, label: "FramedContentTBS", with: key),
             confirmationTag: nil)
     }
 
     package func isSigned(by publicKey: [UInt8], context: [UInt8], _ suite: any SuiteProvider) -> Bool {
-        suite.isValid(signature, over: Self.signed(content, wireFormat, context), label: "FramedContentTBS", by: publicKey)
+        suite.isValid(signature, over: Self.signed(content, wireFormat, context).bytes, label: "FramedContentTBS", by: publicKey)
     }
 
-    /// FramedContentTBS.
-    private static func signed(_ content: FramedContent, _ wireFormat: UInt16, _ context: [UInt8]) -> [UInt8] {
-        var writer = ByteWriter(reservingCapacity: content.encoded.count + context.count + 8)
+    /// FramedContentTBS, with room for `more` bytes behind it.
+    private static func signed(_ content: FramedContent, _ wireFormat: UInt16, _ context: [UInt8], before more: Int = 0) -> ByteWriter {
+        var writer = ByteWriter(reservingCapacity: content.encoded.count + context.count + 8 + more)
         writer.write(UInt16(1))
         writer.write(wireFormat)
         writer.write(content)
@@ -178,13 +178,12 @@ package struct AuthenticatedContent: Hashable, Sendable, WireCodable {
         case .member, .newMemberCommit: writer.write(fixed: context)
         case .external, .newMemberProposal: break
         }
-        return writer.bytes
+        return writer
     }
 
     /// Over AuthenticatedContentTBM (§6.2).
     package func membershipTag(key: Secret, context: [UInt8], _ suite: any SuiteProvider) -> [UInt8] {
-        var writer = ByteWriter()
-        writer.write(fixed: Self.signed(content, wireFormat, context))
+        var writer = Self.signed(content, wireFormat, context, before: signature.count + (confirmationTag?.count ?? 0) + 8)
         writeAuthentication(to: &writer)
         return suite.mac(writer.bytes, key: key)
     }

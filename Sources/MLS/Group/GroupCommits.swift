@@ -69,7 +69,7 @@ extension Group {
     /// Into the next epoch; the one that ends is kept for late messages within the bounds.
     mutating func advance(to next: Current, ending: ReInit?, host: GroupHost) {
         let (old, new) = (current.state.tree, next.state.tree)
-        let changedLeaves = (0..<max(old.leafCount, new.leafCount)).filter { !old.isSame(new, at: $0 * 2) }
+        let changedLeaves = old.leaves.changes(to: new.leaves)
         var ended = current.secretTree
         changes.note(&ended, epoch: epoch)
         past.append(
@@ -111,8 +111,7 @@ extension Group {
             PastEpoch(
                 epoch: old.epoch, ownLeaf: old.ownLeaf, closedAt: host.now, contextBytes: old.current.contextBytes,
                 senderData: old.current.secrets.senderData, leaves: then.leaves,
-                changedLeaves: (0..<max(then.leafCount, now.leafCount)).filter { !then.isSame(now, at: $0 * 2) },
-                secretTree: old.current.secretTree))
+                changedLeaves: then.leaves.changes(to: now.leaves), secretTree: old.current.secretTree))
         changes.everything = true
         forget(host: host)
     }

@@ -4,9 +4,10 @@ struct StateChanges: Equatable, Sendable {
     var everything = false
     var keys: Set<RecordKey> = []
 
-    /// Nodes that differ. Unchanged ones are the same object, so this is quick also in a large tree.
+    /// Nodes that differ.
     mutating func note(from old: RatchetTree, to new: RatchetTree) {
-        for node in 0..<max(old.nodeCount, new.nodeCount) where !old.isSame(new, at: node) { keys.insert(.node(node)) }
+        for leaf in old.leaves.changes(to: new.leaves) { keys.insert(.node(leaf * 2)) }
+        for parent in old.parents.changes(to: new.parents) { keys.insert(.node(parent * 2 + 1)) }
     }
 
     mutating func note(_ tree: inout SecretTree, epoch: UInt64) {
@@ -26,15 +27,20 @@ struct StateChanges: Equatable, Sendable {
     }
 }
 
-extension RatchetTree {
-    func isSame(_ other: RatchetTree, at node: UInt32) -> Bool {
-        if node & 1 == 0 {
-            let (mine, others) = (leaf(node / 2), other.leaf(node / 2))
-            return mine === others
-        }
-        return parent(node) === other.parent(node)
+extension Array {
+    /// Where another array has another object; a longer one goes on in nils. Unchanged nodes are the same object, so this is quick also in a
+    /// large tree.
+    func changes<Node: AnyObject>(to other: [Node?]) -> [UInt32] where Element == Node? {
+        let common = Swift.min(count, other.count)
+        var changed: [UInt32] = []
+        for index in 0..<common where self[index] !== other[index] { changed.append(UInt32(index)) }
+        for index in common..<count where self[index] != nil { changed.append(UInt32(index)) }
+        for index in common..<other.count where other[index] != nil { changed.append(UInt32(index)) }
+        return changed
     }
+}
 
+extension RatchetTree {
     func encodedNode(_ node: UInt32) -> [UInt8]? { node & 1 == 0 ? leaf(node / 2)?.encoded : parent(node)?.encoded }
 }
 
