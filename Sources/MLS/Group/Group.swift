@@ -157,7 +157,7 @@ struct PastEpoch: Equatable, Sendable {
     let closedAt: UInt64
     let contextBytes: [UInt8]
     let senderData: Secret
-    let leaves: [LeafNode?]
+    let leaves: NodeList<LeafNode>
     /// Where the epoch after has another leaf: what is stored of `leaves`.
     let changedLeaves: [UInt32]
     var secretTree: SecretTree

@@ -150,7 +150,7 @@ extension Group {
 
     private func open(
         _ message: PrivateMessage, senderData: Secret, secretTree: SecretTree, ownLeaf: UInt32, contextBytes: [UInt8],
-        leaves: [LeafNode?], host: GroupHost, _ suite: any SuiteProvider
+        leaves: NodeList<LeafNode>, host: GroupHost, _ suite: any SuiteProvider
     ) throws(MLSError) -> Opened {
         let sender = try message.openSenderData(senderData, suite)
         guard sender.leaf < leaves.count, let leaf = leaves[Int(sender.leaf)] else { throw .unknownSender }

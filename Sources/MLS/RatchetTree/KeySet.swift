@@ -40,7 +40,7 @@ struct KeyMarks {
 }
 
 extension KeyMarks {
-    init(leaves: [LeafNode?], parents: [ParentNode?]) {
+    init(leaves: NodeList<LeafNode>, parents: NodeList<ParentNode>) {
         resize(leaves: leaves.count)
         for (index, leaf) in leaves.enumerated() { set(leaf: index, leaf) }
         for (index, parent) in parents.enumerated() { set(parent: index, parent) }

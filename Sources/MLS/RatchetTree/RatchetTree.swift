@@ -49,9 +49,9 @@ package final class ParentNode: Equatable, Sendable, WireCodable {
 /// kept or dropped as a whole. The hashes of subtrees are remembered until something below changes.
 package struct RatchetTree: Sendable {
     /// A power of two of them.
-    package private(set) var leaves: [LeafNode?]
+    package private(set) var leaves: NodeList<LeafNode>
     /// Node `2i + 1` at `i`.
-    package private(set) var parents: [ParentNode?]
+    package private(set) var parents: NodeList<ParentNode>
     var hashes: HashCache
     private(set) var marks: KeyMarks
     /// Types of credentials: those of all leaves are among them, and every leaf has all of them among its capabilities. Nil while that is
@@ -65,8 +65,8 @@ package struct RatchetTree: Sendable {
     package var root: UInt32 { TreeMath.root(leaves: leafCount) }
 
     init(_ leaf: LeafNode) {
-        (leaves, parents, hashes) = ([leaf], [], HashCache(nodes: 1))
-        marks = KeyMarks(leaves: leaves, parents: [])
+        (leaves, parents, hashes) = (NodeList([leaf]), NodeList([]), HashCache(nodes: 1))
+        marks = KeyMarks(leaves: leaves, parents: parents)
     }
 
     // MARK: Nodes
@@ -127,8 +127,8 @@ package struct RatchetTree: Sendable {
         while firstBlank < leafCount, leaves[Int(firstBlank)] != nil { firstBlank += 1 }
         if firstBlank == leafCount {
             guard leafCount < TreeMath.leavesMax else { throw .limitReached("leaves of a tree") }
-            leaves.append(contentsOf: repeatElement(nil, count: leaves.count))
-            parents.append(contentsOf: repeatElement(nil, count: leaves.count - 1 - parents.count))
+            leaves.resize(to: leaves.count * 2)
+            parents.resize(to: leaves.count - 1)
             hashes.resize(nodes: Int(nodeCount))
             marks.resize(leaves: leaves.count)
         }
@@ -153,8 +153,8 @@ package struct RatchetTree: Sendable {
     /// Halves the tree while its right half has no member.
     private mutating func truncate() {
         while leaves.count > 1, leaves[(leaves.count / 2)...].allSatisfy({ $0 == nil }) {
-            leaves.removeLast(leaves.count / 2)
-            parents.removeLast(parents.count - (leaves.count - 1))
+            leaves.resize(to: leaves.count / 2)
+            parents.resize(to: leaves.count - 1)
             hashes.resize(nodes: Int(nodeCount))
             marks.resize(leaves: leaves.count)
         }
@@ -252,19 +252,20 @@ extension RatchetTree: WireCodable {
         guard node & 1 == 1 else { throw .badValue("a tree of an even number of nodes") }
         var count = 1
         while count < leaves.count { count *= 2 }
-        leaves.append(contentsOf: repeatElement(nil, count: count - leaves.count))
-        parents.append(contentsOf: repeatElement(nil, count: count - 1 - parents.count))
-        (self.leaves, self.parents) = (leaves, parents)
+        (self.leaves, self.parents) = (NodeList(leaves), NodeList(parents))
+        self.leaves.resize(to: count)
+        self.parents.resize(to: count - 1)
         hashes = HashCache(nodes: 2 * count - 1)
-        marks = KeyMarks(leaves: leaves, parents: parents)
+        marks = KeyMarks(leaves: self.leaves, parents: self.parents)
     }
 
-    package init(leaves: [LeafNode?], parents: [ParentNode?]) throws(MLSError) {
-        guard let count = UInt32(exactly: leaves.count), count > 0, count <= TreeMath.leavesMax, count.nonzeroBitCount == 1,
-            parents.count == leaves.count - 1
-        else { throw .invalidState("a number of leaves") }
-        (self.leaves, self.parents) = (leaves, parents)
-        hashes = HashCache(nodes: leaves.count * 2 - 1)
-        marks = KeyMarks(leaves: leaves, parents: parents)
+    package init(leaves: some Sequence<LeafNode?>, parents: some Sequence<ParentNode?>) throws(MLSError) {
+        (self.leaves, self.parents) = (NodeList(leaves), NodeList(parents))
+        let count = self.leaves.count
+        guard count > 0, count <= TreeMath.leavesMax, count.nonzeroBitCount == 1, self.parents.count == count - 1 else {
+            throw .invalidState("a number of leaves")
+        }
+        hashes = HashCache(nodes: count * 2 - 1)
+        marks = KeyMarks(leaves: self.leaves, parents: self.parents)
     }
 }

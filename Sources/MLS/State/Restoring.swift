@@ -78,12 +78,12 @@ extension Group {
         }
 
         /// Walks back from the newest: each past epoch's leaves are those of the next, but for what that one changed.
-        private func past(from newest: [LeafNode?]) -> [PastEpoch] {
+        private func past(from newest: NodeList<LeafNode>) -> [PastEpoch] {
             var leaves = newest
             var result: [PastEpoch] = []
             for record in pastEpochs.sorted(by: { $0.epoch > $1.epoch }) {
                 let count = Int(record.leafCount)
-                leaves = Array(leaves.prefix(count)) + Array(repeating: nil, count: max(0, count - leaves.count))
+                leaves.resize(to: count)
                 let changed = pastLeaves[record.epoch] ?? [:]
                 for (leaf, node) in changed where Int(leaf) < count { leaves[Int(leaf)] = node }
                 result.append(

@@ -27,19 +27,6 @@ struct StateChanges: Equatable, Sendable {
     }
 }
 
-extension Array {
-    /// Where another array has another object; a longer one goes on in nils. Unchanged nodes are the same object, so this is quick also in a
-    /// large tree.
-    func changes<Node: AnyObject>(to other: [Node?]) -> [UInt32] where Element == Node? {
-        let common = Swift.min(count, other.count)
-        var changed: [UInt32] = []
-        for index in 0..<common where self[index] !== other[index] { changed.append(UInt32(index)) }
-        for index in common..<count where self[index] != nil { changed.append(UInt32(index)) }
-        for index in common..<other.count where other[index] != nil { changed.append(UInt32(index)) }
-        return changed
-    }
-}
-
 extension RatchetTree {
     func encodedNode(_ node: UInt32) -> [UInt8]? { node & 1 == 0 ? leaf(node / 2)?.encoded : parent(node)?.encoded }
 }
