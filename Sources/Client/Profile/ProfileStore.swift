@@ -156,7 +156,7 @@ final class ProfileStore {
         case .conversation(let one): try put(.conversation, one.id.bytes, one.encoded())
         case .outbox(let item): try put(.outbox, item.message.bytes, item.encoded())
         case .outboxRemoved(let message): try remove(.outbox, message.bytes)
-        case .message(let record): try put(record, isNews: !record.isOutgoing && !record.isMembership(by: me))
+        case .message(let record): try put(record, isNews: !record.isOutgoing && !record.isOwnDoing(of: me))
         case .status(let message, let status): try put(status, of: message)
         case .alarm(let alarm): try database.run("INSERT INTO alarm(body) VALUES (?)", .blob(seal(alarm.encoded(), .alarm, [])))
         case .group(let id, let delta):
@@ -226,7 +226,14 @@ final class ProfileStore {
 }
 
 extension MessageRecord {
-    fileprivate func isMembership(by user: UserID?) -> Bool {
-        if case .membership(let change) = body, change != .joined { author == user } else { false }
+    /// A change of a group that the user has asked for: no news to them.
+    fileprivate func isOwnDoing(of user: UserID?) -> Bool {
+        guard case .membership(let change) = body, author == user else { return false }
+        return switch change {
+        case .joined: false
+        // Whoever happens to commit it hears of it like everybody else.
+        case .left(let users): users.allSatisfy { $0 == user }
+        case .added, .removed, .rejoined, .renamed, .roles, .restored: true
+        }
     }
 }

@@ -201,7 +201,9 @@ extension NodeOperations {
                 moved = aside
             }
         } else {
-            guard rename(place, folder.path) == 0 else { throw BackupError.io("naming \(folder.path): \(String(cString: strerror(errno)))") }
+            guard rename(place, folder.path) == 0 else {
+                throw BackupError.io("naming \(folder.path): \(String(cString: strerror(errno)))")
+            }
         }
         // Last: a folder of this name without it is nobody's to delete, since it may be the one that was there before.
         unlink(folder.path + "/" + unfinished)

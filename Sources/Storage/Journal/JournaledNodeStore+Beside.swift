@@ -39,7 +39,8 @@ extension JournaledNodeStore {
     /// The journal is filling up: a fold now keeps commits from having to wait for one.
     public var isFoldDue: Bool {
         guard let journal, !isFolding else { return false }
-        return journal.usedBytes >= journal.halfBytes / 8 * 3
+        // Commits may take three quarters. The later, the more has come and gone, and need not go into the tables at all.
+        return journal.usedBytes >= journal.halfBytes / 16 * 9
     }
 
     /// Begins to bring what was committed into the tables. First comes the job returned, after it `beginFold`; until then nothing may be
@@ -69,7 +70,7 @@ extension JournaledNodeStore {
             beside = .nothing
             try prepares.result().get()
             if reader == nil { reader = try TableReader(beside: tables) }
-            try reader?.pin()
+            try reader?.pin(beside: tables)
             journal.begin(prepared)
             let (tables, bytes) = (tables, journal.bytes)
             let mark = Journal.Mark(generation: prepared.generation, number: 0)
@@ -111,7 +112,7 @@ extension JournaledNodeStore {
     private func end(_ folding: Folding) throws(StoreError) -> StoreJob? {
         beside = .nothing
         let result = folding.job.result()
-        try reader?.unpin()
+        try reader?.unpin(beside: tables)
         do throws(StoreError) { try result.get() } catch {
             guard error == .full else { throw error }
             tables.space.foundFull()

@@ -273,7 +273,7 @@ public final class JournaledNodeStore: NodeStore {
     }
 
     /// The page of the journal from which on what came came lately.
-    var youngFrom: Int { (journal?.usedBytes ?? 0) / Journal.pageBytes / 4 * 3 }
+    var youngFrom: Int { (journal?.usedBytes ?? 0) / Journal.pageBytes / 2 }
 
     private func fold(youngFrom: Int) throws(StoreError) {
         guard let journal else { return }

@@ -18,14 +18,14 @@ package class TableReader {
         self.init(database: try Database(readingBeside: writer.database, cacheBytes: 16 << 20), seal: writer.seal)
     }
 
-    /// From here on everything is read as it is now, until `unpin`.
-    func pin() throws(StoreError) {
-        highestNumbers = [:]
+    /// From here on everything is read as it is now, until `unpin`. Each time the writer's connection is nobody else's.
+    func pin(beside writer: SQLiteNodeStore) throws(StoreError) {
+        highestNumbers = writer.highestNumbers
         try database.pin()
     }
 
-    func unpin() throws(StoreError) {
-        highestNumbers = [:]
+    func unpin(beside writer: SQLiteNodeStore) throws(StoreError) {
+        highestNumbers = writer.highestNumbers
         try database.unpin()
     }
 

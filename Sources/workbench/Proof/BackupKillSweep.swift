@@ -113,7 +113,9 @@ enum BackupKillSweep: ProofScenario {
                 try federation.say(words)
                 return
             } catch {
-                guard LoadClock.now < deadline else { return part.violate("\(words.prefix(2).joined(separator: " ")) never worked: \(error)") }
+                guard LoadClock.now < deadline else {
+                    return part.violate("\(words.prefix(2).joined(separator: " ")) never worked: \(error)")
+                }
                 usleep(200_000)
             }
         }
