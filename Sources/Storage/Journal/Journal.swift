@@ -101,6 +101,8 @@ final class Journal {
     private static func pages(_ bytes: Int) -> Int { (bytes + pageBytes - 1) / pageBytes }
 
     var freeBytes: Int { halfBytes - usedBytes }
+    /// Something that does not count any more was not overwritten yet.
+    var hasRemains: Bool { dirty[1 - half] > 0 || dirty[half] > usedBytes }
     /// What is appended next.
     var end: Mark { Mark(generation: generation, number: next) }
     /// Two generations count.

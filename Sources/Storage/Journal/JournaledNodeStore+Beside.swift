@@ -55,7 +55,7 @@ extension JournaledNodeStore {
                 if wipes, try settle() { try tables.maintain(idle: true) }
                 return nil
             }
-            guard !journal.isFresh || !overlay.isEmpty else { return nil }
+            guard !journal.isFresh || !overlay.isEmpty || wipes && journal.hasRemains else { return nil }
             let (fold, prepared) = try prepare(youngFrom: wipes ? .max : youngFrom)
             let job = StoreJob { () throws(StoreError) in try prepared.write() }
             beside = .preparing(job, fold, prepared, wipes: wipes)

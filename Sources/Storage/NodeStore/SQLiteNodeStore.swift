@@ -1,7 +1,7 @@
 package import Cryptography
 package import Vocabulary
 
-/// A node's store in one SQLite file, every value sealed with `storage.key` (docs: DESIGN 7). For the writer's thread alone.
+/// A node's store in one SQLite file, every value sealed with `storage.key` (docs: DESIGN 7). For one thread at a time.
 ///
 /// Opening is here, reading in `TableReader`, writing in `SQLiteNodeStore+Commit.swift`, what happens between batches in
 /// `+Maintenance.swift`.

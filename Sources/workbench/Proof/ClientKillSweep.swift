@@ -15,12 +15,7 @@ enum ClientKillSweep: ProofScenario {
         defer { federation.destroy() }
         try federation.start(["harbor"])
         let history = ProofHistory(file: world.historyFile)
-        let alice = try CourierUser("alice", at: federation, world, history)
-        let bob = try CourierUser("bob", at: federation, world, history)
-        // Accepted by both, so that what is said is told.
-        try alice.send("hello", to: bob)
-        try bob.receive()
-        _ = try bob.courier(["requests", "accept", alice.address])
+        let (alice, bob) = try CourierUser.pair(at: federation, world, history)
         let group = try alice.courier(["group", "create", "team", bob.address]).output
         history.note("couriers", .plan(fault: "kill"))
         var (kills, most) = (0, 0)

@@ -26,6 +26,18 @@ final class CourierUser {
         guard outcome.status == 0 else { throw LoadFailure("courier join: \(outcome.errors)") }
     }
 
+    /// Two that have accepted each other, so that what is said is told; the other one's home is `node`.
+    static func pair(
+        at federation: ProofFederation, node: Int = 0, _ world: ProofWorld, _ history: ProofHistory
+    ) throws -> (alice: CourierUser, bob: CourierUser) {
+        let alice = try CourierUser("alice", at: federation, world, history)
+        let bob = try CourierUser("bob", at: federation, node: node, world, history)
+        try alice.send("hello", to: bob)
+        try bob.receive()
+        _ = try bob.courier(["requests", "accept", alice.address])
+        return (alice, bob)
+    }
+
     func courier(_ words: [String], suffering: Bool = false, profile: String? = nil) throws -> ProofCommandRun {
         let profile = profile ?? self.profile
         let before = suffering ? try faults.prefix(folder: profile) : ["/usr/bin/env"]

@@ -26,11 +26,7 @@ enum Damage: ProofScenario {
         try federation.start(["harbor"])
         let node = federation.nodes[0]
         let history = ProofHistory(file: world.historyFile)
-        let alice = try CourierUser("alice", at: federation, world, history)
-        let bob = try CourierUser("bob", at: federation, world, history)
-        try alice.send("hello", to: bob)
-        try bob.receive()
-        _ = try bob.courier(["requests", "accept", alice.address])
+        let (alice, bob) = try CourierUser.pair(at: federation, world, history)
         var samples: [Sample] = []
         func put(by name: String) throws {
             try world.tool("cp", "-a", node.data, "\(world.folder)/\(name)")

@@ -60,11 +60,7 @@ enum Restore: ProofScenario {
     private static func putBackProfiles(
         _ federation: ProofFederation, _ world: ProofWorld, _ history: ProofHistory, _ part: inout ProofPart
     ) throws {
-        let alice = try CourierUser("alice", at: federation, world, history)
-        let bob = try CourierUser("bob", at: federation, node: 1, world, history)
-        try alice.send("hello", to: bob)
-        try bob.receive()
-        _ = try bob.courier(["requests", "accept", alice.address])
+        let (alice, bob) = try CourierUser.pair(at: federation, node: 1, world, history)
         try bob.noteShown(with: alice)
         for (turn, victim) in [alice, bob].enumerated() {
             try victim.copyProfile()

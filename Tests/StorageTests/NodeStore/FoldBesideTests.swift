@@ -107,6 +107,24 @@ import Vocabulary
         #expect(folder.bytes("store.db-wal").isEmpty)
     }
 
+    @Test func `what came and went before a fold that leaves the young is overwritten by the next, though nothing came since`() throws {
+        for number in UInt64(1)...10 {
+            try store.commit([.enqueue(number, to: .phone), .dequeue(.phone, through: QueuePosition(unchecked: number))])
+        }
+        try store.commit([.dequeue(.phone, through: 10)])
+        for wipes in [false, true] {
+            var job: StoreJob? = try begin(wipes: wipes)
+            while let one = job {
+                try one.result().get()
+                job = try store.advance(after: one)
+            }
+        }
+        let bytes = folder.bytes("journal")
+        let pages = stride(from: 0, to: bytes.count, by: 4096).filter { start in bytes[start..<start + 4096].contains { $0 != 0 } }
+        #expect(pages.count == 1)
+        #expect(try store.prepareFold(wipes: true) == nil)
+    }
+
     @Test func `while two generations count, a frame that is missing from the first is noticed`() throws {
         try commit(1...5)
         let page = 4096
