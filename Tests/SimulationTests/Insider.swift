@@ -10,11 +10,13 @@ final class Insider: Sendable {
     let device: Int
     private let group: Group
     private let now: UInt64
+    private let externalKey: [UInt8]?
     private let isDone = Mutex(false)
 
-    init?(_ device: Int, in id: ConversationID, of world: World) {
+    /// - Parameter externalKey: in place of the epoch's, for those who come back in.
+    init?(_ device: Int, in id: ConversationID, of world: World, externalKey: [UInt8]? = nil) {
         guard let group = world.group(id, at: device) else { return nil }
-        (self.device, self.group, now) = (device, group, world.seconds)
+        (self.device, self.group, now, self.externalKey) = (device, group, world.seconds, externalKey)
     }
 
     var hasStruck: Bool { isDone.withLock { $0 } }
@@ -28,7 +30,7 @@ final class Insider: Sendable {
         // The same bytes each time, as from an honest device.
         var random = SeededGenerator(seed: 99)
         let host = GroupHost(now: now, refusal: { MemberLeaf.refusal($0) })
-        guard let forged = try? group.forgedCommit(plan, host: host, using: &random) else { return [frame] }
+        guard let forged = try? group.forgedCommit(plan, externalKey: externalKey, host: host, using: &random) else { return [frame] }
         isDone.withLock { $0 = true }
         let kind = SubmissionKind.commit(
             CommitBundle(epoch: bundle.epoch, commit: forged.commit, welcome: nil, groupInfo: forged.groupInfo))

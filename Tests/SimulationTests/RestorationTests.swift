@@ -373,4 +373,23 @@ import Vocabulary
         let stocks = (world.store(1).values[.keyPackages] ?? [:]).values
         #expect(!stocks.isEmpty && stocks.allSatisfy { !handed.contains($0) })
     }
+
+    /// Until its session ends, a device hears nothing that would make it offer them again.
+    @Test(arguments: UInt64(851)..<854)
+    func `who could not bring new KeyPackages to a restored home brings them when its disk has room`(seed: UInt64) throws {
+        var world = try World(nodes: 2, seed: seed)
+        let users = try (0..<2).map { try world.addUser("user\($0)", at: $0) }
+        _ = try world.run(until: { world in users.allSatisfy { world.isMember($0) } }, within: .seconds(60))
+        let copy = world.store(1).copy()
+        try world.setFull(true, node: 1)
+        try world.restore(copy, node: 1)
+        try world.run(for: .seconds(10))
+        #expect(world.store(1).values[.keyPackages]?.isEmpty != false, "seed \(seed)")
+        try world.setFull(false, node: 1)
+        let address = try #require(world.address(users[1]))
+        let sent = world.send("hello", from: users[0], to: address)
+        let message = try #require(sent)
+        try world.run(for: .seconds(30))
+        #expect(world.state(message, at: users[0]).map { $0 >= .delivered } == true, "seed \(seed)")
+    }
 }

@@ -80,6 +80,9 @@ extension Device {
             for address in wish.unresolved { ask(.member(ticket, address)) }
         }
         for user in contacts.unnamed where !unlisted.contains(user) { ask(.name(user)) }
+        let again = putOff
+        putOff = []
+        for question in again { ask(question) }
     }
 
     // MARK: Answers
@@ -177,7 +180,11 @@ extension Device {
         case .group(let id):
             if refusal.code == .unknownHub, conversations[id]?.standing == .leaving { return letOut(of: id) }
             noGroup(id, refusal, at: now, using: &random)
-        case .keyPackages, .blocks: emit(.note(.badHandshake("\(refusal.code)")))
+        case .keyPackages, .blocks:
+            guard refusal.code.isTransient else { return emit(.note(.badHandshake("\(refusal.code)"))) }
+            // Nobody could add us until the next session, or a stranger who is blocked would still get through.
+            putOff.append(question)
+            lookAgain(at: now, using: &random)
         case .name(let user):
             if refusal.code.isTransient { return lookAgain(at: now, using: &random) }
             unlisted.insert(user)

@@ -85,7 +85,7 @@ extension Device {
 
     /// More are made when few are left at home (MLS checklist C 9); each frame's worth is stored before it is published.
     mutating func restock(left: Int, using random: inout some RandomNumberGenerator) {
-        guard !has({ if case .keyPackages = $0 { true } else { false } }) else { return }
+        guard !isStocking else { return }
         let isReplaced = keyPackages.isDoubtful
         var left = isReplaced ? 0 : left
         let wanted = left < ClientLimits.keyPackagesLow ? ClientLimits.keyPackagesWanted : left
@@ -145,9 +145,15 @@ extension Device {
         return own.published
     }
 
+    /// KeyPackages are on their way to the home, or were not taken for now.
+    private var isStocking: Bool {
+        let isSupply = { (question: Question) in if case .keyPackages = question { true } else { false } }
+        return has(isSupply) || putOff.contains(where: isSupply)
+    }
+
     /// Others can add us.
     mutating func stocked() {
-        guard !has({ if case .keyPackages = $0 { true } else { false } }) else { return }
+        guard !isStocking else { return }
         isStocked = true
         guard hasJustJoined, let address = account.address else { return }
         hasJustJoined = false

@@ -144,11 +144,16 @@ extension Device {
             refill.insert(one.id)
             _ = conversations.update(one.id) { ($0.refetch, $0.held) = (nil, [:]) }
         }
-        let open = questions.sorted { $0.key < $1.key }.map(\.value) + waitingQuestions
+        let open = questions.sorted { $0.key < $1.key }.map(\.value) + waitingQuestions + putOff
         questions = [:]
-        waitingQuestions = []
+        (waitingQuestions, putOff) = ([], [])
         for question in open {
-            if case .contact(let ticket, _) = question { emit(.contactRefused(ticket, Refusal(.busy, "the node cannot be reached"))) }
+            switch question {
+            case .contact(let ticket, _): emit(.contactRefused(ticket, Refusal(.busy, "the node cannot be reached")))
+            // The home may still have those that were to go.
+            case .keyPackages(let supply) where supply.replaces: keyPackages.isDoubtful = true
+            default: break
+            }
         }
         for ticket in wishes.keys.sorted(by: { $0.value < $1.value }) { report(ticket, unreachable: true) }
         if case .refused(let refusal) = failure, refusal.code == .authenticationFailed, account.isMember, case .none = returning {

@@ -47,6 +47,8 @@ public struct Device: Core {
     var lastQuestion: UInt64 = 0
     /// Questions for which there was no room yet, in order.
     var waitingQuestions: [Question] = []
+    /// What the home did not take for now; offered again at `lookupRetryAt`.
+    var putOff: [Question] = []
     /// Long answers that come in parts.
     var parcels: [RequestID: [UInt8]] = [:]
     /// When each contact's record was last confirmed.

@@ -1,4 +1,5 @@
 package import Cryptography
+internal import Vocabulary
 
 /// Messages that break rules on purpose, signed and MACed as honest ones are: what a hostile member can send. For tests.
 extension Group {
@@ -35,8 +36,9 @@ extension Group {
 extension Group {
     /// A commit that is right in all that can be seen without secrets, with a confirmation tag that nobody can reproduce, and the GroupInfo
     /// that goes with it: no member follows it.
+    /// - Parameter key: in place of the epoch's external key.
     package func forgedCommit(
-        _ plan: CommitPlan = CommitPlan(), host: GroupHost, using random: inout some RandomNumberGenerator
+        _ plan: CommitPlan = CommitPlan(), externalKey key: [UInt8]? = nil, host: GroupHost, using random: inout some RandomNumberGenerator
     ) throws(MLSError) -> (commit: [UInt8], groupInfo: [UInt8]) {
         let suite = try suite()
         var tag: [UInt8] = []
@@ -48,6 +50,11 @@ extension Group {
         }
         var next = pending.next
         next.state.confirmationTag = tag
-        return (pending.message, try next.externalInfo(includesTree: false, extensions: []))
+        guard let key else { return (pending.message, try next.externalInfo(includesTree: false, extensions: [])) }
+        var writer = ByteWriter()
+        writer.write(opaque: key)
+        let external = MLSExtension(type: MLSExtension.externalPub, data: writer.bytes)
+        let info = next.groupInfo(extensions: [external], includesTree: false, suite)
+        return (pending.message, MLSMessage(.groupInfo(info)).encoded)
     }
 }

@@ -69,7 +69,8 @@ public struct PublicGroup: Equatable, Sendable {
         }
     }
 
-    /// A GroupInfo is what a hub hands out: taken only when it is of this very epoch (§12.4.3).
+    /// A GroupInfo is what a hub hands out: taken only when it is of this very epoch (§12.4.3), and when nothing in it keeps out whoever
+    /// comes in by it (§12.4.3.2). With that a member can put others out of an epoch, and not out of the group.
     public func accepts(_ info: [UInt8], host: GroupHost) throws(MLSError) {
         guard let info = try MLSMessage(info).groupInfo else { throw .wrongContentType }
         let suite = try state.suite()
@@ -79,6 +80,8 @@ public struct PublicGroup: Equatable, Sendable {
         guard constantTimeEqual(info.confirmationTag, state.confirmationTag) else { throw .invalidConfirmationTag }
         guard let signer = state.tree.leaf(info.signer) else { throw .invalidGroupInfo(.signerBlank) }
         guard info.isSigned(by: signer.signatureKey, suite) else { throw .invalidGroupInfo(.signature) }
-        _ = try info.externalKey()
+        try info.extensions.checkUnique()
+        guard suite.isUsable(try info.externalKey()) else { throw .badKey("external key") }
+        if let own = info.extensions[type: MLSExtension.ratchetTree], own.data != state.tree.encoded { throw .treeHashMismatch }
     }
 }

@@ -380,4 +380,25 @@ import Vocabulary
         let later = try fleet["ann"].commit(host: host, using: &fleet.random).groupInfo()
         #expect(throws: MLSError.wrongEpoch(sent: 2, current: 1)) { try hub.accepts(later, host: host) }
     }
+
+    /// It could be signed, of the right epoch, and shut everybody out who was put out of that epoch by its commit.
+    @Test mutating func `a hub takes no GroupInfo by which nobody could come in`() throws {
+        let (host, ann) = (fleet.host, fleet["ann"])
+        func external(_ key: [UInt8]) -> MLSExtension {
+            var writer = ByteWriter()
+            writer.write(opaque: key)
+            return MLSExtension(type: MLSExtension.externalPub, data: writer.bytes)
+        }
+        for weak in WeakKeys.all + [[1, 2]] {
+            let info = try ann.forgedInfo(ann.tree, extensions: [external(weak)])
+            #expect(throws: MLSError.badKey("external key")) { try hub.accepts(info, host: host) }
+        }
+        let twice = try ann.groupInfo(extensions: [external(Array(repeating: 9, count: 32))])
+        #expect(throws: MLSError.duplicateExtension(MLSExtension.externalPub)) { try hub.accepts(twice, host: host) }
+        let other = MLSExtension(type: MLSExtension.ratchetTree, data: Array(ann.tree.encoded.dropLast()))
+        let elsewhere = try ann.groupInfo(includesTree: false, extensions: [other])
+        #expect(throws: MLSError.treeHashMismatch) { try hub.accepts(elsewhere, host: host) }
+        try hub.accepts(ann.groupInfo(includesTree: true), host: host)
+        try hub.accepts(ann.groupInfo(includesTree: false), host: host)
+    }
 }
