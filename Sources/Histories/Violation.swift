@@ -49,6 +49,8 @@ public enum Violation: Hashable, Sendable {
     case unbounded(String, value: Int64, bound: Int64)
     /// After healing, behind others who are in the same conversation.
     case notConverged(Place, at: String)
+    /// After healing, and all the time that there was: something that should have come to its end.
+    case unsettled(String, at: String)
     /// Nothing was sent, or nothing shown: it proves nothing.
     case empty
     case faultNeverHappened(String)
@@ -80,6 +82,7 @@ extension Violation: CustomStringConvertible {
         case .lieUnnoticed(let conversation): "a lie about \(conversation) went unnoticed"
         case .unbounded(let name, let value, let bound): "\(name): \(value), more than \(bound)"
         case .notConverged(let place, let reader): "\(reader) is still at \(place)"
+        case .unsettled(let what, let reader): "\(reader) does not come to rest: \(what)"
         case .empty: "nothing happened"
         case .faultNeverHappened(let fault): "planned, and never happened: \(fault)"
         }

@@ -4,8 +4,8 @@ internal import Vocabulary
 
 // Peace: from here on all must come to agree.
 extension Simulator {
-    /// - Returns: how long it took; nil: it was not within the time.
-    mutating func heal() throws -> Duration? {
+    /// - Returns: how long it took; nil: it was not within the time; then what is open.
+    mutating func heal() throws -> (after: Duration?, open: [Violation]) {
         world.weather.clear()
         world.lie = nil
         for node in 0..<options.nodes {
@@ -27,11 +27,11 @@ extension Simulator {
                 if leavesNothing { _ = try world.run(until: { $0.isEmptied }, within: .seconds(30)) }
                 for _ in 0..<30 where !hasConverged { try world.run(for: .seconds(1)) }
                 gauge()
-                return time
+                return (time, [])
             }
         }
         gauge()
-        return nil
+        return (nil, openEnds)
     }
 
     private var present: [Int] { users.filter { !expelled.contains($0 % options.nodes) } }
@@ -41,13 +41,42 @@ extension Simulator {
         var heads: [ConversationID: Set<UInt64>] = [:]
         for user in present {
             let profile = world.profile(user)
-            if profile.isWaiting(inGroups: expelled.isEmpty ? .delivered : .accepted) { return false }
-            for one in profile.conversations.values where one.standing == .accepted {
-                heads[one.id, default: []].insert(one.head.value)
-                if one.isStale || one.committing != nil || one.hasHole { return false }
-            }
+            if openEnd(of: profile) != nil { return false }
+            for one in profile.conversations.values where goesOn(one) { heads[one.id, default: []].insert(one.head.value) }
         }
         return heads.values.allSatisfy { $0.count == 1 } && directoryViolations().isEmpty
+    }
+
+    /// With us in it, and its hub honest and in the federation.
+    private func goesOn(_ one: Conversation) -> Bool {
+        one.standing == .accepted && !liedAbout.contains(one.id) && !expelled.contains { world.nodeID($0) == one.key.hub }
+    }
+
+    /// What of a device has still to come to its end; always the same of several.
+    private func openEnd(of profile: SimulatedProfile) -> String? {
+        let gone = Set(users.filter { expelled.contains($0 % options.nodes) }.map { world.profile($0).account.userID })
+        if let item = profile.waiting(without: gone, liedAbout) {
+            return "\(item.message.hex) is \(item.state) in \(item.conversation?.hex ?? "no conversation yet")"
+        }
+        let open = profile.conversations.values.filter { goesOn($0) && ($0.isStale || $0.committing != nil || $0.hasHole) }
+        return open.min { $0.id < $1.id }.map { one in
+            one.isStale ? "it is not in \(one.id.hex)" : "\(one.hasHole ? "something is missing" : "a commit waits") in \(one.id.hex)"
+        }
+    }
+
+    private var openEnds: [Violation] {
+        let ends = present.compactMap { user in openEnd(of: world.profile(user)).map { Violation.unsettled($0, at: name(user)) } }
+        guard ends.isEmpty else { return ends }
+        var heads: [ConversationID: [(user: String, head: UInt64)]] = [:]
+        for user in present {
+            for one in world.profile(user).conversations.values where goesOn(one) {
+                heads[one.id, default: []].append((name(user), one.head.value))
+            }
+        }
+        return heads.sorted { $0.key < $1.key }.flatMap { id, devices in
+            let top = devices.map(\.head).max() ?? 0
+            return devices.filter { $0.head < top }.map { Violation.notConverged(HistoryEvent.Place(id.hex, $0.head), at: $0.user) }
+        }
     }
 
     /// All nodes must hold the same records of all users.
@@ -78,13 +107,15 @@ extension World {
 
 extension SimulatedProfile {
     /// A text of ours whose fate is open. Of a group that we have left we hear no more.
-    /// - Parameter state: what it comes to in a group: where a member's node is gone, not all can confirm it.
-    func isWaiting(inGroups state: MessageState) -> Bool {
-        outbox.values.contains { item in
+    /// - Parameter gone: whose nodes are none any more: they confirm nothing, and a group that has them is confirmed by the others alone.
+    /// - Parameter liedAbout: conversations whose hub told somebody another story: who has noticed takes no part any more.
+    func waiting(without gone: Set<UserID>, _ liedAbout: Set<ConversationID>) -> OutboxItem? {
+        outbox.values.filter { item in
+            if let id = item.conversation, liedAbout.contains(id) { return false }
             let conversation = item.conversation.flatMap { conversations[$0] }
-            let wanted = conversation.map { $0.profile.isDirect ? .delivered : state } ?? .delivered
+            let isConfirmed = gone.isEmpty || conversation?.profile.peer(of: account.userID).map { !gone.contains($0) } ?? false
             let isOver = conversation.map { one in one.standing != .accepted || item.number.map { $0 <= one.joined } ?? false } ?? false
-            return item.isText && !isOver && item.state < wanted
-        }
+            return item.isText && !isOver && item.state < (isConfirmed ? .delivered : .accepted)
+        }.min { $0.message < $1.message }
     }
 }

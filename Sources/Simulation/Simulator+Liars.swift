@@ -71,6 +71,7 @@ extension Simulator {
         let (ids, device) = (users.map { world.profile($0).account.deviceID }, world.profile(victim).account.deviceID)
         let liar = Liar(lie, in: group.id, after: (one.head, one.chain), to: { $0 == device })
         world.lie = { liar.tell(ids[$0], $1) }
+        liedAbout.insert(group.id)
         happens(.lyingHub, to: name(victim), in: group.id)
     }
 

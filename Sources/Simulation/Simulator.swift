@@ -69,6 +69,7 @@ public struct Simulator {
     var copies: [Int: MemoryStore.Copy] = [:]
     var profiles: [Int: SimulatedProfile] = [:]
     var expelled: Set<Int> = []
+    var liedAbout: Set<ConversationID> = []
     private var messages = 0
     var tickets: UInt64 = 1
 
@@ -109,9 +110,9 @@ public struct Simulator {
             try perform(action)
         }
         try world.run(for: end - world.now)
-        let healed = try heal()
+        let (healed, open) = try heal()
         var violations = world.recorder?.conclude() ?? []
-        violations += directoryViolations()
+        violations += directoryViolations() + open
         return SimulationReport(
             violations: violations, messages: messages, events: world.recorder?.count ?? 0, steps: world.steps, faults: happened,
             time: world.now - .start, healed: healed, fingerprint: world.random.next())

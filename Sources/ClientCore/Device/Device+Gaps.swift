@@ -63,11 +63,11 @@ extension Device {
             } else {
                 // They are gone. What is left is to go on from where the hub stands. An old copy of us lacks what we have said to have: that
                 // is nobody's fault, and it comes back in anyway.
-                if !one.isStale { raise(.gap, one.key, one.head.next) }
                 takenBehindGap(in: one.id)
                 change(one.id) {
                     $0.refetch = nil
                     $0.held = [:]
+                    $0.isGapUntold = $0.isGapUntold || !$0.isStale
                     $0.isStale = true
                     // What settles a restoration that was begun may be among them: we come into whatever group the hub has by then.
                     $0.passage?.isSettled = true
@@ -75,6 +75,13 @@ extension Device {
                 }
             }
         }
+    }
+
+    /// The hub has answered when asked for the group, or is one no more.
+    mutating func tellGap(in id: ConversationID, isFault: Bool) {
+        guard let one = conversations[id], one.isGapUntold else { return }
+        if isFault { raise(.gap, one.key, one.head.next) }
+        change(id) { $0.isGapUntold = false }
     }
 
     // MARK: A conversation that is gone

@@ -121,6 +121,7 @@ extension Device {
         guard part.index + 1 == part.count else { return }
         let bytes = parcels.removeValue(forKey: request) ?? []
         _ = answered(request)
+        tellGap(in: id, isFault: true)
         guard let one = conversations[id], one.isStale || groups[id] == nil, one.committing == nil else { return }
         do throws(MLSError) {
             guard let parcel = try? GroupParcel(decoding: bytes) else { throw .malformed(.truncated) }
@@ -245,8 +246,11 @@ extension Device {
     mutating func noGroup(
         _ id: ConversationID, _ refusal: Refusal, at now: Instant, using random: inout some RandomNumberGenerator
     ) {
+        // What it is refused for while it recovers is no answer yet.
+        if conversations[id]?.passage?.isSettled == false, refusal.code != .unknownHub { return }
         attempts[id, default: 0] += 1
         let tries = attempts[id] ?? 0
+        if !refusal.code.isTransient { tellGap(in: id, isFault: false) }
         guard !refusal.code.isTransient, tries >= ClientLimits.rejoinsMax || refusal.code == .unknownConversation else {
             restingUntil[id] = now + .milliseconds(200) + Backoff.delay(attempt: tries, using: &random)
             touched.insert(id)

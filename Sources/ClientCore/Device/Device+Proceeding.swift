@@ -16,18 +16,20 @@ extension Device {
 
     mutating func proceed(with id: ConversationID, at now: Instant, using random: inout some RandomNumberGenerator) {
         guard let one = conversations[id], one.standing == .accepted || one.standing == .leaving || one.standing == .request, one.isFounded,
-            one.committing == nil, one.passage?.isSettled != false
+            one.committing == nil
         else { return }
+        guard one.passage?.isSettled != false else { return awaitSettlement(of: one, at: now) }
         if let until = one.awaitsCommit {
             guard until <= now else {
                 due[id] = until
                 return
             }
             // It was promised and has not come: the hub holds it back.
-            _ = conversations.update(id) { $0.awaitsCommit = nil }
-            if !one.isStale { raise(.gap, one.key, one.head.next) }
-            _ = conversations.update(id) { $0.isStale = true }
-            write(.conversation(conversations[id] ?? one))
+            change(id) {
+                $0.awaitsCommit = nil
+                $0.isGapUntold = $0.isGapUntold || !$0.isStale
+                $0.isStale = true
+            }
         }
         if let time = due[id], time <= now { due[id] = nil }
         if let time = restingUntil[id] {
@@ -77,6 +79,14 @@ extension Device {
         if let time = claimAgainAt[id], time > now { due[id] = time }
         guard let refresh = one.intents.first(where: { $0.change == .refresh }), isLive, caughtUp, let time = one.refreshAt else { return }
         if time <= now { commit(refresh, [], in: id, at: now, using: &random) } else { due[id] = min(due[id] ?? time, time) }
+    }
+
+    /// The hub says how its restoration ended, unless it has left the federation meanwhile: then our home says so when it is asked for the group.
+    private mutating func awaitSettlement(of one: Conversation, at now: Instant) {
+        guard isLive, caughtUp, hasWork(in: one) else { return }
+        if let time = restingUntil[one.id], time <= now { ask(.group(one.id)) }
+        restingUntil[one.id] = restingUntil[one.id].flatMap { $0 > now ? $0 : nil } ?? now + ClientLimits.probeAfter
+        due[one.id] = restingUntil[one.id]
     }
 
     // MARK: Fresh keys
@@ -231,7 +241,7 @@ extension Device {
             item.refusal = refusal
             outbox.keep(item)
             write(.outbox(item))
-            report(item.message, MessageStatus(.queued, refusal: refusal))
+            report(item.message, MessageStatus(item.state, refusal: refusal))
         }
     }
 

@@ -65,7 +65,7 @@ extension Device {
                 continue
             }
             outbox.answered(item.message)
-            again(item, state: item.state == .sent ? .queued : item.state)
+            again(item)
         }
         // Numbered beyond the copy, and not said to be there by everybody: whoever has it already shows it once.
         for mine in one.awaiting where mine.number > restoration.from && mine.state < .delivered {
@@ -73,15 +73,16 @@ extension Device {
             if item.isText, item.body == .numbered {
                 fail(mine.message, Refusal(.recovering, "the conversation's hub was restored from a backup that does not have it"))
             } else {
-                again(item, state: item.state)
+                again(item)
             }
         }
         _ = conversations.update(id) { $0.awaiting.removeAll { $0.number > restoration.from && $0.state < .delivered } }
     }
 
-    private mutating func again(_ item: OutboxItem, state: MessageState) {
+    /// What its sender was told of it stands.
+    private mutating func again(_ item: OutboxItem) {
         var item = item
-        (item.stage, item.state, item.submitted) = (.waiting, state, nil)
+        (item.stage, item.submitted) = (.waiting, nil)
         outbox.keep(item)
         write(.outbox(item))
     }

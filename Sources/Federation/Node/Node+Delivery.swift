@@ -129,8 +129,11 @@ extension Node {
 
     /// Why a device cannot be in a conversation: its user must be known here, live at a member, and name the device.
     private static func refusal(of entry: RosterEntry, _ directory: Directory, _ membership: Membership) -> Refusal? {
-        guard let record = directory.record(of: entry.user), membership.evaluation.isMember(record.home) else {
+        guard let record = directory.record(of: entry.user) else {
             return Refusal(.unknownUser, "The hub does not know every user of the roster yet.")
+        }
+        guard membership.evaluation.isMember(record.home) else {
+            return Refusal(.unknownUser, "The node of a user of the roster is not a member of the federation.")
         }
         guard record.devices.contains(where: { $0.device == entry.device }) else {
             return Refusal(.rosterInvalid, "The roster names a device that its user's record does not.")
