@@ -20,8 +20,11 @@ extension HistoryChecker {
 
     private mutating func conclude(_ name: String, _ message: Message, stays: [String: [ClosedRange<UInt64>]?]) {
         var conversation = message.place?.conversation
-        // What a member whom the hub lied to could not send any more has no place, and a conversation all the same.
-        if case .group(let group) = message.recipient, conversation == nil, conversations[group]?.isLiedAbout == true {
+        // What a member whom the hub lied to could not send any more has no place, and a conversation all the same; so has what went with
+        // its hub, if its sender was told.
+        if case .group(let group) = message.recipient, conversation == nil, let known = conversations[group],
+            known.isLiedAbout || known.isGone && message.isGivenUp
+        {
             conversation = group
         }
         func add(_ violation: Violation) {

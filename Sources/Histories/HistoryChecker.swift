@@ -34,6 +34,8 @@ public struct HistoryChecker: Sendable {
         /// What the sender was told last, and in which of its lives.
         var told: (state: State, life: Int)?
         var hasFailed = false
+        /// Its sender was told that nobody knows what became of it.
+        var isGivenUp = false
         /// When it was said to have failed, its hub had forgotten it.
         var wasForgotten = false
         /// Rising. More than one only over a restoration of the hub.
@@ -127,6 +129,7 @@ public struct HistoryChecker: Sendable {
         case .fail(let message, _): fail(message, by: client)
         case .info(let message, _):
             if messages[message]?.sender != client { violations.append(.phantom(message, at: client)) }
+            messages[message]?.isGivenUp = true
         case .show(let message, let author, let place, let chain): show(message, by: author, at: client, place, chain)
         case .tombstone(let place, _):
             if !rules.allowsTombstones { note(.unreadable(place, at: client), in: place.conversation) }

@@ -26,8 +26,9 @@ public struct SimulationOptions: Sendable {
             + (plant.map { " --plant \($0.rawValue)" } ?? "")
     }
 
-    /// The virtual time within which all must have come to agree. What a home has lost with its disk is handed over again only after an hour.
-    var healingTime: Duration { faults.contains(.copies) ? .hours(2) : .minutes(5) }
+    /// The virtual time within which all must have come to agree. What a home has lost with its disk, and what a hub took with it, is handed
+    /// over again only after an hour.
+    var healingTime: Duration { faults.isDisjoint(with: [.copies, .expulsion]) ? .minutes(5) : .hours(2) }
 }
 
 /// What came of a run.

@@ -239,7 +239,7 @@ extension Device {
                         $0.standing = .declined
                         $0.stopTaking()
                     }
-                    giveUp(one.id, Refusal(.blocked, "you have blocked the recipient"))
+                    giveUp(one.id, Refusal(.blocked, "you have blocked the recipient"), mayBeThere: true)
                 } else if !isBlocked, one.standing == .declined {
                     // What was kept from us is gone: we come back in where the conversation stands now.
                     change(one.id) {

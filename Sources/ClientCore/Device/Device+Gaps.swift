@@ -87,8 +87,10 @@ extension Device {
     // MARK: A conversation that is gone
 
     /// A hub that was restored from a backup says nothing in a conversation that it has forgotten, and what was accepted there waits for
-    /// receipts that never come: it is asked now and then, ever more rarely.
+    /// receipts that never come: it is asked now and then, ever more rarely. So is our home about what it handed on and heard nothing of.
     mutating func probe(at now: Instant) {
+        outbox.enqueueOverdue(at: wall)
+        submit()
         for one in conversations.all where one.standing.isFollowed && one.isFounded {
             guard one.awaiting.contains(where: { $0.state < .delivered }) else { continue }
             emit(.send(.refetch(one.key, from: one.head.next, through: one.head.next)))

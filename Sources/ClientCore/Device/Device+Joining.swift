@@ -257,7 +257,7 @@ extension Device {
             return
         }
         // The group does not let us in. A direct conversation goes on in a new one.
-        giveUp(id, Refusal(.notOnRoster, "the conversation cannot be entered any more; the message may have been delivered"))
+        giveUp(id, Refusal(.notOnRoster, "the conversation cannot be entered any more"), mayBeThere: true)
         if refusal.code == .unknownConversation, let one = conversations[id] { loseReceipts(in: one) }
         change(id) { $0.standing = .removed }
         giveUpWishes(in: id, refusal)
@@ -311,6 +311,7 @@ extension Device {
 
     /// Where nobody orders the group any more there is nobody to be let out by.
     mutating func letOut(of id: ConversationID) {
+        giveUp(id, Self.hubGone, mayBeThere: true)
         change(id) { ($0.standing, $0.intents) = (.removed, []) }
         giveUpWishes(in: id, nil)
     }

@@ -42,7 +42,7 @@ extension Device {
         if conversations[id]?.isStale == true || groups[id] == nil { return isLive && caughtUp ? ask(.group(id)) : () }
         guard let group = groups[id], group.isActive else { return }
         if one.standing == .leaving || one.intents.contains(where: { $0.change == .leave }) { return leave(id, at: now, using: &random) }
-        if !group.pendingProposals.isEmpty {
+        if !group.pendingProposals.isEmpty, !hubless.contains(id) {
             // Who has something to say commits at once; the others when their turn comes.
             guard isLive, caughtUp else { return }
             let isWanted = !one.intents.isEmpty || !outbox.waiting(in: id).isEmpty

@@ -38,6 +38,7 @@ extension Device {
             return meet(envelope, at: now)
         }
         guard conversation.key == item.key else { return raise(.otherHub, item.key, item.number) }
+        hubless.remove(id)
         guard conversation.standing.isFollowed else { return }
         guard item.number > conversation.head else { return seen(item, in: conversation) }
         if case .event(let envelope) = item, envelope.kind == .restoration { return pass(envelope, at: now, using: &random) }
@@ -320,6 +321,6 @@ extension Device {
         }
         advanced.remove(id)
         raise(alarm, key, number)
-        giveUp(id, Refusal(.unknown, "the hub contradicted itself; the message may have been delivered"))
+        giveUp(id, Refusal(.unknown, "the hub contradicted itself"), mayBeThere: true)
     }
 }

@@ -233,6 +233,8 @@ extension Device {
                 remove(item)
                 return item.isText ? report(item.message, MessageStatus(.accepted)) : ()
             }
+            // What its home had handed on may have its number all the same.
+            if refusal.code == .unknownHub, item.state > .queued { return fail(item.message, Self.hubGone.orThere) }
             guard refusal.code == .staleEpoch else { return fail(item.message, refusal) }
             // Sealed anew already, or as soon as the commit that ended the epoch has come; what was refused will never appear. A refusal
             // that was not acknowledged comes again in the next session, when its message may have a number: it is about other bytes.
@@ -248,10 +250,12 @@ extension Device {
         }
     }
 
+    static let hubGone = Refusal(.unknownHub, "the conversation's hub is not in the federation any more")
+
     /// Founded after the backup that its hub was restored from: nobody has the conversation any more. A direct one goes on in a new one.
     private mutating func forgotten(_ id: ConversationID, _ refusal: Refusal) {
         guard let one = conversations[id], one.standing.isFollowed else { return }
-        giveUp(id, refusal)
+        giveUp(id, refusal, mayBeThere: true)
         loseReceipts(in: one)
         change(id) { $0.standing = .removed }
         giveUpWishes(in: id, refusal)
@@ -259,7 +263,7 @@ extension Device {
 
     /// What the hub had taken may have gone with it, for all who had not got it yet: nobody will say which of it was shown.
     mutating func loseReceipts(in one: Conversation) {
-        let lost = Refusal(.unknown, "the hub does not have the conversation any more, or not with us; the message may have been delivered")
+        let lost = Refusal(.unknownConversation, "the hub does not have the conversation any more, or not with us").orThere
         for mine in one.awaiting where mine.state < .delivered { fail(mine.message, lost) }
     }
 
@@ -269,9 +273,11 @@ extension Device {
     }
 
     /// Everything of a conversation that has no number yet.
-    mutating func giveUp(_ id: ConversationID, _ refusal: Refusal) {
+    /// - Parameter mayBeThere: what was handed over may have got one that we shall not hear of.
+    mutating func giveUp(_ id: ConversationID, _ refusal: Refusal, mayBeThere: Bool = false) {
         for item in outbox.unnumbered(in: id) {
-            if item.isText { fail(item.message, refusal) } else { remove(item) }
+            let isOut = item.submission != nil || item.state > .queued
+            if item.isText { fail(item.message, mayBeThere && isOut ? refusal.orThere : refusal) } else { remove(item) }
         }
     }
 
@@ -286,4 +292,9 @@ extension Device {
         write(.status(message, status))
         emit(.stateChanged(message, status))
     }
+}
+
+extension Refusal {
+    /// A failure that is not certain: somebody may have the message.
+    fileprivate var orThere: Refusal { Refusal(.unknown, "\(detail); the message may have been delivered") }
 }

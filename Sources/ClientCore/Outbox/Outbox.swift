@@ -85,15 +85,24 @@ public struct Outbox: Sendable {
     /// To be handed over as soon as there is room.
     mutating func enqueue(_ message: MessageID) { ready.append(message) }
 
+    /// Nothing was heard for long of what the home has said to hold: it may have been restored from a backup, or the hub be gone.
+    func isOverdue(_ item: OutboxItem, at wall: Timestamp) -> Bool {
+        guard item.submission != nil, item.state != .queued, let submitted = item.submitted else { return false }
+        return submitted + ClientLimits.overdueAfter < wall
+    }
+
+    mutating func enqueueOverdue(at wall: Timestamp) {
+        for item in all where isOverdue(item, at: wall) && !inFlight.contains(item.message) { enqueue(item.message) }
+    }
+
     /// A new session: everything that the home may not have goes again, with the same bytes.
     mutating func sessionOpened(at wall: Timestamp) {
         sessionClosed()
         attempts = 0
         ready = all.filter { item in
             guard item.submission != nil else { return false }
-            // What the home has said to hold is left to it, unless its fate is overdue (it may have been restored from a backup).
-            guard item.state != .queued, let submitted = item.submitted else { return true }
-            return submitted + ClientLimits.overdueAfter < wall
+            // What the home has said to hold is left to it.
+            return item.state == .queued || item.submitted == nil || isOverdue(item, at: wall)
         }.map(\.message)
     }
 
