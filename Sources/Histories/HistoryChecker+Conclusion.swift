@@ -20,11 +20,8 @@ extension HistoryChecker {
 
     private mutating func conclude(_ name: String, _ message: Message, stays: [String: [ClosedRange<UInt64>]?]) {
         var conversation = message.place?.conversation
-        // What a member whom the hub lied to could not send any more has no place, and a conversation all the same; so has what went with
-        // its hub, if its sender was told.
-        if case .group(let group) = message.recipient, conversation == nil, let known = conversations[group],
-            known.isLiedAbout || known.isGone && message.isGivenUp
-        {
+        // What a member whom the hub lied to could not send any more has no place, and a conversation all the same.
+        if case .group(let group) = message.recipient, conversation == nil, conversations[group]?.isLiedAbout == true {
             conversation = group
         }
         func add(_ violation: Violation) {
@@ -40,7 +37,8 @@ extension HistoryChecker {
         if isGone(message.sender) { return }
         // What no hub had yet went with the outbox of a sender that has gone back to an old copy of itself.
         let isForgotten = clients[message.sender]?.life ?? 0 > message.life && (message.highest ?? .queued) < .accepted
-        let isPromised = message.highest != nil && !isForgotten
+        // Its sender was told that nobody knows what became of it.
+        let isPromised = message.highest != nil && !isForgotten && !message.isGivenUp
         switch message.recipient {
         case .user(let reader):
             let isShown = message.shown[reader] != nil

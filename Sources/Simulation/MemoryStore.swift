@@ -23,6 +23,8 @@ public final class MemoryStore: NodeStore {
         case dropsOldest(above: Int)
         /// What is put there is not kept.
         case ignores(StoreTable)
+        /// What leaves a node's queue leaves the log.
+        case prunesOnNodeAck
     }
 
     /// A copy of all that is on it, as a backup has it.
@@ -152,6 +154,7 @@ extension MemoryStore.Contents {
             let gone = queues[destination]?.prefix { $0.position <= through } ?? []
             queues[destination]?.removeFirst(gone.count)
             for entry in gone {
+                if case .prunesOnNodeAck = defect, case .node = destination, let key = entry.event { events[key]?.isHeld = false }
                 release(entry)
             }
         case .withdraw(let destination, let position):

@@ -15,6 +15,8 @@ public enum Plant: String, Sendable, CaseIterable {
     case reusesNumbers
     case dropsOldestOnQuota
     case handsOutKeyPackagesTwice
+    /// What another node says to have is deleted from the hub's log, though its devices have not said so.
+    case prunesOnNodeAck
 
     // What a node says
     case resumesWrongCursor
@@ -25,6 +27,7 @@ public enum Plant: String, Sendable, CaseIterable {
 
     // The client's shell
     case numbersRepeats
+    case sealsAnewOnRetry
     case confirmsBeyondStored
     case storesAfterReceipt
     case showsBeforeCommit
@@ -39,6 +42,8 @@ public enum Plant: String, Sendable, CaseIterable {
     public var needs: Set<Fault.Kind> {
         switch self {
         case .acknowledgesOnFullDisk: [.disks, .network, .crashes]
+        // The log is for homes that lose what they had.
+        case .prunesOnNodeAck: [.copies, .network, .crashes]
         default: [.crashes, .network]
         }
     }

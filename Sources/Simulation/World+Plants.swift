@@ -1,6 +1,7 @@
 internal import ClientCore
 internal import Cryptography
 internal import Federation
+internal import Groups
 internal import Vocabulary
 
 /// What a planted bug remembers.
@@ -27,6 +28,7 @@ extension World {
         switch plant {
         case .losesCommits: store.defect = .forgetsCommits(every: 60)
         case .dropsOldestOnQuota: store.defect = .dropsOldest(above: 2)
+        case .prunesOnNodeAck: store.defect = .prunesOnNodeAck
         case .handsOutKeyPackagesTwice: store.defect = .ignores(.keyPackages)
         case .reusesNumbers:
             let copy = store.backup
@@ -104,6 +106,10 @@ extension World {
                 let (message, kind) = (MessageID.random(using: &random), one.kind)
                 return .submit(
                     Submission(message: message, conversation: one.conversation, hub: one.hub, kind: kind, order: one.order))
+            case (.sealsAnewOnRetry, .submit(let one)):
+                // As if the first try had been lost on the way.
+                guard case .application(let epoch, _) = one.kind, isDue(4) else { return frame }
+                return sealedAnew(one, in: epoch, by: device).map { .submit($0) } ?? frame
             case (.confirmsBeyondStored, .acknowledge(let through, let marks, let order)) where isDue(10):
                 let key = devices[device].disk.account.device
                 let beyond = marks.map { mark in
@@ -116,6 +122,27 @@ extension World {
             default: return frame
             }
         }
+    }
+
+    /// The same text under the next keys of the same epoch; the group's state is not stored with it.
+    private mutating func sealedAnew(_ one: Submission, in epoch: Epoch, by device: Int) -> Submission? {
+        let profile = devices[device].disk
+        guard var group = group(one.conversation, at: device), group.epoch == epoch.value,
+            let record = profile.history.last(where: { $0.message == one.message }), case .outgoing(let text) = record.body,
+            let conversation = profile.conversations[one.conversation]
+        else { return nil }
+        let content = Content(.text(text), sent: record.sent, frankingKey: random.bytes32())
+        let bytes = content.encoded()
+        let binding = MessageBinding(
+            message: one.message, head: conversation.head, chain: conversation.chain,
+            franking: Content.franking(of: bytes, key: content.frankingKey))
+        guard
+            let payload = try? group.seal(
+                bytes, authenticatedData: binding.encoded(), paddedTo: ClientLimits.paddingMultiple, using: &random)
+        else { return nil }
+        return Submission(
+            message: one.message, conversation: one.conversation, hub: one.hub, kind: .application(epoch: epoch, payload: payload),
+            order: one.order)
     }
 
     /// Whether the device dies before its commit, having said something already.

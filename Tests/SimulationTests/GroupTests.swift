@@ -168,7 +168,7 @@ import Vocabulary
         #expect(flow.world.profile(flow.users[1]).conversations[flow.id]?.intents.isEmpty == true)
     }
 
-    @Test func `with the hub expelled, who wants out is out, and what others proposed is tried ever more rarely`() throws {
+    @Test func `with the hub expelled, who wants out is out, what others proposed is left alone, and what is said fails`() throws {
         var world = try World(nodes: 3, seed: 706)
         // The creator lives at the hub, node 1; the admin is node 0.
         let (creator, leaver, other) = (try world.addUser("ann", at: 1), try world.addUser("bob", at: 0), try world.addUser("cid", at: 2))
@@ -193,16 +193,49 @@ import Vocabulary
         world.kill(device: leaver, for: .milliseconds(10))
         world.kill(device: other, for: .milliseconds(10))
         try world.run(for: .minutes(1))
-        let first = tally.count
-        #expect((5...60).contains(first), "\(first) commits in a minute")
+        #expect(tally.count == 1, "\(tally.count) commits in a minute")
         // Its leave had a number; nobody is left to commit it.
         #expect(world.profile(leaver).conversations[id]?.standing == .removed)
+        let late = world.send("anybody?", from: other, to: id)
+        let message = try #require(late)
         try world.run(for: .minutes(1))
-        #expect(tally.count - first <= 40, "\(tally.count - first) commits in the next")
+        // It had to be committed first.
+        #expect(tally.count == 2, "\(tally.count - 1) more commits in the next")
+        #expect(world.state(message, at: other) == .failed)
         world.tell(.groupRequested(Ticket(2), .leave(id)), to: other)
         try world.run(for: .seconds(10))
         #expect(world.heard(other).contains { if case .groupDone(Ticket(2), _) = $0 { true } else { false } })
         #expect(world.profile(other).conversations[id]?.standing == .removed)
+    }
+
+    @Test func `whoever cannot be added in thirty days is given up, and that is told`() throws {
+        var world = try World(nodes: 2, seed: 709)
+        let (adder, away) = (try world.addUser("ann", at: 0), try world.addUser("bob", at: 1))
+        #expect(try world.run(until: { world in [adder, away].allSatisfy { world.isMember($0) } }, within: .seconds(30)))
+        let address = try #require(world.address(away))
+        world.kill(node: 1, for: .hours(2))
+        try world.run(for: .seconds(20))
+        world.tell(.groupRequested(Ticket(1), .create(name: "crew", members: [address])), to: adder)
+        try world.run(for: .minutes(1))
+        let made = world.profile(adder).conversations.keys.first
+        let id = try #require(made, "\(world.heard(adder).suffix(5))")
+        func isWanted() -> Bool? {
+            world.profile(adder).conversations[id]?.intents.contains { if case .add = $0.change { true } else { false } }
+        }
+        let outcomes = world.heard(adder).compactMap { effect -> GroupOutcome? in
+            if case .groupDone(Ticket(1), let outcome) = effect { outcome } else { nil }
+        }
+        #expect(outcomes.last?.waiting.count == 1 && isWanted() == true)
+        world.setClock(ahead: .days(29), device: adder)
+        try world.run(for: .minutes(1))
+        #expect(isWanted() == true)
+        world.setClock(ahead: .days(31), device: adder)
+        try world.run(for: .minutes(1))
+        #expect(isWanted() == false)
+        let dropped = world.heard(adder).compactMap { effect -> Refusal.Code? in
+            if case .note(.changeDropped(id, .add, let refusal)) = effect { refusal.code } else { nil }
+        }
+        #expect(dropped == [.expired])
     }
 
     @Test func `who blocked the adder and who has no KeyPackages are told alike, and after the same time`() throws {

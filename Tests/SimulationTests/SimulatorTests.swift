@@ -36,6 +36,17 @@ import Vocabulary
         }
     }
 
+    /// Longer, and with more users; each of these failed once.
+    @Test(arguments: [404, 414, 441, 483, 492] as [UInt64])
+    func `a hub that is expelled under faults takes nothing with it unsaid`(seed: UInt64) throws {
+        var options = SimulationOptions(seed: seed)
+        (options.nodes, options.clients, options.time) = (3, 12, .minutes(2))
+        options.faults = Fault.Kind.usual.union([.expulsion])
+        var simulator = try Simulator(options)
+        let report = try simulator.run()
+        #expect(report.violations.isEmpty && report.healed != nil, "replay: \(options.command)")
+    }
+
     @Test func `the same seed takes the same course, another seed another`() throws {
         func fingerprint(_ seed: UInt64) throws -> UInt64 {
             var simulator = try Simulator(Self.options(seed: seed))

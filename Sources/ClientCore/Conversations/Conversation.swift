@@ -33,9 +33,6 @@ public struct Conversation: Sendable {
     public internal(set) var chain: Digest
     /// The MLS state cannot be used, or must not be (an old copy): we rejoin by external commit before we send.
     public internal(set) var isStale: Bool
-    /// Why it is stale is that something did not come. Whether the hub holds it back, or is out of reach or out of the federation, shows when
-    /// it is asked for the group: an alarm is due once it answers.
-    var isGapUntold = false
     /// The number of the event that brought this device in.
     public internal(set) var joined: SequenceNumber
     /// While it is not taken any more, or not yet again, what comes: through here everything was.
@@ -216,7 +213,7 @@ extension Conversation {
         writer.write(opaque: profile.encoded())
         writer.write(head)
         writer.write(chain)
-        writer.write(UInt8(isStale ? isGapUntold ? 2 : 1 : 0))
+        writer.write(UInt8(isStale ? 1 : 0))
         writer.write(joined)
         writer.write(shown)
         writer.write(vector: intents) { writer, intent in intent.write(to: &writer) }
@@ -249,8 +246,7 @@ extension Conversation {
         profile = try GroupProfile(decoding: Array(try reader.opaque()))
         head = try reader.counter()
         chain = try reader.id()
-        let staleness = try reader.integer(UInt8.self)
-        (isStale, isGapUntold) = (staleness != 0, staleness == 2)
+        isStale = try reader.integer(UInt8.self) == 1
         (joined, shown) = (try reader.counter(), try reader.counter())
         intents = try reader.vector { reader throws(CodecError) in try Intent(from: &reader) }
         committing = try reader.optional { reader throws(CodecError) in try reader.id() }

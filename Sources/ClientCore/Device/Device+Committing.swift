@@ -168,7 +168,10 @@ extension Device {
             }
             if wasRejoin { return noGroup(id, refusal, at: now, using: &random) }
             if refusal.code == .notOnRoster || refusal.code == .unknownConversation { change(id) { $0.isStale = true } }
-            if refusal.code == .unknownHub { hubless.insert(id) }
+            if refusal.code == .unknownHub {
+                hubless.insert(id)
+                giveUp(id, Self.hubGone, mayBeThere: true)
+            }
             if let intent = one.intents.first { drop(intent, in: id, refusal) }
             // What others have proposed would be committed again at once, and refused again.
             restingUntil[id] = now + .milliseconds(20) + Backoff.delay(attempt: attempts[id] ?? 0, using: &random)

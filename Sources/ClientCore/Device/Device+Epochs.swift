@@ -121,6 +121,7 @@ extension Device {
         storeGroup(id)
         note(news, in: id)
         let markKey = try? MarkKey(of: group)
+        answered.remove(id)
         change(id) { one in
             one.commitAt = nil
             one.awaitsCommit = nil

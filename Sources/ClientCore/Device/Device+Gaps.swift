@@ -34,6 +34,7 @@ extension Device {
     /// Something of what was asked for has come: all of it, or what was asked for at once is followed by the rest.
     mutating func fetchMore(_ id: ConversationID, at now: Instant) {
         guard let one = conversations[id] else { return }
+        answered.remove(id)
         guard let wait = one.refetch else {
             if !one.held.isEmpty { refetch(id, at: now) }
             return
@@ -60,14 +61,18 @@ extension Device {
                 // What the hub's copy had for us is gone; the conversation goes on with what the hub says, and that something is missing is told.
                 pass(word, mayLack: true, at: now, using: &random)
                 followHeld(one.id, at: now, using: &random)
+            } else if !one.isStale, answered.remove(one.id) == nil {
+                // A hub that is out of reach, or out of the federation, holds nothing back.
+                ask(.group(one.id))
+                refetch(one.id, try: wait.tries, at: now)
             } else {
                 // They are gone. What is left is to go on from where the hub stands. An old copy of us lacks what we have said to have: that
                 // is nobody's fault, and it comes back in anyway.
+                if !one.isStale { raise(.gap, one.key, one.head.next) }
                 takenBehindGap(in: one.id)
                 change(one.id) {
                     $0.refetch = nil
                     $0.held = [:]
-                    $0.isGapUntold = $0.isGapUntold || !$0.isStale
                     $0.isStale = true
                     // What settles a restoration that was begun may be among them: we come into whatever group the hub has by then.
                     $0.passage?.isSettled = true
@@ -77,11 +82,19 @@ extension Device {
         }
     }
 
-    /// The hub has answered when asked for the group, or is one no more.
-    mutating func tellGap(in id: ConversationID, isFault: Bool) {
-        guard let one = conversations[id], one.isGapUntold else { return }
-        if isFault { raise(.gap, one.key, one.head.next) }
-        change(id) { $0.isGapUntold = false }
+    /// The hub has answered, so it can be reached: what it has sent is right behind, or it holds something back.
+    private mutating func waitOnceMore(in one: Conversation, at now: Instant) {
+        answered.insert(one.id)
+        if let wait = one.refetch { refetch(one.id, try: wait.tries, isOpen: wait.isOpen, at: now) }
+        guard one.awaitsCommit != nil else { return }
+        awaitCommit(one.id, until: now + ClientLimits.refetchAfter)
+    }
+
+    /// - Returns: whether the group was asked for to see whether the hub answers.
+    mutating func isProbed(by one: Conversation, at now: Instant) -> Bool {
+        guard !one.isStale, groups[one.id] != nil else { return false }
+        if one.refetch != nil || one.awaitsCommit != nil { waitOnceMore(in: one, at: now) }
+        return true
     }
 
     // MARK: A conversation that is gone
@@ -107,7 +120,10 @@ extension Device {
     /// The hub refused an epoch as over: the commit that ended it must come.
     mutating func awaitCommit(_ id: ConversationID, at now: Instant) {
         guard conversations[id]?.awaitsCommit == nil else { return }
-        let until = now + ClientLimits.refetchAfter * ClientLimits.refetchesMax
+        awaitCommit(id, until: now + ClientLimits.refetchAfter * ClientLimits.refetchesMax)
+    }
+
+    mutating func awaitCommit(_ id: ConversationID, until: Instant) {
         _ = conversations.update(id) { $0.awaitsCommit = until }
         due[id] = until
     }

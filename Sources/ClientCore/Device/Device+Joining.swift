@@ -121,8 +121,7 @@ extension Device {
         guard part.index + 1 == part.count else { return }
         let bytes = parcels.removeValue(forKey: request) ?? []
         _ = answered(request)
-        tellGap(in: id, isFault: true)
-        guard let one = conversations[id], one.isStale || groups[id] == nil, one.committing == nil else { return }
+        guard let one = conversations[id], !isProbed(by: one, at: now), one.committing == nil else { return }
         do throws(MLSError) {
             guard let parcel = try? GroupParcel(decoding: bytes) else { throw .malformed(.truncated) }
             try rejoin(one, parcel, using: &random)
@@ -250,7 +249,6 @@ extension Device {
         if conversations[id]?.passage?.isSettled == false, refusal.code != .unknownHub { return }
         attempts[id, default: 0] += 1
         let tries = attempts[id] ?? 0
-        if !refusal.code.isTransient { tellGap(in: id, isFault: false) }
         guard !refusal.code.isTransient, tries >= ClientLimits.rejoinsMax || refusal.code == .unknownConversation else {
             restingUntil[id] = now + .milliseconds(200) + Backoff.delay(attempt: tries, using: &random)
             touched.insert(id)

@@ -24,12 +24,13 @@ extension Device {
                 due[id] = until
                 return
             }
-            // It was promised and has not come: the hub holds it back.
-            change(id) {
-                $0.awaitsCommit = nil
-                $0.isGapUntold = $0.isGapUntold || !$0.isStale
-                $0.isStale = true
+            if !one.isStale, answered.remove(id) == nil {
+                awaitCommit(id, until: now + ClientLimits.refetchAfter)
+                return isLive && caughtUp ? ask(.group(id)) : ()
             }
+            // It was promised and has not come: the hub holds it back.
+            if !one.isStale { raise(.gap, one.key, one.head.next) }
+            change(id) { ($0.awaitsCommit, $0.isStale) = (nil, true) }
         }
         if let time = due[id], time <= now { due[id] = nil }
         if let time = restingUntil[id] {
@@ -42,12 +43,13 @@ extension Device {
         if conversations[id]?.isStale == true || groups[id] == nil { return isLive && caughtUp ? ask(.group(id)) : () }
         guard let group = groups[id], group.isActive else { return }
         if one.standing == .leaving || one.intents.contains(where: { $0.change == .leave }) { return leave(id, at: now, using: &random) }
-        if !group.pendingProposals.isEmpty, !hubless.contains(id) {
+        if !group.pendingProposals.isEmpty {
             // Who has something to say commits at once; the others when their turn comes.
             guard isLive, caughtUp else { return }
             let isWanted = !one.intents.isEmpty || !outbox.waiting(in: id).isEmpty
-            if isWanted || (one.commitAt ?? now) <= now { return commit(nil, [], in: id, at: now, using: &random) }
-            due[id] = one.commitAt
+            let isLeftAlone = hubless.contains(id)
+            if isWanted || !isLeftAlone && (one.commitAt ?? now) <= now { return commit(nil, [], in: id, at: now, using: &random) }
+            due[id] = isLeftAlone ? nil : one.commitAt
             return
         }
         // Texts wait for members to come in, or the first would miss what is said; not for what can wait, nor for who cannot be reached.

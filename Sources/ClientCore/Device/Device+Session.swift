@@ -116,7 +116,7 @@ extension Device {
         outbox.sessionOpened(at: wall)
         unlisted = []
         freshness = [:]
-        (due, restingUntil, claimAgainAt, attempts, hubless) = ([:], [:], [:], [:], [])
+        (due, restingUntil, claimAgainAt, attempts, hubless, answered) = ([:], [:], [:], [:], [], [])
         resolveAll()
         announce(using: &random)
         touched.formUnion(conversations.all.filter { hasWork(in: $0) }.map(\.id))

@@ -77,6 +77,8 @@ public struct Device: Core {
     /// Somebody could not be added yet: asked for again then; in a group all else goes on meanwhile.
     var claimAgainAt: [ConversationID: Instant] = [:]
     var attempts: [ConversationID: Int] = [:]
+    /// Those whose hub has answered since something was missing: what does not come now is held back.
+    var answered: Set<ConversationID> = []
     /// Those whose hub the home has said in this session not to be in the federation: what others have proposed there is left alone.
     var hubless: Set<ConversationID> = []
     /// Who waits for what became of an intent; KeyPackages that came for a change and are not used yet.

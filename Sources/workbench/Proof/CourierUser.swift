@@ -68,9 +68,7 @@ final class CourierUser {
 
     /// What this user's own history says of one message: it may not be there, if the command died before it was kept.
     func noteFate(of text: String, with other: CourierUser) throws {
-        guard let line = try lines(with: other).last(where: { $0["text"] as? String == text }) else {
-            return history.note(address, .info(message: text, reason: "the command died"))
-        }
+        guard let line = try lines(with: other).last(where: { $0["text"] as? String == text }) else { return }
         note(line, text)
     }
 
