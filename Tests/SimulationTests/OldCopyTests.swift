@@ -127,6 +127,30 @@ import Vocabulary
         #expect(users.allSatisfy { world.alarms($0) == 0 })
     }
 
+    /// All that comes is the hub's word on what the later self said there.
+    @Test func `a conversation from after the copy is known again by what its later self had on its way`() throws {
+        var (world, users) = try Self.twoUsers(seed: 1_004)
+        let old = world.profile(users[1])
+        let address = try #require(world.address(users[1]))
+        _ = world.send("before", from: users[0], to: address)
+        try world.run(for: .seconds(20))
+        world.kill(node: 0, for: .seconds(5))
+        let sender = try #require(world.address(users[0]))
+        _ = world.send("on its way", from: users[1], to: sender)
+        try world.run(for: .seconds(1))
+        world.restore(old, device: users[1])
+        try world.run(for: .seconds(30))
+        #expect(Self.texts(world, users[0]) == ["on its way"])
+        let conversations = users.map { world.profile($0).conversations.values.filter { $0.standing == .accepted } }
+        #expect(conversations.map(\.count) == [1, 1])
+        #expect(conversations[1].allSatisfy { !$0.isStale && $0.head == conversations[0].first?.head })
+        let messageSent = world.send("after", from: users[0], to: address)
+        let message = try #require(messageSent)
+        try world.run(for: .seconds(5))
+        #expect(Self.texts(world, users[1]) == ["after"])
+        #expect(world.state(message, at: users[0]).isDelivered)
+    }
+
     @Test func `a Welcome that the home has forgotten is had from the hub, with all that followed it`() throws {
         var (world, users) = try Self.twoUsers(seed: 1_002)
         let address = try #require(world.address(users[1]))

@@ -93,7 +93,9 @@ extension Owner {
     func tellRequests(to job: Job) throws {
         var told: Set<UserID> = []
         for one in device.conversations.all where one.standing == .request {
-            guard let user = one.profile.peer(of: device.account.userID), told.insert(user).inserted else { continue }
+            guard let user = one.profile.peer(of: device.account.userID), user != device.account.userID, told.insert(user).inserted else {
+                continue
+            }
             let messages = try store.history(with: [.user(user)], before: .max, limit: 1000).filter { !$0.record.isMembership }
             job.reply(
                 .request(

@@ -26,18 +26,25 @@ public struct Conversations: Sendable {
         set {
             byID[id] = newValue
             note(id, isRefetching: newValue?.refetch != nil)
-            guard let peer = newValue?.profile.peer(of: me), !(byPeer[peer]?.contains(id) ?? false) else { return }
-            byPeer[peer, default: []].append(id)
-            byPeer[peer]?.sort()
+            if let profile = newValue?.profile { note(id, profile) }
         }
     }
 
     /// Changes one in place, so that what it holds is not copied.
     mutating func update<T>(_ id: ConversationID, _ body: (inout Conversation) -> T) -> T? {
         guard let index = byID.index(forKey: id) else { return nil }
+        let kind = byID.values[index].profile.kind
         let result = body(&byID.values[index])
         note(id, isRefetching: byID.values[index].refetch != nil)
+        // Whom one is with that we were told of before we were in it is known only then.
+        if byID.values[index].profile.kind != kind { note(id, byID.values[index].profile) }
         return result
+    }
+
+    private mutating func note(_ id: ConversationID, _ profile: GroupProfile) {
+        guard let peer = profile.peer(of: me), !(byPeer[peer]?.contains(id) ?? false) else { return }
+        byPeer[peer, default: []].append(id)
+        byPeer[peer]?.sort()
     }
 
     private mutating func note(_ id: ConversationID, isRefetching: Bool) {

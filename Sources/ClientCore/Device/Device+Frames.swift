@@ -29,7 +29,9 @@ extension Device {
             case .event(let envelope): take(.event(envelope), at: now, using: &random)
             case .accepted(let acceptance): take(.accepted(acceptance), at: now, using: &random)
             case .failed(let failure): failed(failure, at: now, using: &random)
-            case .watermark(let watermark): confirmed(watermark)
+            case .watermark(let one):
+                // Of what our later self said, where this copy of us is older than the conversation.
+                if conversations[one.key.conversation] == nil { meet(one.key, one.through, of: nil, at: now) } else { confirmed(one) }
             case .welcome(let part): take(part, at: now, using: &random)
             case .mark(let mark): marked(mark)
             }

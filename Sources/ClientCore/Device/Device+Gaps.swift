@@ -130,20 +130,19 @@ extension Device {
 
     // MARK: A Welcome that is missing
 
-    /// An event of a conversation that we are in and do not know: our home was restored and has forgotten the Welcome, or this copy of us is
+    /// Something of a conversation that we are in and do not know: our home was restored and has forgotten the Welcome, or this copy of us is
     /// older than the conversation. The hub still has the Welcome if we have never said to have it; else we come in by external commit.
-    mutating func meet(_ envelope: Envelope, at now: Instant) {
-        let key = envelope.key
-        // Another device of ours tells of nobody whom it could be with; the next event of somebody else does.
-        guard envelope.sender.user != account.userID else { return }
-        guard conversations.count < Limits.conversationsResidentMax else { return raise(.tooManyConversations, key, envelope.number) }
-        // Whose it is we learn with the group.
-        var one = Conversation(key: key, profile: .direct(account.userID, envelope.sender.user), origin: .theirs, standing: .request)
+    /// - Parameter author: nil where only what our later self did there is told of.
+    mutating func meet(_ key: ConversationKey, _ number: SequenceNumber, of author: UserID?, at now: Instant) {
+        guard conversations.count < Limits.conversationsResidentMax else { return raise(.tooManyConversations, key, number) }
+        // Whose it is we learn with the group. Until then one of which nobody else has said anything passes for one with ourselves.
+        let peer = author ?? account.userID
+        var one = Conversation(key: key, profile: .direct(account.userID, peer), origin: .theirs, standing: .request)
         one.isStale = true
         conversations[one.id] = one
         change(one.id) { _ in }
-        met(envelope.sender.user)
-        let last = min(envelope.number.value + UInt64(Limits.refetchedMax), counterMax)
+        met(peer)
+        let last = min(number.value + UInt64(Limits.refetchedMax), counterMax)
         emit(.send(.refetch(key, from: SequenceNumber.zero.next, through: SequenceNumber(unchecked: last))))
         restingUntil[one.id] = now + ClientLimits.refetchAfter
         touched.insert(one.id)

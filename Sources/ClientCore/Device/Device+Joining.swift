@@ -227,8 +227,6 @@ extension Device {
                 if let markKey { one.markKeys = one.markKeys.suffix(ClientLimits.markKeysKept - 1) + [markKey] }
             }
         }
-        // Found by whom it is with, which may be known only now.
-        if let one = conversations[id] { conversations[id] = one }
         unseal(in: id)
         // What was said since we had the group cannot be read here: the history shows where that lies, ours as that of the others.
         write(

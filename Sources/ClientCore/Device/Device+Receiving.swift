@@ -26,6 +26,8 @@ extension Conversation.Held {
         case .accepted(let acceptance): acceptance.number
         }
     }
+    /// Nil: this very device.
+    var author: UserID? { if case .event(let envelope) = self { envelope.sender.user } else { nil } }
 }
 
 extension Device {
@@ -34,8 +36,7 @@ extension Device {
         let id = item.key.conversation
         guard let conversation = conversations[id] else {
             if case .event(let envelope) = item, envelope.kind == .restoration { return pass(envelope, at: now, using: &random) }
-            guard case .event(let envelope) = item else { return }
-            return meet(envelope, at: now)
+            return meet(item.key, item.number, of: item.author, at: now)
         }
         guard conversation.key == item.key else { return raise(.otherHub, item.key, item.number) }
         hubless.remove(id)
