@@ -151,6 +151,45 @@ import Vocabulary
         #expect(world.state(message, at: users[0]).isDelivered)
     }
 
+    /// Its sender is told so, by the commit that was made before it came.
+    @Test(arguments: [true, false])
+    func `what is said while a device's return is on its way is not shown there, and holds nothing up`(isMissing: Bool) throws {
+        var flow = try GroupFlow(users: 3, nodes: 2, seed: 1_023)
+        for index in 0..<3 { flow.send(by: index) }
+        try flow.world.run(for: .seconds(60))
+        let (sender, loser, id) = (flow.users[0], flow.users[1], flow.id)
+        let old = flow.world.profile(loser)
+        _ = flow.world.send("forgotten", from: loser, to: id)
+        #expect(try flow.settle(staying: [0, 1, 2], within: .seconds(30)))
+        // The commit by which it comes back in waits for its next session.
+        flow.world.plot = { device, frame in
+            if device == loser, case .submit(let submission) = frame, case .commit = submission.kind { [] } else { [frame] }
+        }
+        flow.world.restore(old, device: loser)
+        #expect(try flow.world.run(until: { $0.profile(loser).conversations[id]?.committing != nil }, within: .seconds(10)))
+        let head = flow.head(at: 0)
+        if isMissing {
+            flow.world.lie = { device, frame in
+                guard device == loser, case .entry(_, .event(let envelope)) = frame, envelope.number == head.next else { return [frame] }
+                return []
+            }
+        }
+        let sent = flow.world.send("in between", from: sender, to: id)
+        let message = try #require(sent)
+        try flow.world.run(for: .seconds(2))
+        flow.world.plot = nil
+        flow.world.kill(device: loser, for: .seconds(1))
+        try flow.world.run(for: .seconds(5))
+        let back = flow.world.profile(loser).conversations[id]
+        #expect(back?.isStale == false && back?.committing == nil && back?.head == flow.head(at: 0))
+        flow.send(by: 0)
+        #expect(try flow.settle(staying: [0, 1, 2], within: .seconds(30)))
+        #expect(flow.texts(at: 2).contains("in between") && !flow.texts(at: 1).contains("in between"))
+        #expect(flow.world.state(message, at: sender) == .accepted)
+        #expect(flow.world.profile(sender).outbox.isEmpty)
+        #expect((0..<3).allSatisfy { flow.alarms(at: $0).isEmpty })
+    }
+
     @Test func `a Welcome that the home has forgotten is had from the hub, with all that followed it`() throws {
         var (world, users) = try Self.twoUsers(seed: 1_002)
         let address = try #require(world.address(users[1]))

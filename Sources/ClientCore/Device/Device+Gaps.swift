@@ -69,7 +69,9 @@ extension Device {
                 // They are gone. What is left is to go on from where the hub stands. An old copy of us lacks what we have said to have: that
                 // is nobody's fault, and it comes back in anyway.
                 if !one.isStale { raise(.gap, one.key, one.head.next) }
-                takenBehindGap(in: one.id)
+                takenBehindGap(in: one.id, before: SequenceNumber(unchecked: counterMax))
+                // That a commit of ours is numbered may be among them. By which we come back in is told whatever is missing.
+                if !groups.isRejoin(one.id) { lost(in: one.id) }
                 change(one.id) {
                     $0.refetch = nil
                     $0.held = [:]
@@ -112,9 +114,9 @@ extension Device {
         probeAt = now + min(ClientLimits.probeAfter * (1 << min(probes, 10)), ClientLimits.probeEveryMax)
     }
 
-    /// What is held will not be followed any more.
-    mutating func takenBehindGap(in id: ConversationID) {
-        for (_, item) in (conversations[id]?.held ?? [:]).sorted(by: { $0.key < $1.key }) { taken(item) }
+    /// What is held before a number will not be followed any more.
+    mutating func takenBehindGap(in id: ConversationID, before number: SequenceNumber) {
+        for (_, item) in (conversations[id]?.held ?? [:]).filter({ $0.key < number }).sorted(by: { $0.key < $1.key }) { taken(item) }
     }
 
     /// The hub refused an epoch as over: the commit that ended it must come.

@@ -156,13 +156,15 @@ extension Device {
         stored.apply(join.group.stored)
         // What lies before is gone for us, and said to be; what comes from here on is followed by the chain.
         if parcel.head > one.head {
-            takenBehindGap(in: one.id)
+            takenBehindGap(in: one.id, before: parcel.head.next)
             change(one.id) {
                 $0.stopTaking()
                 $0.jump(to: parcel.head, chain: parcel.chain)
                 $0.profile = profile
             }
         }
+        // Nor is what comes until the commit has its number: it says through where we had everything.
+        change(one.id) { $0.stopTaking() }
         guard let one = conversations[one.id] else { return }
         submit(bundle, as: message, .rejoin(stored.blob), in: one, using: &random)
     }
@@ -178,7 +180,7 @@ extension Device {
         let step = one.step(
             acceptance.number, chain: acceptance.chain, sender: account.entry, message: acceptance.message, kind: .commit,
             epoch: bundle.epoch, payload: bundle.commit)
-        guard case .next(let digest) = step else {
+        guard step == .next(acceptance.chain) || step == .gap else {
             if step == .chainBroken { close(id, .chainBroken, acceptance.number) }
             return
         }
@@ -195,7 +197,13 @@ extension Device {
             emit(.note(.badHandshake("\(error)")))
             return
         }
-        _ = conversations.update(id) { $0.advance(to: digest) }
+        if step == .gap {
+            // As with the parcel before: the hub's word for where we go on from, which is compared with what others saw.
+            takenBehindGap(in: id, before: acceptance.number)
+            _ = conversations.update(id) { $0.jump(to: acceptance.number, chain: acceptance.chain) }
+        } else {
+            _ = conversations.update(id) { $0.advance(to: acceptance.chain) }
+        }
         change(id) {
             $0.isStale = false
             ($0.awaitsCommit, $0.resumed) = (nil, nil)

@@ -45,12 +45,31 @@ extension Device {
         if case .event(let envelope) = item, envelope.kind == .restoration { return pass(envelope, at: now, using: &random) }
         // Not in yet: what lies before we are is not ours to follow.
         if conversation.isStale, groups[id] == nil, conversation.committing == nil { return }
+        if let acceptance = ourReturn(item) {
+            accepted(acceptance, at: now, using: &random)
+            return followHeld(id, at: now, using: &random)
+        }
         guard item.number == conversation.head.next else { return hold(item, at: now) }
         switch item {
         case .event(let envelope): follow(envelope, at: now, using: &random)
         case .accepted(let acceptance): accepted(acceptance, at: now, using: &random)
         }
         followHeld(id, at: now, using: &random)
+    }
+
+    /// The commit by which we come back in is numbered. What lies before it is gone for us anyway, and may not be had any more, since for the
+    /// hub we begin with it: so it waits for nothing.
+    private func ourReturn(_ item: Conversation.Held) -> Acceptance? {
+        guard let one = conversations[item.key.conversation], groups.isRejoin(one.id), let message = one.committing else { return nil }
+        switch item {
+        case .accepted(let acceptance): return acceptance.message == message ? acceptance : nil
+        case .event(let envelope):
+            // The acceptance went with the store of a home that was restored.
+            guard envelope.message == message, envelope.sender == account.entry,
+                case .commit(let bundle)? = outbox[message]?.submission?.kind, bundle.commit == envelope.payload
+            else { return nil }
+            return Acceptance(key: envelope.key, number: envelope.number, message: message, chain: envelope.chain)
+        }
     }
 
     /// What had to wait for what has come.
@@ -164,6 +183,8 @@ extension Device {
         let id = envelope.key.conversation
         guard let conversation = conversations[id], conversation.standing != .declined else { return }
         if contacts[envelope.sender.user]?.isBlocked == true, conversation.profile.isDirect { return }
+        // Its sender is told that we never had it, so it is not shown either.
+        guard conversation.resumed == nil else { return record(envelope, .undecryptable("this device was still to come back in")) }
         do throws(MLSError) {
             let host = host
             let received = try groups.update(id) { group throws(MLSError) in try group.process(message.get(), host: host) }
