@@ -190,6 +190,22 @@ import Vocabulary
         #expect((0..<3).allSatisfy { flow.alarms(at: $0).isEmpty })
     }
 
+    @Test func `what a copy sends once more in a conversation of its own founding is shown once`() throws {
+        var (world, users) = try Self.twoUsers(seed: 1_005)
+        let address = try #require(world.address(users[1]))
+        world.kill(node: 0, for: .seconds(2))
+        let messageSent = world.send("once", from: users[0], to: address)
+        let message = try #require(messageSent)
+        let old = world.profile(users[0])
+        try world.run(for: .seconds(20))
+        #expect(Self.texts(world, users[1]) == ["once"])
+        world.restore(old, device: users[0])
+        try world.run(for: .seconds(20))
+        #expect(world.profile(users[1]).conversations.count == 2)
+        #expect(Self.texts(world, users[1]) == ["once"])
+        #expect(world.state(message, at: users[0]).isDelivered)
+    }
+
     @Test func `a Welcome that the home has forgotten is had from the hub, with all that followed it`() throws {
         var (world, users) = try Self.twoUsers(seed: 1_002)
         let address = try #require(world.address(users[1]))

@@ -92,12 +92,16 @@ public struct MessageRecord: Hashable, Sendable {
         if case .membership = body { true } else { false }
     }
 
-    /// Names the row. A message id of ours is unique by itself; those of others only within a conversation. A message that
-    /// comes a second time, under whatever number, meets the row of the first: it is shown once.
+    /// Names the row. A message id is unique among those of its author: of others who take the same, each is shown. A message that comes a
+    /// second time, under whatever number, meets the row of the first: it is shown once. So it does in another conversation, as from a sender
+    /// who has gone back to an old copy of himself that did not know the first one.
     public var rowKey: [UInt8] {
         var writer = ByteWriter()
         if isOutgoing || conversation == nil {
             writer.write(UInt8(0))
+        } else if let author, !isMembership {
+            writer.write(UInt8(2))
+            writer.write(author)
         } else if let conversation {
             writer.write(UInt8(1))
             writer.write(conversation)
