@@ -149,7 +149,7 @@ extension HistoryChecker {
                 return stays.contains { $0.upperBound == UInt64.max }
             }
             let heads = present.compactMap { client in
-                seats[Seat(client: client, conversation: id)]?.head.map { (client: client, number: $0) }
+                seats[Seat(client: client, conversation: id)].flatMap { $0.head ?? $0.forgotten }.map { (client: client, number: $0) }
             }
             guard let highest = heads.map(\.number).max() else { continue }
             for head in heads where head.number < highest { note(.notConverged(Place(id, head.number), at: head.client), in: id) }

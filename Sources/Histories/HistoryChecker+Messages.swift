@@ -153,6 +153,8 @@ extension HistoryChecker {
             guard var record = seats[seat] else { continue }
             record.excused.append(0...max(record.highest, record.lastShown))
             (record.lastShown, record.receipts) = (0, [:])
+            // Of a conversation that the copy does not know it hears with what is said there next.
+            (record.head, record.forgotten) = (nil, record.highest)
             seats[seat] = record
         }
     }

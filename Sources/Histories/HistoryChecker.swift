@@ -97,6 +97,8 @@ public struct HistoryChecker: Sendable {
         /// The highest that it has ever stored everything through.
         var highest: UInt64 = 0
         var head: UInt64?
+        /// How far it was when it went back to a copy that may not know the conversation: `head` is nil as long as it says nothing of it.
+        var forgotten: UInt64?
         var tombstones: Set<UInt64> = []
         /// Numbers that it lost with its state.
         var excused: [ClosedRange<UInt64>] = []

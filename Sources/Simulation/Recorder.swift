@@ -69,7 +69,9 @@ public struct Recorder {
         guard let key = record.conversation else { return }
         let id = key.conversation
         if record.isOutgoing {
-            places[record.message] = (id, places[record.message]?.number)
+            // An old copy of its sender can begin another conversation with it.
+            let known = places[record.message]
+            places[record.message] = (id, known?.conversation == id ? known?.number : nil)
             return
         }
         guard let number = record.status.number else { return }

@@ -60,6 +60,18 @@ import Testing
         #expect(Base.check([gauge(11)]) == [.unbounded("queue of node1", value: 11, bound: 10)])
     }
 
+    @Test func `of a conversation that an old copy does not know it hears with what comes there next, and not before`() {
+        func check(alice: UInt64, bob: UInt64?) -> [Violation] {
+            let now = bob.map { [Base.bob(.head(Base.place($0), chain: "b\($0)"))] } ?? []
+            return Base.check(
+                Base.whole("one", 1) + [Base.bob(.head(Base.place(3), chain: "b3")), Base.bob(.restored)] + now
+                    + [Base.alice(.head(Base.place(alice), chain: "b\(alice)")), HistoryEvent(0, "run", .healed)])
+        }
+        #expect(check(alice: 3, bob: nil) == [])
+        #expect(check(alice: 4, bob: nil) == [.notConverged(Base.place(3), at: "bob")])
+        #expect(check(alice: 3, bob: 2) == [.notConverged(Base.place(2), at: "bob")])
+    }
+
     @Test func `once healed all come to the same head`() {
         let heads = [
             Base.alice(.head(Base.place(2), chain: "aa")), Base.bob(.head(Base.place(1), chain: "bb")),
