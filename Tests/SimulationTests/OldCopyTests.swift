@@ -184,9 +184,35 @@ import Vocabulary
         #expect(back?.isStale == false && back?.committing == nil && back?.head == flow.head(at: 0))
         flow.send(by: 0)
         #expect(try flow.settle(staying: [0, 1, 2], within: .seconds(30)))
+        try flow.world.run(for: .seconds(5))
         #expect(flow.texts(at: 2).contains("in between") && !flow.texts(at: 1).contains("in between"))
         #expect(flow.world.state(message, at: sender) == .accepted)
         #expect(flow.world.profile(sender).outbox.isEmpty)
+        #expect((0..<3).allSatisfy { flow.alarms(at: $0).isEmpty })
+    }
+
+    @Test func `a copy from when its user was out of a group knows by the next event that somebody has added him again`() throws {
+        var flow = try GroupFlow(users: 3, nodes: 2, seed: 1_024)
+        try flow.world.run(for: .seconds(60))
+        let user = flow.users[2]
+        let address = try #require(flow.address(2))
+        flow.wish(.leave(flow.id), by: 2)
+        try flow.world.run(for: .seconds(10))
+        let old = flow.world.profile(user)
+        #expect(old.conversations[flow.id]?.standing == .removed)
+        flow.wish(.add(flow.id, [address]), by: 0)
+        try flow.world.run(for: .seconds(30))
+        #expect(flow.world.profile(user).conversations[flow.id]?.standing == .accepted)
+        flow.world.restore(old, device: user)
+        try flow.world.run(for: .seconds(5))
+        flow.send(by: 0)
+        try flow.world.run(for: .seconds(10))
+        let sent = flow.world.send("after", from: flow.users[1], to: flow.id)
+        let message = try #require(sent)
+        try flow.world.run(for: .seconds(10))
+        #expect(flow.world.profile(user).conversations[flow.id]?.standing == .accepted)
+        #expect(flow.texts(at: 2) == ["after"])
+        #expect(flow.world.state(message, at: flow.users[1]).isDelivered)
         #expect((0..<3).allSatisfy { flow.alarms(at: $0).isEmpty })
     }
 

@@ -144,10 +144,24 @@ extension Device {
         conversations[one.id] = one
         change(one.id) { _ in }
         met(peer)
+        awaitWelcome(key, after: .zero, by: number, at: now)
+    }
+
+    /// Of a group that we are out of nothing comes any more: whoever added us since did so after this copy of us was made, or our home has
+    /// forgotten the Welcome.
+    mutating func meetAgain(_ item: Conversation.Held, at now: Instant) {
+        guard case .event(let envelope) = item, envelope.kind != .restoration, let one = conversations[item.key.conversation],
+            one.standing == .removed, one.head < item.number, groups[one.id]?.isActive == false
+        else { return }
+        change(one.id) { ($0.standing, $0.joined, $0.isStale) = (.request, .zero, true) }
+        awaitWelcome(one.key, after: one.head, by: item.number, at: now)
+    }
+
+    private mutating func awaitWelcome(_ key: ConversationKey, after head: SequenceNumber, by number: SequenceNumber, at now: Instant) {
         let last = min(number.value + UInt64(Limits.refetchedMax), counterMax)
-        emit(.send(.refetch(key, from: SequenceNumber.zero.next, through: SequenceNumber(unchecked: last))))
-        restingUntil[one.id] = now + ClientLimits.refetchAfter
-        touched.insert(one.id)
+        emit(.send(.refetch(key, from: head.next, through: SequenceNumber(unchecked: last))))
+        restingUntil[key.conversation] = now + ClientLimits.refetchAfter
+        touched.insert(key.conversation)
     }
 
     // MARK: An old copy

@@ -40,11 +40,11 @@ extension Device {
         }
         guard conversation.key == item.key else { return raise(.otherHub, item.key, item.number) }
         hubless.remove(id)
-        guard conversation.standing.isFollowed else { return }
+        guard conversation.standing.isFollowed else { return meetAgain(item, at: now) }
         guard item.number > conversation.head else { return seen(item, in: conversation) }
         if case .event(let envelope) = item, envelope.kind == .restoration { return pass(envelope, at: now, using: &random) }
         // Not in yet: what lies before we are is not ours to follow.
-        if conversation.isStale, groups[id] == nil, conversation.committing == nil { return }
+        if conversation.isStale, groups[id]?.isActive != true, conversation.committing == nil { return }
         if let acceptance = ourReturn(item) {
             accepted(acceptance, at: now, using: &random)
             return followHeld(id, at: now, using: &random)
