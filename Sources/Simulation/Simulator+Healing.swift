@@ -48,8 +48,10 @@ extension Simulator {
     }
 
     /// With us in it, and its hub honest and in the federation.
-    private func goesOn(_ one: Conversation) -> Bool {
-        one.standing == .accepted && !liedAbout.contains(one.id) && !expelled.contains { world.nodeID($0) == one.key.hub }
+    private func goesOn(_ one: Conversation) -> Bool { isIn(one) && !liedAbout.contains(one.id) }
+
+    private func isIn(_ one: Conversation) -> Bool {
+        one.standing == .accepted && !expelled.contains { world.nodeID($0) == one.key.hub }
     }
 
     /// What of a device has still to come to its end; always the same of several.
@@ -58,7 +60,10 @@ extension Simulator {
         if let item = profile.waiting(without: gone, liedAbout) {
             return "\(item.message.hex) is \(item.state) in \(item.conversation?.hex ?? "no conversation yet")"
         }
-        let open = profile.conversations.values.filter { goesOn($0) && ($0.isStale || $0.committing != nil || $0.hasHole) }
+        let open = profile.conversations.values.filter { one in
+            // Whoever lacks something since a hub lied finds that out once it answers.
+            one.isStale ? isIn(one) : goesOn(one) && (one.committing != nil || one.hasHole)
+        }
         return open.min { $0.id < $1.id }.map { one in
             one.isStale ? "it is not in \(one.id.hex)" : "\(one.hasHole ? "something is missing" : "a commit waits") in \(one.id.hex)"
         }
