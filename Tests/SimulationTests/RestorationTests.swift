@@ -71,6 +71,25 @@ import Vocabulary
         #expect(flow.world.profile(flow.users[1]).conversations[flow.id]?.standing == .removed)
     }
 
+    /// What it gives positions of before that its peers have read was passed over.
+    @Test func `a node whose clock was set right before it was restored is heard by the others all the same`() throws {
+        var flow = try GroupFlow(users: 6, nodes: 3, seed: 814)
+        try flow.world.run(for: .seconds(60))
+        flow.world.setClock(ahead: .seconds(3_000), node: 0)
+        for index in everybody { flow.send(by: index) }
+        try flow.world.run(for: .seconds(5))
+        flow.world.setClock(ahead: .zero, node: 0)
+        let copy = flow.world.store(0).copy()
+        for _ in 0..<10 {
+            for index in everybody { flow.send(by: index) }
+            try flow.world.run(for: .seconds(1))
+        }
+        try flow.world.restore(copy, node: 0)
+        try flow.world.run(for: .seconds(20))
+        #expect(try flow.settle(staying: everybody, within: .seconds(60)))
+        #expect(flow.problems(complete: everybody).isEmpty)
+    }
+
     /// The removal was in the hub's queues, and went with them.
     @Test(arguments: UInt64(815)..<818)
     func `who was removed after the copy was made learns that a restored hub goes on without it`(seed: UInt64) throws {

@@ -59,8 +59,6 @@ extension Node {
         self.software = software
         directory = try Directory(
             node: id, federation: membership.federation, records: rows.records, equivocations: rows.equivocations)
-        queues = Queues(highest: rows.highestPosition)
-        queues.clockRead(wall)
         sessions = Sessions(key: key, federation: membership.federation, certificateHash: certificateHash)
         var (cursors, acknowledged): ([NodeID: QueuePosition], [NodeID: QueuePosition]) = ([:], [:])
         for row in rows.cursors {
@@ -80,8 +78,11 @@ extension Node {
             var reader = ByteReader(row.value)
             return (try? reader.counter(SequenceNumber.self).value) ?? 0
         }
+        let restoration = meta(Self.restoredKey)
+        queues = Queues(highest: rows.highestPosition, restoration: restoration)
+        queues.clockRead(wall)
         hub = Hub(
-            node: id, restoration: meta(Self.restoredKey), conversations: rows.conversations.compactMap { ConversationID($0) })
+            node: id, restoration: restoration, conversations: rows.conversations.compactMap { ConversationID($0) })
         incarnation = min(meta(Self.incarnationKey) + 1, counterMax)
         liveness = Liveness(node: id, incarnation: incarnation)
         upTimeBefore = meta(Self.upTimeKey)

@@ -39,7 +39,14 @@ package struct Queues: Sendable {
     package private(set) var entries = 0
     package private(set) var bytes = 0
 
-    package init(highest: QueuePosition) { nextPosition = highest.next }
+    /// - Parameter restoration: of the node, the last; 0 for none. Positions begin well ahead of the clock then: the copy may be older than
+    ///   positions that were given by a clock which was ahead of what it is now, and a peer passes over what it believes to have read.
+    package init(highest: QueuePosition, restoration: UInt64 = 0) {
+        nextPosition = highest.next
+        guard restoration > 0 else { return }
+        let clock = min(restoration, counterMax / 2000) * 1000 + UInt64(Limits.restoredClockError.nanoseconds / 1000)
+        nextPosition = max(nextPosition, QueuePosition(unchecked: clock))
+    }
 
     /// Positions follow the wall clock in microseconds, as long as it rises: so an entry tells its age, and a node restored from an old
     /// copy gives no position twice. That they rise is certain; the rest is as good as the clock.

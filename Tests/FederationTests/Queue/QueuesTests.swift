@@ -307,6 +307,18 @@ private func slot(_ number: UInt8) -> Queues.Slot {
         #expect(queues.nextPosition == 901)
     }
 
+    /// Its clock was ahead when the copy's successors gave theirs, and was set right since.
+    @Test func `a restored node begins beyond positions that were given by a clock an hour ahead, and beyond its last restoration`() {
+        let wall: UInt64 = 1_800_000_000_000
+        let given = (wall + 3_600_000) * 1000 + 500
+        var queues = Queues(highest: QueuePosition(unchecked: given - 400), restoration: wall)
+        queues.clockRead(Timestamp(milliseconds: Int64(wall)))
+        #expect(queues.nextPosition.value > given)
+        let again = Queues(highest: QueuePosition(unchecked: given - 400), restoration: wall + 1)
+        #expect(again.nextPosition > queues.nextPosition)
+        #expect(Queues(highest: 0, restoration: counterMax).nextPosition.value < counterMax)
+    }
+
     @Test func `lines that do not rise are not taken twice`() {
         var queues = Queues(highest: 0)
         queues.restore(Desk.device(1), lines: [(5, 1), (5, 1), (3, 1), (6, 1)])
