@@ -144,6 +144,8 @@ extension Device {
             }
             if $0.standing == .leaving, !$0.intents.contains(where: { $0.change == .leave }) { $0.intents.append(intent) }
         }
+        // What was put off until this is due now.
+        (restingUntil[id], due[id]) = (nil, nil)
         unseal(in: id)
         note(restored: missing, envelope, in: one)
     }
