@@ -209,6 +209,37 @@ import Vocabulary
         #expect(flow.problems(complete: [0, 1, 2, 3]).isEmpty)
     }
 
+    /// Its home has forgotten that it took it, and takes it again; by then its hub has nothing of it, nor the sender in the group.
+    @Test func `a message that has its number does not fail since a copy of it is refused`() throws {
+        var flow = try GroupFlow(users: 4, nodes: 2, seed: 873)
+        try flow.world.run(for: .seconds(60))
+        let copy = flow.world.store(1).copy()
+        let (id, before, writer) = (flow.id, flow.head(at: 0), flow.users[1])
+        flow.send(by: 1)
+        let message = flow.sent[0].message
+        #expect(try flow.world.run(until: { $0.node(0)?.hubHead(id) != before }, within: .seconds(5)))
+        flow.world.kill(node: 1, for: .seconds(8))
+        if let address = flow.address(1) { flow.wish(.remove(id, [address]), by: 0) }
+        try flow.world.run(for: .seconds(5))
+        try flow.world.restore(copy, node: 1)
+        try flow.world.run(for: .seconds(30))
+        #expect(flow.texts(at: 3) == ["0"])
+        #expect(flow.world.state(message, at: writer) == .accepted)
+        #expect(!flow.world.told(writer).contains { $0.message == message && $0.state == .failed })
+    }
+
+    /// What was put off until the hub has settled waits no longer.
+    @Test func `what was written while a hub recovers is said as soon as the members have told it where they are`() throws {
+        var flow = try GroupFlow(users: 4, nodes: 2, seed: 875)
+        #expect(try flow.settle(staying: [0, 1, 2, 3], within: .seconds(30)))
+        try flow.world.run(for: .seconds(60))
+        try flow.world.restore(flow.world.store(0).copy(), node: 0)
+        let id = flow.id
+        #expect(try flow.world.run(until: { $0.node(0)?.hubRecovering == 1 || $0.node(0)?.hubHead(id) == nil }, within: .seconds(20)))
+        for index in 0..<4 { flow.send(by: index) }
+        #expect(try flow.settle(staying: [0, 1, 2, 3], within: .seconds(20)))
+    }
+
     /// Nobody says a watermark again by itself.
     @Test(arguments: [2, 4])
     func `receipts that went with a home's old store are heard again`(count: Int) throws {

@@ -215,6 +215,10 @@ extension Device {
         _ item: OutboxItem, _ refusal: Refusal, at now: Instant, using random: inout some RandomNumberGenerator
     ) {
         guard let id = item.conversation else { return fail(item.message, refusal) }
+        if item.isNumbered, !refusal.code.isOfNumbered(item.state) {
+            // What has a number has it: this is about a copy that was handed over once more, as by a home that was restored.
+            return refusal.code == .unknownConversation ? forgotten(id, refusal) : ()
+        }
         outbox.answered(item.message)
         switch item.body {
         case .founding:
@@ -244,9 +248,7 @@ extension Device {
             outbox.keep(item)
             write(.outbox(item))
             awaitCommit(id, at: now)
-        case .numbered:
-            guard refusal.code != .staleEpoch else { return }
-            fail(item.message, refusal)
+        case .numbered: fail(item.message, refusal)
         }
     }
 
@@ -297,4 +299,12 @@ extension Device {
 extension Refusal {
     /// A failure that is not certain: somebody may have the message.
     fileprivate var orThere: Refusal { Refusal(.unknown, "\(detail); the message may have been delivered") }
+}
+
+extension Refusal.Code {
+    /// Whether it can become of a message that was numbered and has come so far: nobody took it in time, its recipient's home had no room for
+    /// it, or is none any more. Everything else a hub says before it gives a number.
+    fileprivate func isOfNumbered(_ state: MessageState) -> Bool {
+        state < .delivered && [.expired, .queueFull, .nodeExpelled].contains(self)
+    }
 }
