@@ -55,6 +55,7 @@ extension HistoryChecker {
         let life = clients[reader]?.life ?? 0
         if known.shown[reader] == life { return violations.append(.duplicated(message, at: reader)) }
         messages[message]?.shown[reader] = life
+        messages[message]?.shownAs[reader] = place.number
         let seat = seats[Seat(client: reader, conversation: place.conversation)]
         if let last = seat?.lastShown, place.number < last { note(.outOfOrder(place, at: reader), in: place.conversation) }
         self.seat(reader, place) { $0.lastShown = max($0.lastShown, place.number) }
@@ -97,6 +98,7 @@ extension HistoryChecker {
             }
             // Also where something else is said to be: that is told, and the message is not lost besides.
             messages[message]?.places = (known.places + [place]).sorted()
+            messages[message]?.out = []
             if case .user(let address) = known.recipient {
                 conversations[place.conversation, default: .init()].peers.formUnion([address, known.sender])
             }
@@ -117,6 +119,12 @@ extension HistoryChecker {
             guard change == .joined || change == .rejoined && who.contains(client) else { return }
             // Between what it had and where it came back in.
             if place.number > 0, seat.highest > 0 || seat.lastShown > 0 { seat.excused.append(0...place.number) }
+            // Who never had a Welcome, as it went with an old hub, comes in like one who comes back.
+            let hadCome = seat.hasCome
+            seat.hasCome = true
+            guard change == .rejoined else { return }
+            seat.lost += hadCome ? seat.passed : [0...place.number]
+            (seat.passed, seat.rejoined) = ([], max(seat.rejoined, place.number))
         }
         guard change != .joined else { return }
         if let holder = holders[place], holder != .change { note(.twoAtOnePlace(place, at: client), in: place.conversation) }
@@ -128,7 +136,11 @@ extension HistoryChecker {
     }
 
     mutating func head(of client: String, _ place: Place, _ chain: String) {
+        // What a restored hub has forgotten comes again: nobody loses it by going past it.
+        let forgotten = conversations[place.conversation]?.forgotten.map(\.upperBound).filter { $0 < place.number }.max() ?? 0
         seat(client, place) { seat in
+            let next = max(seat.highest, forgotten) + 1
+            if seat.highest > 0, next < place.number { seat.passed.append(next...place.number) }
             seat.head = place.number
             seat.highest = max(seat.highest, place.number)
         }
@@ -144,6 +156,19 @@ extension HistoryChecker {
         let theirs = seats[Seat(client: other, conversation: place.conversation)]
         if rules.isExact, max(theirs?.highest ?? 0, theirs?.lastShown ?? 0) < place.number {
             note(.receiptAhead("\(place)", at: other), in: place.conversation)
+        }
+    }
+
+    /// A hub goes on from an old copy of itself.
+    mutating func setBack(_ place: Place, through: UInt64) {
+        let range = place.number + 1...through
+        conversations[place.conversation, default: .init()].forgotten.append(range)
+        guard let conversation = conversations[place.conversation] else { return }
+        let out = conversation.members.filter { conversation.stays(of: $0)?.contains { $0.upperBound == .max } == false }
+        guard !out.isEmpty else { return }
+        for (name, message) in messages {
+            guard let last = message.place, last.conversation == place.conversation, range.contains(last.number) else { continue }
+            messages[name]?.out = out
         }
     }
 

@@ -44,6 +44,10 @@ public struct HistoryChecker: Sendable {
         var place: Place? { places.last }
         /// By reader: in which of the reader's lives.
         var shown: [String: Int] = [:]
+        /// By reader: under which number.
+        var shownAs: [String: UInt64] = [:]
+        /// Who was out of the group already when its hub forgot it: nobody says it again to these; and nobody at all if its sender is among them.
+        var out: Set<String> = []
     }
 
     /// A client and a conversation.
@@ -102,6 +106,13 @@ public struct HistoryChecker: Sendable {
         var tombstones: Set<UInt64> = []
         /// Numbers that it lost with its state.
         var excused: [ClosedRange<UInt64>] = []
+        /// What it went past at one bound; and of that, what it has lost, as it came back in behind it.
+        var passed: [ClosedRange<UInt64>] = []
+        var lost: [ClosedRange<UInt64>] = []
+        /// Let in, by whatever it was that did.
+        var hasCome = false
+        /// Where it came back in last.
+        var rejoined: UInt64 = 0
         var receipts: [String: [State: UInt64]] = [:]
     }
 
@@ -137,7 +148,9 @@ public struct HistoryChecker: Sendable {
             if !rules.allowsTombstones { note(.unreadable(place, at: client), in: place.conversation) }
             seat(client, place) { $0.tombstones.insert(place.number) }
         case .change(let place, let change, let who): self.change(change, who, at: client, place)
-        case .found(let conversation): conversations[conversation, default: .init()].founder = client
+        case .found(let conversation):
+            conversations[conversation, default: .init()].founder = client
+            seats[Seat(client: client, conversation: conversation), default: .init()].hasCome = true
         case .head(let place, let chain): head(of: client, place, chain)
         case .receipt(let place, let by, let state): receipt(of: by, state, place, at: client)
         case .alarm(let name, let conversation, let number):
@@ -152,7 +165,7 @@ public struct HistoryChecker: Sendable {
         case .restored: restore(client)
         case .setBack(let place, let through):
             guard through > place.number else { break }
-            conversations[place.conversation, default: .init()].forgotten.append(place.number + 1...through)
+            setBack(place, through: through)
         case .gone(let conversation?): conversations[conversation, default: .init()].isGone = true
         case .gone(nil): clients[client, default: .init()].isGone = true
         case .plan(let fault): planned.append(fault)

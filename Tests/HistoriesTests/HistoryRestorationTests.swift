@@ -102,6 +102,83 @@ import Testing
             Base.check(sent + [other, Base.delivered("one")], rules) == [.receiptAhead("one", at: "bob"), .lost("one")])
     }
 
+    /// In a group whose hub went on from 6 numbers ago, in an epoch that bob has not: he is told that he cannot read what is said, or comes
+    /// back in behind it. Carol has it all.
+    private static func away(_ bob: [HistoryEvent.What], restored: Bool = true, before: [HistoryEvent.What] = []) -> [Violation] {
+        func place(_ number: UInt64) -> HistoryEvent.Place { HistoryEvent.Place("g", number) }
+        func event(_ client: String, _ what: HistoryEvent.What) -> HistoryEvent { HistoryEvent(0, client, what) }
+        var history = [
+            event("alice", .found(conversation: "g")), event("alice", .change(place(1), .added, who: ["bob", "carol"])),
+            event("alice", .invoke(message: "one", to: .group("g"))), event("bob", .head(place(2), chain: "aa")),
+        ]
+        history += before.map { event("bob", $0) }
+        if restored { history.append(event("node1", .setBack(place(2), through: 8))) }
+        history += [event("alice", .ok(message: "one", .accepted, place(20)))]
+        history += [event("carol", .show(message: "one", author: "alice", place(20)))]
+        return HistoryChecker.check(history + bob.map { event("bob", $0) }, HistoryRules(isExact: true, allowsTombstones: true))
+    }
+    private static func rejoined(_ number: UInt64) -> [HistoryEvent.What] {
+        let place = HistoryEvent.Place("g", number)
+        return [.head(place, chain: "dd"), .change(place, .rejoined, who: ["bob"])]
+    }
+
+    @Test func `what a member lost as it came back in behind it, after its hub was restored, was told`() {
+        let past: [HistoryEvent.What] = [.head(HistoryEvent.Place("g", 21), chain: "cc")]
+        #expect(Self.away(past + Self.rejoined(22)) == [])
+        #expect(Self.away(past) == [.missed("one", at: "bob")])
+        #expect(Self.away(past + Self.rejoined(22), restored: false) == [.missed("one", at: "bob")])
+        // It took each, and shows nothing for it.
+        let taken: [HistoryEvent.What] = (9...21).map { .head(HistoryEvent.Place("g", $0), chain: "\($0)") }
+        #expect(Self.away(taken + Self.rejoined(22)) == [.missed("one", at: "bob")])
+    }
+
+    @Test func `that a message cannot be read is told once, whatever number it has later`() {
+        let stone = HistoryEvent.What.tombstone(HistoryEvent.Place("g", 6), reason: "?")
+        let first = HistoryEvent.What.head(HistoryEvent.Place("g", 6), chain: "bb")
+        let shown = HistoryEvent(0, "carol", .show(message: "one", author: "alice", HistoryEvent.Place("g", 6)))
+        func check(_ before: [HistoryEvent.What]) -> [Violation] {
+            var history = [
+                HistoryEvent(0, "alice", .found(conversation: "g")),
+                HistoryEvent(0, "alice", .change(HistoryEvent.Place("g", 1), .added, who: ["bob", "carol"])),
+                HistoryEvent(0, "alice", .invoke(message: "one", to: .group("g"))), shown,
+            ]
+            history += before.map { HistoryEvent(0, "bob", $0) }
+            history.append(HistoryEvent(0, "node1", .setBack(HistoryEvent.Place("g", 2), through: 8)))
+            history.append(HistoryEvent(0, "alice", .ok(message: "one", .accepted, HistoryEvent.Place("g", 20))))
+            return HistoryChecker.check(history, HistoryRules(isExact: true, allowsTombstones: true))
+        }
+        #expect(check([first, stone]) == [])
+        #expect(check([first]) == [.missed("one", at: "bob")])
+    }
+
+    /// Its number was 6, and is 20.
+    @Test func `its sender is not left in the dark that cannot know who has it under a number that was forgotten`() {
+        func check(_ returns: [HistoryEvent.What]) -> [Violation] {
+            let place = HistoryEvent.Place("g", 6)
+            return Self.away(returns, before: [.show(message: "one", author: "alice", place), .head(place, chain: "bb")])
+        }
+        #expect(check(Self.rejoined(22)) == [])
+        #expect(check([]) == [.neverConfirmed("one")])
+    }
+
+    @Test func `what a hub has forgotten nobody can say again who was out by then`() {
+        func check(isOut: Bool, _ after: [HistoryEvent] = []) -> [Violation] {
+            func place(_ number: UInt64) -> HistoryEvent.Place { HistoryEvent.Place("g", number) }
+            var history = [
+                HistoryEvent(0, "alice", .found(conversation: "g")),
+                HistoryEvent(0, "alice", .change(place(1), .added, who: ["bob", "carol"])),
+                HistoryEvent(0, "bob", .invoke(message: "one", to: .group("g"))),
+                HistoryEvent(0, "bob", .ok(message: "one", .accepted, place(5))),
+                HistoryEvent(0, "carol", .show(message: "one", author: "bob", place(5))),
+            ]
+            if isOut { history.append(HistoryEvent(0, "alice", .change(place(6), .removed, who: ["bob"]))) }
+            history.append(HistoryEvent(0, "node1", .setBack(place(2), through: 8)))
+            return HistoryChecker.check(history + after, HistoryRules(isExact: true))
+        }
+        #expect(check(isOut: true) == [])
+        #expect(check(isOut: false) == [.missed("one", at: "alice")])
+    }
+
     /// Its sender goes on from a copy that had still to send it.
     @Test func `what an old copy of a client sends once more has one more number, and its states begin anew`() {
         let rules = HistoryRules(isExact: true)
