@@ -346,7 +346,8 @@ final class ProofUser: @unchecked Sendable {
         history.note(name, .ok(message: Self.name(of: message), state, place, chain: nil))
         if before < .accepted, status.state >= .accepted { unnumbered -= 1 }
         open[message] = status.state
-        if status.state >= .delivered { settled(message) }
+        // A group's message that a member has lost ends there (docs/protocol/conversations.md §5).
+        if status.state >= .delivered || status.state == .accepted && status.refusal?.code == .expired { settled(message) }
     }
 
     /// - Parameter isCertain: it will never appear; else it may have.
