@@ -129,9 +129,10 @@ extension HistoryChecker {
         guard change != .joined else { return }
         if let holder = holders[place], holder != .change { note(.twoAtOnePlace(place, at: client), in: place.conversation) }
         holders[place] = .change
-        for one in who where change == .added || change == .removed || change == .left {
+        // Who comes back in was in; or was out, and is in since a restored hub has forgotten that.
+        for one in who where change == .added || change == .removed || change == .left || change == .rejoined {
             conversations[place.conversation, default: .init()].changes[place.number, default: []]
-                .insert(.init(isIn: change == .added, who: one))
+                .insert(.init(isIn: change == .added || change == .rejoined, who: one))
         }
     }
 

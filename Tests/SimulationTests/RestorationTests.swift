@@ -107,6 +107,24 @@ import Vocabulary
         #expect(text.flatMap { flow.world.state($0, at: flow.users[3]) } == .failed, "seed \(seed)")
     }
 
+    /// Nobody was there in time to tell the hub; the others have come back into the group of its copy.
+    @Test func `who left, and is in again since a restored hub has forgotten it, leaves once more`() throws {
+        var flow = try GroupFlow(users: 4, nodes: 2, seed: 819)
+        try flow.world.run(for: .seconds(60))
+        let copy = flow.world.store(0).copy()
+        flow.wish(.leave(flow.id), by: 3)
+        try flow.world.run(for: .seconds(10))
+        #expect(flow.members(at: 0).count == 3)
+        for index in 0..<3 { flow.world.kill(device: flow.users[index], for: .seconds(20)) }
+        try flow.world.restore(copy, node: 0)
+        try flow.world.run(for: .seconds(60))
+        #expect(flow.members(at: 0).count == 3)
+        #expect(flow.world.profile(flow.users[3]).conversations[flow.id]?.standing == .removed)
+        for index in 0..<3 { flow.send(by: index) }
+        #expect(try flow.settle(staying: [0, 1, 2], within: .seconds(30)))
+        #expect((0..<4).allSatisfy { flow.alarms(at: $0).isEmpty })
+    }
+
     /// A member that goes on from an old copy of its profile has not seen the removal.
     @Test func `nobody waits for the receipts of one who went while one was coming back in`() throws {
         var flow = try GroupFlow(users: 6, nodes: 3, seed: 818)

@@ -40,7 +40,10 @@ extension Device {
         }
         guard conversation.key == item.key else { return raise(.otherHub, item.key, item.number) }
         hubless.remove(id)
-        guard conversation.standing.isFollowed else { return meetAgain(item, at: now) }
+        guard conversation.standing.isFollowed else {
+            if case .event(let envelope) = item { leaveAgain(conversation, after: envelope, using: &random) }
+            return meetAgain(item, at: now)
+        }
         guard item.number > conversation.head else { return seen(item, in: conversation) }
         if case .event(let envelope) = item, envelope.kind == .restoration { return pass(envelope, at: now, using: &random) }
         // Not in yet: what lies before we are is not ours to follow.

@@ -176,6 +176,25 @@ extension Device {
         met(member.user)
     }
 
+    /// We are out, and the hub goes on from a copy that has us in, as nobody told it in time: the others would wait for our receipts. We come
+    /// in once more to leave; if the group that it goes on with has us out, it says so when it is asked for it.
+    mutating func leaveAgain(_ one: Conversation, after envelope: Envelope, using random: inout some RandomNumberGenerator) {
+        guard envelope.kind == .restoration, one.standing == .removed, !one.profile.isDirect,
+            let restoration = try? Restoration(decoding: envelope.payload), case .settled = restoration.stage,
+            restoration.id > one.passage?.id ?? 0, envelope.number > one.head
+        else { return }
+        let intent = Intent(id: random.next() >> 12, .leave, until: wall + ClientLimits.intentLifetime)
+        groups[one.id] = nil
+        var passage = Passage(id: restoration.id, from: restoration.from, head: one.head, chain: one.chain)
+        (passage.isSettled, passage.mayReturn) = (true, true)
+        change(one.id) {
+            $0.passage = passage
+            $0.stopTaking()
+            $0.jump(to: envelope.number, chain: envelope.chain)
+            ($0.isStale, $0.standing, $0.intents) = (true, .leaving, [intent])
+        }
+    }
+
     // MARK: The home
 
     /// Our home was restored from a backup that we have not heard of yet: what it had for us and from us may be gone.
