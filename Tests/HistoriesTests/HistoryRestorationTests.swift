@@ -109,7 +109,8 @@ import Testing
         func event(_ client: String, _ what: HistoryEvent.What) -> HistoryEvent { HistoryEvent(0, client, what) }
         var history = [
             event("alice", .found(conversation: "g")), event("alice", .change(place(1), .added, who: ["bob", "carol"])),
-            event("alice", .invoke(message: "one", to: .group("g"))), event("bob", .head(place(2), chain: "aa")),
+            event("alice", .invoke(message: "one", to: .group("g"))), event("bob", .change(place(1), .joined, who: [])),
+            event("bob", .head(place(2), chain: "aa")),
         ]
         history += before.map { event("bob", $0) }
         if restored { history.append(event("node1", .setBack(place(2), through: 8))) }
