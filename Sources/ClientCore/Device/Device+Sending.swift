@@ -215,7 +215,7 @@ extension Device {
         _ item: OutboxItem, _ refusal: Refusal, at now: Instant, using random: inout some RandomNumberGenerator
     ) {
         guard let id = item.conversation else { return fail(item.message, refusal) }
-        if item.isNumbered, !refusal.code.isOfNumbered(item.state) {
+        if item.isNumbered, !refusal.code.isOfNumbered {
             // What has a number has it: this is about a copy that was handed over once more, as by a home that was restored.
             return refusal.code == .unknownConversation ? forgotten(id, refusal) : ()
         }
@@ -302,9 +302,7 @@ extension Refusal {
 }
 
 extension Refusal.Code {
-    /// Whether it can become of a message that was numbered and has come so far: nobody took it in time, its recipient's home had no room for
-    /// it, or is none any more. Everything else a hub says before it gives a number.
-    fileprivate func isOfNumbered(_ state: MessageState) -> Bool {
-        state < .delivered && [.expired, .queueFull, .nodeExpelled].contains(self)
-    }
+    /// Whether it can become of a message that was numbered: nobody took it in time, its recipient's home had no room for it, or is none any
+    /// more. Everything else a hub says before it gives a number.
+    fileprivate var isOfNumbered: Bool { [.expired, .queueFull, .nodeExpelled].contains(self) }
 }
