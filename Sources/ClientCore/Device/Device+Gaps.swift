@@ -106,6 +106,8 @@ extension Device {
     mutating func probe(at now: Instant) {
         outbox.enqueueOverdue(at: wall)
         submit()
+        // A home that was just restored may not have known them yet.
+        for user in contacts.unnamed.filter(unlisted.contains).prefix(ClientLimits.lookupsMax) { ask(.name(user)) }
         for one in conversations.all where one.standing.isFollowed && one.isFounded {
             guard one.awaiting.contains(where: { $0.state < .delivered }) else { continue }
             emit(.send(.refetch(one.key, from: one.head.next, through: one.head.next)))
