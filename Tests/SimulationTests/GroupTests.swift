@@ -213,6 +213,8 @@ import Vocabulary
         let (adder, away) = (try world.addUser("ann", at: 0), try world.addUser("bob", at: 1))
         #expect(try world.run(until: { world in [adder, away].allSatisfy { world.isMember($0) } }, within: .seconds(30)))
         let address = try #require(world.address(away))
+        // Its name is known; KeyPackages are its home's alone.
+        try world.run(for: .seconds(10))
         world.kill(node: 1, for: .hours(2))
         try world.run(for: .seconds(20))
         world.tell(.groupRequested(Ticket(1), .create(name: "crew", members: [address])), to: adder)
