@@ -10,8 +10,9 @@ struct LoadGroup: ParsableCommand {
             Example: workbench load group --members 1000 --nodes 5
             Each member is the real client core with truly encrypted messages and signed receipts; its store is memory, and all of them
             share what they know to be signed, which in the world each checks by itself. The group's hub is the first node. Messages go one
-            after the other, each when all have the one before; then all at once. A link's bytes are what the node counts less what its
-            clients have received: frames without TLS.
+            after the other, each when all have the one before; then all at once. In the stream at the end one member writes without pause
+            and nobody encrypts or checks; everybody acknowledges with signed watermarks. A link's bytes are what the node counts less what
+            its clients have received: frames without TLS.
             """)
 
     @Option(help: "Members in all, each a user with one device.") var members = 100
@@ -19,6 +20,9 @@ struct LoadGroup: ParsableCommand {
     @Option(help: "Messages in all, in each of the two parts.") var messages = 20
     @Option(help: "Members that write, in turn.") var senders = 3
     @Option(help: "Bytes of text.") var bytes = 400
+    @Option(help: "Messages of one sender to members that only acknowledge, so that nodes are measured and not devices.")
+    var stream = 2_000
+    @Option(help: "Messages of the stream that are under way at once.") var window = 64
     @Flag(help: "All but one writer are away: the nodes' work before delivery, alone.") var away = false
     @OptionGroup var common: LoadCommand.Common
 
@@ -31,6 +35,9 @@ struct LoadGroup: ParsableCommand {
             throw ValidationError("--messages is from 1 to 10000, --senders at most --members.")
         }
         guard (1...Limits.textBytesMax).contains(bytes) else { throw ValidationError("--bytes is from 1 to \(Limits.textBytesMax).") }
+        guard (0...10_000_000).contains(stream), (1...10_000).contains(window) else {
+            throw ValidationError("--stream is at most 10000000, --window from 1 to 10000.")
+        }
     }
 
     static func names(_ count: Int) -> [String] { (1...count).map { "node\($0)" } }
@@ -95,6 +102,7 @@ struct LoadGroup: ParsableCommand {
 
             if nodes > 1 { report.add("copies_on_each_link", try copies(crowd, writers)) }
             try burst(crowd, writers, &report)
+            if stream > 0 { try LoadGroupStream(crowd, from: writers[0], window: window).run(messages: stream, bytes: bytes, &report) }
             for node in federation.nodes { report.add("\(node.name)_rss_kib", node.process.memory.resident) }
             for (what, count) in crowd.troubles.sorted(by: { $0.key < $1.key }) { note("\(count) times: \(what)") }
             report.add("troubles", crowd.troubles.values.reduce(0, +))

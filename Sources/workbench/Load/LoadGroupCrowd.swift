@@ -12,7 +12,7 @@ final class LoadGroupCrowd {
     private let tally: Tally
     private let threads: MultiThreadedEventLoopGroup
     let federation: LoadFederation
-    private var random: SeededGenerator
+    var random: SeededGenerator
 
     /// The member with index i lives at node `i % nodes`.
     init(count: Int, on federation: LoadFederation, threads: Int, seed: UInt64) throws {

@@ -38,6 +38,10 @@ final class LoadGroupMember: @unchecked Sendable {
     /// Away from the network; the dial that it would make meanwhile.
     private var isAway = false
     private var dial: Endpoint?
+    /// The last message that the device submitted, to be said again in other words.
+    private var lastSubmission: Submission?
+    /// Speaks in the device's place once it is there.
+    private var voice: LoadVoice?
 
     init(
         index: Int, node: Int, link: InvitationLink, tls: NIOSSLContext, loop: any EventLoop, signatures: LoadGroupSignatures, seed: UInt64,
@@ -64,8 +68,31 @@ final class LoadGroupMember: @unchecked Sendable {
         timer?.cancel()
         (timer, timerDue, device) = (nil, nil, nil)
         pending = []
+        voice = nil
         hangUp()
     }
+
+    /// From now on the session is used without the device's logic: payloads are opaque, so that nodes are measured and not clients.
+    ///
+    /// - Parameter tell: what the voice notices.
+    /// - Returns: false for who has no session.
+    func becomeVoice(_ tell: @escaping (LoadUser.Event) -> Void) -> Bool {
+        guard connection != nil, device != nil else { return false }
+        timer?.cancel()
+        (timer, timerDue, device) = (nil, nil, nil)
+        pending = []
+        voice = LoadVoice(account: account, template: lastSubmission, tell: tell)
+        return true
+    }
+
+    /// - Returns: false for who has nothing to say again.
+    func say(using random: inout SeededGenerator) -> Bool {
+        guard let connection, let frame = voice?.next(using: &random) else { return false }
+        connection.write(.submit(frame))
+        return true
+    }
+
+    func flush() { connection?.flush() }
 
     func leaveNetwork() {
         isAway = true
@@ -126,7 +153,9 @@ final class LoadGroupMember: @unchecked Sendable {
             }
         case .connect(let endpoint): if isAway { dial = endpoint } else { connect(to: endpoint) }
         case .disconnect: hangUp()
-        case .send(let frame): connection?.write(frame)
+        case .send(let frame):
+            if case .submit(let submission) = frame, case .application = submission.kind { lastSubmission = submission }
+            connection?.write(frame)
         case .stateChanged(let message, let status): onEvent(self, .state(message, status.state))
         case .sendRefused(_, let error): onEvent(self, .trouble("cannot send: \(error.explanation.why)"))
         case .groupDone(_, let outcome): onEvent(self, .groupDone(waiting: outcome.waiting.count))
@@ -151,10 +180,15 @@ final class LoadGroupMember: @unchecked Sendable {
             guard let self, self.connection === connection else { return }
             switch event {
             case .opened(let hash): self.take([.connected(certificateHash: hash)])
-            case .frames(let frames): self.take(frames.map { .received($0) })
+            case .frames(let frames):
+                guard let voice = self.voice else { return self.take(frames.map { .received($0) }) }
+                if let answer = voice.receive(frames) { connection.write(answer) }
+                connection.flush()
             case .closed(let reason):
                 self.hangUp()
-                self.take([.connectionLost(reason)])
+                if self.voice == nil { return self.take([.connectionLost(reason)]) }
+                self.voice = nil
+                self.onEvent(self, .trouble("lost its session: \(reason)"))
             }
         }
         self.connection = connection
