@@ -32,6 +32,8 @@ public enum Limits {
     /// There a device says what it has, and what was shown, at once and then at most once in so long; and its hub passes on no more.
     /// Raising it saves frames, one for each member, and lets senders wait.
     public static let receiptInterval = Duration.seconds(1)
+    /// Watermarks that were held back and are looked at in one step: each is a signature to check, some 50 us.
+    public static let gatheredPerStep = 32
     /// Devices of one read receipt.
     public static let markedDevicesMax = 64
     /// Signals are passed on in conversations of so many devices at most.

@@ -2,13 +2,6 @@ package import Vocabulary
 
 // Watermarks: what they release from the log, and whom they concern; and events once more for who lacks them.
 extension Hub {
-    /// News of a device's watermark.
-    package struct Coverage: Sendable {
-        /// Whose messages it newly covers.
-        package let covered: [RosterEntry]
-        package let rosterCount: Int
-    }
-
     /// Whether a watermark would change anything: for the look before its signature is checked.
     /// - Parameter user: whose device it is, by the session or node it came from.
     package func isNews(_ watermark: Watermark, of user: UserID?) -> Bool {
@@ -22,19 +15,18 @@ extension Hub {
         conversations[watermark.key.conversation]?.value.coversNoOther(watermark) ?? false
     }
 
-    /// - Returns: nil for a watermark that is no news, not of the roster, or ahead of the truth.
-    package mutating func receive(_ watermark: Watermark, of user: UserID?, writes: inout [StoreWrite]) -> Coverage? {
-        guard isNews(watermark, of: user) else { return nil }
+    /// - Returns: whose messages it newly covers; nobody's for a watermark that is no news, not of the roster, or ahead of the truth.
+    package mutating func receive(_ watermark: Watermark, writes: inout [StoreWrite]) -> [RosterEntry] {
         var released: [EventLog.Line] = []
-        let result = with(watermark.key.conversation) { conversation -> (covered: [RosterEntry], row: [UInt8], count: Int)? in
+        let result = with(watermark.key.conversation) { conversation -> (covered: [RosterEntry], row: [UInt8])? in
             guard let covered = conversation.raise(watermark), let row = conversation.roster.row(of: watermark.device) else { return nil }
             released = conversation.prune()
-            return (covered, row, conversation.roster.count)
+            return (covered, row)
         }
-        guard let (covered, row, count) = result ?? nil else { return nil }
+        guard let (covered, row) = result ?? nil else { return [] }
         writes.append(.put(.watermark, key: ConversationRows.watermarkKey(watermark.key, watermark.device), value: row))
         release(released, of: watermark.key, writes: &writes)
-        return Coverage(covered: covered, rosterCount: count)
+        return covered
     }
 
     /// Whether the log still holds it: then it is on disk until the next step at least.

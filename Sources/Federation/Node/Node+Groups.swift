@@ -4,7 +4,7 @@ package import Vocabulary
 struct ConversationTraffic: Sendable {
     /// Changes whenever directory or membership may say another thing about where devices live.
     var places: UInt64 = 1
-    var receipts = ReceiptRelays()
+    var gathered = GatheredWatermarks()
     /// Requests of sessions that wait for another node's `group`.
     var requests: [RequestID: GroupRequest] = [:]
     /// How often a device may ask for a group.
@@ -20,7 +20,7 @@ struct ConversationTraffic: Sendable {
         var deadline: Instant
     }
 
-    var nextDeadline: Instant? { [receipts.nextDeadline, requests.values.map(\.deadline).min()].compactMap { $0 }.min() }
+    var nextDeadline: Instant? { [gathered.nextDeadline, requests.values.map(\.deadline).min()].compactMap { $0 }.min() }
 }
 
 // What a device needs to come back into a conversation, and what it lacks of one (docs/protocol/hub.md, "Coming back").

@@ -12,22 +12,43 @@ extension Node {
         // The newest counts alone: one that its readers would drop must not stand in the place of a true one.
         guard hub.isNews(watermark, of: user) else { return true }
         // After its own messages a device's watermark concerns nobody else: half of all signatures are not looked at.
-        guard (isOwn && hub.coversNoOther(watermark)) || watermark.isSigned else {
+        if isOwn, hub.coversNoOther(watermark) {
+            raise(watermark)
+            return true
+        }
+        let isLarge = hub.rosterCount(of: watermark.key.conversation) >= Limits.gatheredReceiptsRosterMin
+        if isLarge, !traffic.gathered.admit(watermark, at: now) { return true }
+        return settle(watermark)
+    }
+
+    /// Those that have been held back long enough.
+    mutating func settleGathered() {
+        let due = traffic.gathered.due(at: now, max: Limits.gatheredPerStep) { [hub] in hub.isAsleep($0) }
+        for conversation in due.sleeping { out.append(.load(.conversation(conversation))) }
+        for watermark in due.watermarks { settle(watermark) }
+    }
+
+    mutating func settleGathered(of conversation: ConversationID) {
+        for watermark in traffic.gathered.woken(conversation, at: now) { settle(watermark) }
+    }
+
+    @discardableResult
+    private mutating func settle(_ watermark: Watermark) -> Bool {
+        // Not what a roster that has changed since it was held back, or a hub that was restored, makes void.
+        guard hub.isNews(watermark, of: nil) else { return true }
+        guard watermark.isSigned else {
             count("unsigned_watermarks_dropped")
             return false
         }
-        var writes: [StoreWrite] = []
-        guard let coverage = hub.receive(watermark, of: user, writes: &writes) else { return true }
-        write(writes)
-        guard !coverage.covered.isEmpty else { return true }
-        let isLarge = coverage.rosterCount >= Limits.gatheredReceiptsRosterMin
-        if isLarge, !traffic.receipts.admit(watermark, senders: coverage.covered, at: now) { return true }
-        relay(watermark, to: coverage.covered)
+        raise(watermark)
         return true
     }
 
-    mutating func relayHeldReceipts() {
-        for held in traffic.receipts.due(at: now) { relay(held.watermark, to: held.senders) }
+    private mutating func raise(_ watermark: Watermark) {
+        var writes: [StoreWrite] = []
+        let covered = hub.receive(watermark, writes: &writes)
+        write(writes)
+        if !covered.isEmpty { relay(watermark, to: covered) }
     }
 
     private mutating func relay(_ watermark: Watermark, to senders: [RosterEntry]) {

@@ -130,6 +130,7 @@ public struct Node: Core {
                 try hub.load(conversation, rows: rows)
                 recover(conversation)
                 refillLoaded(conversation)
+                settleGathered(of: conversation)
             } catch { out.append(.note(.corruptRow(.conversation))) }
         case .events(let events, let device): refetched(events, for: device)
         case .keyPackages(let device, let row):
@@ -145,7 +146,7 @@ public struct Node: Core {
         perform(directory.step(.deadlineReached, at: now, using: &random))
         expireClaims()
         presence(.deadlineReached)
-        relayHeldReceipts()
+        settleGathered()
         giveUpGroupRequests()
         recoverOverdue()
         if nextSweep <= now { sweep() }
@@ -174,7 +175,7 @@ public struct Node: Core {
     }
 
     private mutating func endBatch() {
-        write(traffic.receipts.takeWrites())
+        write(traffic.gathered.takeWrites())
         // Now that nothing in memory is ahead of what this batch writes.
         hub.evict()
         write(orders.endBatch())

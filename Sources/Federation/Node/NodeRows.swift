@@ -94,7 +94,7 @@ extension Node {
         var writer = ByteWriter()
         writer.write(incarnation)
         out.append(.write(.put(.meta, key: Self.incarnationKey, value: writer.bytes)))
-        traffic.receipts = ReceiptRelays(rows: rows.pendingWatermarks, at: now)
+        traffic.gathered = GatheredWatermarks(rows: rows.pendingWatermarks, at: now)
         if blocks.unreadable > 0 { out.append(.note(.corruptRow(.blocked))) }
         if orders.unreadable > 0 { out.append(.note(.corruptRow(.submissionOrder))) }
         refreshMembers()

@@ -152,6 +152,21 @@ public final class Database {
         try guarded { () throws(StoreError) in try statement(sql).run(values, each: each) }
     }
 
+    /// Reads all of a table, each page once: pages that were kept would stay as holes between what the caller keeps of the rows.
+    func scanning<R>(_ body: () throws(StoreError) -> R) throws(StoreError) -> R {
+        let size = try setting("cache_size")
+        try script("PRAGMA cache_size=-\(Self.scanBytes >> 10)")
+        let result: R
+        do throws(StoreError) { result = try body() } catch {
+            try? script("PRAGMA cache_size=\(size)")
+            throw error
+        }
+        try script("PRAGMA cache_size=\(size)")
+        return result
+    }
+
+    private static let scanBytes = 256 << 10
+
     /// Several statements without values, for schemas and pragmas.
     public func script(_ sql: String) throws(StoreError) {
         try guarded { () throws(StoreError) in

@@ -49,10 +49,12 @@ package class TableReader {
     package func values(_ table: StoreTable) throws(StoreError) -> [(key: [UInt8], value: [UInt8])] {
         var found: [(key: [UInt8], value: [UInt8])] = []
         let kind = Int64(table.rawValue)
-        try database.rows("SELECT name, sealed FROM record WHERE kind=?", .integer(kind)) { row throws(StoreError) in
-            let (name, sealed) = (try row.blob(0), try row.blob(1))
-            let record = try opened(table, name) { () throws(StoreError) in try openRecord(sealed, kind: kind, name: name) }
-            if let record { found.append(record) }
+        try database.scanning { () throws(StoreError) in
+            try database.rows("SELECT name, sealed FROM record WHERE kind=?", .integer(kind)) { row throws(StoreError) in
+                let (name, sealed) = (try row.blob(0), try row.blob(1))
+                let record = try opened(table, name) { () throws(StoreError) in try openRecord(sealed, kind: kind, name: name) }
+                if let record { found.append(record) }
+            }
         }
         return found.sorted { $0.key.lexicographicallyPrecedes($1.key) }
     }

@@ -10,7 +10,9 @@ final class LoadGroupStream {
     private let sender: LoadGroupMember
     private let window: Int
 
-    init(_ crowd: LoadGroupCrowd, from sender: LoadGroupMember, window: Int) { (self.crowd, self.sender, self.window) = (crowd, sender, window) }
+    init(_ crowd: LoadGroupCrowd, from sender: LoadGroupMember, window: Int) {
+        (self.crowd, self.sender, self.window) = (crowd, sender, window)
+    }
 
     /// - Throws: when a message fails, or nothing comes any more.
     func run(messages: Int, bytes: Int, _ report: inout LoadReport) throws {
