@@ -9,14 +9,16 @@ struct LoadOnline: ParsableCommand {
         discussion: """
             Example: workbench load online --pairs 200 --messages 20000 --window 8
                      workbench load online --pairs 200 --messages 12000 --rate 1200
-            Closed loop: each sender keeps --window messages undelivered. With --rate, open loop: so many messages a second in all,
-            whatever happens, and latency counts from the time each was due. Receipts are signed. After the first message of each pair,
+                     workbench load online --pairs 5000 --messages 40000 --in-flight 200
+            Closed loop: each sender keeps --window messages undelivered, or all together keep --in-flight, speaking in turn. With --rate,
+            open loop: so many messages a second in all, whatever happens, and latency counts from the time each was due. Receipts are signed. After the first message of each pair,
             which founds its conversation, payloads are opaque; with --encrypted all of them are encrypted and decrypted by real devices.
             """)
 
     @Option(help: "Pairs; the two users of each are on different nodes.") var pairs = 20
     @Option(help: "Messages in all.") var messages = 20_000
     @Option(help: "Messages that each sender keeps undelivered.") var window = 8
+    @Option(help: "Messages that all senders together keep undelivered; 0: --window counts.") var inFlight = 0
     @Option(help: "Messages a second in all; 0 for a closed loop.") var rate = 0
     @Option(help: "Bytes of text.") var bytes = 400
     @Flag(help: "Real devices throughout: their CPU is most of it.") var encrypted = false
@@ -25,10 +27,15 @@ struct LoadOnline: ParsableCommand {
     func validate() throws {
         guard (1...9_000).contains(pairs) else { throw ValidationError("--pairs is from 1 to 9000.") }
         guard messages >= pairs, messages <= 100_000_000 else { throw ValidationError("--messages is at least one a pair.") }
-        guard (1...10_000).contains(window), (0...1_000_000).contains(rate) else {
-            throw ValidationError("--window or --rate is out of range.")
+        guard (1...10_000).contains(window), (0...100_000).contains(inFlight), (0...1_000_000).contains(rate) else {
+            throw ValidationError("--window, --in-flight or --rate is out of range.")
         }
+        guard rate == 0 || inFlight == 0 else { throw ValidationError("--rate and --in-flight exclude each other.") }
         guard (1...Limits.textBytesMax).contains(bytes) else { throw ValidationError("--bytes is from 1 to \(Limits.textBytesMax).") }
+    }
+
+    private var pace: LoadTraffic.Pace {
+        if rate > 0 { .rate(rate) } else if inFlight > 0 { .shared(inFlight) } else { .window(window) }
     }
 
     func run() throws {
@@ -43,7 +50,7 @@ struct LoadOnline: ParsableCommand {
             try traffic.found()
             if !encrypted { try traffic.becomeOpaque() }
             let costs = federation.nodes.map { LoadCost($0.process) }
-            let outcome = try traffic.run(messages: messages, pace: rate > 0 ? .rate(rate) : .window(window))
+            let outcome = try traffic.run(messages: messages, pace: pace)
             let generator = costs[0].generator
             // Removing what was delivered is part of a message's cost.
             sleep(1)
@@ -52,7 +59,11 @@ struct LoadOnline: ParsableCommand {
             var report = LoadReport("online")
             report.add("pairs", pairs)
             report.add("messages", messages)
-            if rate > 0 { report.add("rate", rate) } else { report.add("window", window) }
+            switch pace {
+            case .rate(let rate): report.add("rate", rate)
+            case .shared(let size): report.add("in_flight", size)
+            case .window(let size): report.add("window", size)
+            }
             report.add("messages_per_s", Double(outcome.latencies.count) / outcome.seconds)
             report.add("server_cpu_us", Double(server) / Double(messages))
             report.add("generator_cpu_us", Double(generator) / Double(messages))

@@ -53,14 +53,18 @@ struct LoadTable: ParsableCommand {
             unit: "us", floor: { $0["floors", "row_cpu_us_by_64"] }),
         Row(name: "offline: messages drained/s", aim: "60,000", value: { $0["offline messages=50000", "drained_per_s"] }, unit: "/s"),
         Row(
+            name: "offline: others' p99 while 400,000 are drained", aim: "twice the calm one",
+            value: { $0["offline beside", "bystanders_drained_ms_p99"] }, unit: "ms",
+            floor: { $0["offline beside", "bystanders_calm_ms_p99"] }),
+        Row(
             name: "idle: PSS a TLS session", aim: "8 KiB above the floor", value: { $0["idle", "pss_kib_per_session"] }, unit: "KiB",
             floor: { $0["idle", "tls_floor_pss_kib_per_session"] }),
         Row(name: "idle: server CPU", aim: "0 %", value: { $0["idle", "idle_server_cpu_percent"] }, unit: "%"),
         Row(
             name: "group of 100 on two nodes: server CPU a delivery", aim: "6 us",
-            value: { $0["group members=100", "burst_server_us_per_delivery"] }, unit: "us", floor: { $0["floors", "echo_server_cpu_us"] }),
+            value: { $0["group members=100", "stream_server_us_per_delivery"] }, unit: "us", floor: { $0["floors", "echo_server_cpu_us"] }),
         Row(
-            name: "group of 100 on two nodes: deliveries/s", aim: "60,000", value: { $0["group members=100", "burst_deliveries_per_s"] },
+            name: "group of 100 on two nodes: deliveries/s", aim: "60,000", value: { $0["group members=100", "stream_deliveries_per_s"] },
             unit: "/s"),
         Row(
             name: "group of 100 on two nodes: copies on the link", aim: "1", value: { $0["group members=100", "copies_on_each_link"] },
@@ -106,7 +110,7 @@ struct LoadTable: ParsableCommand {
             }
         }
         for (key, what) in figures.keys(of: "group members=") {
-            if let cost = figures[key, "burst_server_us_per_delivery"] {
+            if let cost = figures[key, "stream_server_us_per_delivery"] {
                 text += "| group members | \(what) | \(number(cost)) us a delivery |\n"
             }
         }
@@ -143,9 +147,8 @@ private struct Figures {
             // Open loop is no point of a curve.
             if let rate = (object["rate"] as? NSNumber)?.intValue { names = [scenario, "\(scenario) rate=\(rate)"] }
             // The curve over sessions is of runs with the same work under way in each.
-            if let pairs = (object["pairs"] as? NSNumber)?.intValue, (object["window"] as? NSNumber)?.intValue == 2 {
-                names = ["sessions pairs=\(pairs)"]
-            }
+            if let pairs = (object["pairs"] as? NSNumber)?.intValue, object["in_flight"] != nil { names = ["sessions pairs=\(pairs)"] }
+            if object["bystanders_calm_ms_p99"] != nil { names.append("offline beside") }
             if object["server_us_per_member_and_message_before_delivery"] != nil { names = ["group away"] }
             for name in names {
                 for (key, value) in object {

@@ -10,6 +10,8 @@ final class LoadTraffic {
     enum Pace {
         /// So many undelivered of each sender.
         case window(Int)
+        /// So many undelivered of all senders together, who speak in turn: the same work however many they are.
+        case shared(Int)
         /// So many a second of all senders together.
         case rate(Int)
     }
@@ -74,7 +76,15 @@ final class LoadTraffic {
             rank += 1
             let ready = sender.begin(share: share, window: pace.window, goal: goal, tally)
             // A metronome takes who cannot send for one who has nothing left.
-            if case .rate = pace { try ready.wait() }
+            if pace.window == nil { try ready.wait() }
+        }
+        if case .shared(let size) = pace {
+            start = LoadClock.now
+            for (index, some) in senders.enumerated() {
+                let share = size / senders.count + (index < size % senders.count ? 1 : 0)
+                let ring = LoadRing(some)
+                some.first?.user.loop.execute { for _ in 0..<share { ring.sendNext() } }
+            }
         }
         if case .rate(let rate) = pace {
             start = LoadClock.now + .milliseconds(10)
@@ -135,7 +145,8 @@ final class LoadSender: @unchecked Sendable {
     private var left = 0
     private var inFlight: [MessageID: Instant] = [:]
     private var tally = LoadTraffic.Tally()
-    private var isClosedLoop = true
+    /// What one that is done gives rise to.
+    fileprivate var whenDone: () -> Void = {}
     private var goal = MessageState.delivered
     private(set) var results: (latencies: [Int64], failed: Int, finished: Instant) = ([], 0, .start)
 
@@ -147,7 +158,8 @@ final class LoadSender: @unchecked Sendable {
     /// - Parameter window: nil when somebody else says when to send.
     func begin(share: Int, window: Int?, goal: MessageState, _ tally: LoadTraffic.Tally) -> EventLoopFuture<Void> {
         recipient.loop.submit { [recipient] in recipient.address }.hop(to: user.loop).map { address in
-            (self.address, self.left, self.tally, self.isClosedLoop) = (address, share, tally, window != nil)
+            (self.address, self.left, self.tally) = (address, share, tally)
+            self.whenDone = window == nil ? {} : { [unowned self] in self.send(due: LoadClock.now) }
             self.results = ([], 0, .start)
             self.goal = goal
             self.user.onEvent = { [weak self] _, event in self?.heard(event) }
@@ -182,7 +194,27 @@ final class LoadSender: @unchecked Sendable {
         }
         results.finished = now
         tally.done.add(1, ordering: .releasing)
-        if isClosedLoop { send(due: now) }
+        whenDone()
+    }
+}
+
+/// Senders of one event loop who speak in turn, one more for each that is done.
+///
+/// Unchecked: used on its senders' event loop only, apart from `init`.
+private final class LoadRing: @unchecked Sendable {
+    private let senders: [LoadSender]
+    private var next = 0
+
+    init(_ senders: [LoadSender]) { self.senders = senders }
+
+    func sendNext() {
+        for _ in senders {
+            let sender = senders[next]
+            next = (next + 1) % senders.count
+            sender.whenDone = { [self] in sendNext() }
+            guard sender.send(due: LoadClock.now) else { continue }
+            return sender.user.flush()
+        }
     }
 }
 

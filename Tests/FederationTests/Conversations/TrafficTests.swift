@@ -55,6 +55,25 @@ import Vocabulary
         try #expect(anchorage.relay.store.values(.pendingWatermark).isEmpty)
     }
 
+    @Test func `a watermark that nobody signed counts for nothing, also where it was held back`() throws {
+        var anchorage = try Anchorage.group([0, 0, 1, 0, 0, 0, 0, 0, 0, 0])
+        try anchorage.say("first", by: 0)
+        try anchorage.acknowledge(2)
+        try anchorage.say("second", by: 0)
+        let genuine = try anchorage.members[2].watermark()
+        let forged = Watermark(
+            key: genuine.key, device: genuine.device, through: genuine.through, chain: genuine.chain,
+            signature: try #require(Signature([UInt8](repeating: 1, count: 64))))
+        try anchorage.send(.watermark(forged), from: 1)
+        anchorage.relay.now = anchorage.relay.now + .milliseconds(1_100)
+        let effects = try anchorage.relay.step(.deadlineReached)
+        #expect(receipts(effects, anchorage, for: 0).isEmpty)
+        try #expect(anchorage.relay.store.values(.pendingWatermark).isEmpty)
+        // The true one is as good as before.
+        anchorage.relay.now = anchorage.relay.now + .seconds(1)
+        try #expect(receipts(anchorage.acknowledge(2), anchorage, for: 0) == [3])
+    }
+
     @Test func `receipts for a node that is away do not pile up, and concern all that each concerned`() throws {
         var anchorage = try Anchorage.group([0, 1, 1, 0])
         try anchorage.relay.step(.linkClosed(LinkID(1_000)))
