@@ -12,6 +12,7 @@ public struct SigningContext: Sendable {
     public static let deviceCertificate = SigningContext("posthouse device certificate 1")
     public static let watermark = SigningContext("posthouse watermark 1")
     public static let readMark = SigningContext("posthouse read mark 1")
+    public static let succession = SigningContext("posthouse succession 1")
     public static let ticket = SigningContext("posthouse ticket 1")
 
     let prefix: [UInt8]

@@ -105,6 +105,7 @@ extension GroupPolicy.Request {
 
     func refusal(toChangeInto new: GroupProfile) -> String? {
         guard new.kind == profile.kind else { return "another kind of conversation" }
+        guard new.succession == profile.succession else { return "another conversation that this one goes on from" }
         if profile.isDirect { return new == profile ? nil : "a change to a direct conversation" }
         if new.name != profile.name, role < profile.mayRename { return "\(role.noun) may not rename" }
         var old = profile

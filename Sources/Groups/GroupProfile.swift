@@ -37,12 +37,14 @@ public struct GroupProfile: Hashable, Sendable {
     public private(set) var roles: [UserID: Role]
     /// The lowest role that may do so.
     public var mayAdd, mayRemove, mayRename: Role
+    /// Of a group that was founded in another's place; never changes.
+    public var succession: Succession?
 
     public init(
         kind: Kind, name: String = "", roles: [UserID: Role] = [:], mayAdd: Role = .admin, mayRemove: Role = .admin,
-        mayRename: Role = .admin
+        mayRename: Role = .admin, succession: Succession? = nil
     ) {
-        (self.kind, self.name) = (kind, name)
+        (self.kind, self.name, self.succession) = (kind, name, succession)
         self.roles = roles.filter { $0.value > .member }
         (self.mayAdd, self.mayRemove, self.mayRename) = (mayAdd, mayRemove, mayRename)
     }
@@ -66,7 +68,8 @@ public struct GroupProfile: Hashable, Sendable {
 
     public func encoded() -> [UInt8] {
         var writer = ByteWriter()
-        writer.write(UInt16(1))
+        // What a reader of format 1 would not know is there only where it has to be.
+        writer.write(UInt16(succession == nil ? 1 : 2))
         switch kind {
         case .direct(let low, let high):
             writer.write(UInt8(1))
@@ -80,12 +83,14 @@ public struct GroupProfile: Hashable, Sendable {
             writer.write(item.value.rawValue)
         }
         for role in [mayAdd, mayRemove, mayRename] { writer.write(role.rawValue) }
+        succession?.write(to: &writer)
         return writer.bytes
     }
 
     public init(decoding bytes: [UInt8]) throws(CodecError) {
         var reader = ByteReader(bytes)
-        guard try reader.integer(UInt16.self) == 1 else { throw .badValue("the format of a group's profile") }
+        let format = try reader.integer(UInt16.self)
+        guard format == 1 || format == 2 else { throw .badValue("the format of a group's profile") }
         switch try reader.integer(UInt8.self) {
         case 1:
             let (low, high): (UserID, UserID) = (try reader.id(), try reader.id())
@@ -101,6 +106,7 @@ public struct GroupProfile: Hashable, Sendable {
         roles = Dictionary(list, uniquingKeysWith: { first, _ in first })
         guard roles.count == list.count, roles.values.allSatisfy({ $0 > .member }) else { throw .badValue("a list of roles") }
         (mayAdd, mayRemove, mayRename) = (try reader.role(), try reader.role(), try reader.role())
+        succession = format == 2 ? try Succession(from: &reader) : nil
         try reader.finish()
     }
 

@@ -46,6 +46,10 @@ enum GroupJudgement {
         guard profile.isSound(by: sender.user) else {
             throw Refusal(.notPermitted, "The profile does not have the creator as one of two users, or as the only owner.")
         }
+        // Who may is the members' to judge: of the other conversation this hub knows nothing.
+        if let succession = profile.succession, profile.isDirect || succession.founder != sender || !succession.holds(for: key) {
+            throw Refusal(.notPermitted, "The creator has not signed for what the group goes on from.")
+        }
         try check(leavesOf: group, at: group.members.map(\.index))
         return GroupFollower(group, info: info)
     }
@@ -195,7 +199,7 @@ enum GroupJudgement {
             new.count == after.memberCount, new.count <= Limits.rosterDevicesMax,
             let profile = GroupProfile(after.context.extensions), profile.groupContext == after.context.extensions,
             let known = GroupProfile(before.context.extensions), profile.isDirect == known.isDirect,
-            !known.isDirect || profile.kind == known.kind
+            !known.isDirect || profile.kind == known.kind, profile.succession == known.succession
         else { throw Refusal(.handshakeInvalid, "The group is not what this conversation can have become.") }
         try check(leavesOf: after, at: after.members.map(\.index))
         var step = GroupStep(follower: GroupFollower(after, info: parcel.groupInfo))

@@ -80,6 +80,36 @@ import Vocabulary
         }
     }
 
+    @Test func `what a group goes on from is signed by its founder, for this group`() throws {
+        func succession(by index: Int, as named: Int? = nil, of group: ConversationKey? = nil, _ anchorage: Anchorage) -> Succession {
+            let (person, founder) = (anchorage.members[index].person, anchorage.members[named ?? index].person)
+            let body = DeviceCertificate.body(user: founder.id, device: founder.deviceID)
+            return Succession(
+                of: ConversationKey(hub: Coast.id(9), conversation: .numbered(9)), by: group ?? anchorage.key, founder: founder.entry,
+                device: person.device, certificate: person.key.sign(body, for: .deviceCertificate))
+        }
+        func founding(_ made: Succession, _ anchorage: inout Anchorage) throws -> Submission {
+            let profile = GroupProfile(kind: .group, name: "x", roles: [anchorage.members[0].person.id: .owner], succession: made)
+            return try anchorage.members[0].found(anchorage.key, profile)
+        }
+        var anchorage = try Anchorage(homes: [0, 0, 1])
+        let sound = try founding(succession(by: 0, anchorage), &anchorage)
+        #expect(try anchorage.refusals(anchorage.submit(sound, by: 0)).isEmpty)
+        func codes(_ made: @escaping (Anchorage) -> Succession) throws -> [Refusal.Code] {
+            try refusal { anchorage in try founding(made(anchorage), &anchorage) }
+        }
+        #expect(try codes { succession(by: 1, $0) } == [.notPermitted])
+        #expect(try codes { succession(by: 1, as: 0, $0) } == [.notPermitted])
+        let other = ConversationKey(hub: Coast.id(1), conversation: .numbered(8))
+        #expect(try codes { succession(by: 0, of: other, $0) } == [.notPermitted])
+        let direct = try refusal { anchorage in
+            var profile = GroupProfile.direct(anchorage.members[0].person.id, anchorage.members[1].person.id)
+            profile.succession = succession(by: 0, anchorage)
+            return try anchorage.members[0].found(anchorage.key, profile)
+        }
+        #expect(direct == [.notPermitted])
+    }
+
     @Test func `a group without our profile, or with more, is refused`() throws {
         for extra in [nil, MLSExtension(type: 0x0005, data: [0])] {
             let codes = try refusal { anchorage in
