@@ -91,7 +91,7 @@ public struct Recorder {
                 case .removed(let who): (.removed, who)
                 case .left(let who): (.left, who)
                 case .rejoined(let who): (.rejoined, who)
-                case .joined: (.joined, [])
+                case .joined, .reset: (.joined, [])
                 case .renamed, .roles, .restored: (.other, [])
                 }
             note(.change(place, kind, who: who.map { address($0) }.sorted()), of: names[device], at: now)

@@ -15,7 +15,7 @@ struct GroupCommand: AsyncParsableCommand {
             A GROUP is named by its name, by its id, or by the first six or more digits of its id. Each command waits until the change is made,
             at most the --timeout; what is not made by then goes on with the next commands (exit 21; 75 if the node could not be reached).
             """,
-        subcommands: [Create.self, List.self, Info.self, Add.self, Remove.self, Leave.self, Rename.self, ChangeRole.self])
+        subcommands: [Create.self, List.self, Info.self, Add.self, Remove.self, Leave.self, Rename.self, ChangeRole.self, Reset.self])
 
     static let groupHelp: ArgumentHelp = "The group's name, its id, or the first six or more digits of it."
 
@@ -49,7 +49,11 @@ struct GroupCommand: AsyncParsableCommand {
                     Output.complain("\(Printable.line(one.address)) \(end)")
                 }
             }
-            guard let result, case .add = action, !result.waiting.isEmpty else { return }
+            guard let result, !result.waiting.isEmpty else { return }
+            switch action {
+            case .add, .reset: break
+            case .create, .info, .remove, .leave, .rename, .role: return
+            }
             throw ExitCode(
                 result.waiting.contains { !$0.isTriedAgain } ? ClientError.Code.data.rawValue : ClientError.Code.kept.rawValue)
         }
@@ -110,6 +114,10 @@ struct GroupCommand: AsyncParsableCommand {
                 Output.line(
                     "\(Printable.line(line.name))\nid      \(line.id)\nhub     \(line.hub.prefix(8))\nyou     \(line.role), \(line.standing)"
                 )
+                if let old = line.goesOnFrom { Output.line("now     \(line.conversation ?? line.id), which goes on from \(old)") }
+                if line.needsReset == true {
+                    Output.line("remedy  it can go on only in a new one; an owner or admin runs: courier group reset \(line.id.prefix(8))")
+                }
                 for change in line.pending { Output.line("to do   \(Printable.line(change))") }
                 for member in line.members {
                     let role = member.role == "member" ? "" : " (\(member.role))"
@@ -193,6 +201,23 @@ struct GroupCommand: AsyncParsableCommand {
         }
     }
 
+    struct Reset: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Goes on with a group in a new one, where its node is gone or it does not work any more.",
+            discussion: """
+                Examples:
+                  courier group reset 'the team'
+
+                For owners and admins. The new group has the same name, members and roles, and your node orders it from now on. Its members see one
+                conversation and go on calling it by the same name and id. What was under way in the old group may be lost: those who sent it are told.
+                Exit 75: somebody could not be added yet and is tried again. Exit 65: somebody cannot be added.
+                """)
+        @Argument(help: GroupCommand.groupHelp) var group: String
+        @OptionGroup var waiting: Waiting
+
+        func run() async throws { try await waiting.run(.reset(group)) { _ in "it goes on" } }
+    }
+
     static func fields(_ line: GroupLine) -> [(String, JSON)] {
         [
             ("type", .string("group")), ("group", .string(line.id)), ("groupName", .string(line.name)),
@@ -209,6 +234,9 @@ struct GroupCommand: AsyncParsableCommand {
                     })
             ), ("pending", .array(line.pending.map { .string($0) })),
         ]
+            + [("conversation", line.conversation), ("goesOnFrom", line.goesOnFrom)].compactMap { name, value in
+                value.map { (name, .string($0)) }
+            } + (line.needsReset == true ? [("needsReset", .bool(true))] : [])
     }
 }
 

@@ -37,6 +37,7 @@ enum Lines {
         case "rejoined": "\(all) came back in, without what was written meanwhile"
         case "renamed": "\(author) renamed the group to \(Printable.line(change.name ?? "?"))"
         case "joined": "\(author) added you"
+        case "reset": "\(author) went on with the group in a new one; what was under way in the old one may be missing"
         case "restored": restored(missing: change.missing ?? 0)
         case "roles": "\(author) made " + zip(who, change.roles).map { "\($0) \($1)" }.joined(separator: ", ")
         default: "\(author): \(change.change) \(all)"

@@ -147,6 +147,11 @@ public struct GroupLine: Codable, Sendable, Equatable {
     public let unread: Int
     /// What is wanted and not yet so, for people.
     public let pending: [String]
+    /// The conversation behind the id, where it is another one by now; and the one before it.
+    public let conversation: String?
+    public let goesOnFrom: String?
+    /// It goes on only in a new one.
+    public let needsReset: Bool?
 }
 
 public struct GroupResult: Codable, Sendable, Equatable {

@@ -40,12 +40,15 @@ public enum GroupAction: Codable, Sendable, Equatable {
     case leave(String)
     case rename(String, String)
     case role(String, address: String, role: String)
+    /// To go on in a new group, whose hub is one's own home.
+    case reset(String)
 
     /// What the group is called by; nil of one that is to be created.
     var group: String? {
         switch self {
         case .create: nil
-        case .info(let group), .add(let group, _), .remove(let group, _), .leave(let group), .rename(let group, _), .role(let group, _, _):
+        case .info(let group), .add(let group, _), .remove(let group, _), .leave(let group), .rename(let group, _), .role(let group, _, _),
+            .reset(let group):
             group
         }
     }
@@ -53,7 +56,7 @@ public enum GroupAction: Codable, Sendable, Equatable {
     /// Who is in the group decides whether it can be done: best known when it is decided.
     var concernsMembers: Bool {
         switch self {
-        case .remove, .role: true
+        case .remove, .role, .reset: true
         case .create, .info, .add, .leave, .rename: false
         }
     }

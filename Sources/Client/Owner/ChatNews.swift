@@ -20,7 +20,7 @@ extension Owner {
             case .message(let record):
                 guard let thread = thread(of: record) else { continue }
                 changed.insert(thread)
-                if case .membership = record.body, case .group(let id) = record.peer { chat.members[id] = nil }
+                if case .membership = record.body, case .group = record.peer, case .group(let id) = thread { chat.members[id] = nil }
                 if let author = record.author, !record.isOutgoing { note(typing: false, by: author, in: thread, chat) }
                 if chat.opened.contains(thread), let stored = try store.message(record) { tell(stored, in: thread, chat) }
             case .status(let message, let status):
@@ -36,6 +36,7 @@ extension Owner {
                 }
             case .conversation(let one):
                 if let thread = thread(of: one) { changed.insert(thread) }
+                if one.hasSucceeded { changed.insert(.group(one.id)) }
                 if let now = device.conversations[one.id], !now.hasHole { fill(now, chat) }
             case .contact(let contact):
                 changed.insert(.stranger(contact.user))

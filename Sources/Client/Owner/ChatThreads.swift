@@ -19,7 +19,7 @@ extension Owner {
     }
 
     func thread(of one: Conversation) -> Chat.Thread? {
-        guard one.profile.isDirect else { return .group(one.id) }
+        guard one.profile.isDirect else { return .group(device.conversations.root(of: one.id)) }
         return one.profile.peer(of: device.account.userID).flatMap { thread(of: $0) }
     }
 
@@ -27,7 +27,7 @@ extension Owner {
         switch record.peer {
         case .user(let user): thread(of: user)
         case .address(let address): .direct(address)
-        case .group(let id): .group(id)
+        case .group(let id): .group(device.conversations.root(of: id))
         }
     }
 
@@ -36,13 +36,17 @@ extension Owner {
         case .direct(let address):
             device.contacts.everHad(address).filter { device.contacts[$0]?.standing != .claiming }.map { .user($0) } + [.address(address)]
         case .stranger(let user): [.user(user)]
-        case .group(let id): [.group(id)]
+        case .group(let id): device.conversations.thread(of: id).map { .group($0) }
         }
     }
 
     func conversations(of thread: Chat.Thread) -> [Conversation] {
         switch thread {
-        case .group(let id): device.conversations[id].map { [$0] } ?? []
+        case .group(let id):
+            // The one that goes on first.
+            device.conversations.thread(of: id).compactMap { device.conversations[$0] }.sorted { one, _ in
+                one.id == device.conversations.current(of: id)
+            }
         case .stranger, .direct:
             peers(of: thread).flatMap { peer -> [Conversation] in
                 if case .user(let user) = peer { device.conversations.direct(with: user) } else { [] }
@@ -58,7 +62,7 @@ extension Owner {
     private func thread(of item: OutboxItem) -> Chat.Thread {
         switch item.target {
         case .address(let address): .direct(address)
-        case .group(let id): .group(id)
+        case .group(let id): .group(device.conversations.root(of: id))
         }
     }
 
@@ -133,8 +137,9 @@ extension Owner {
         let isRequest = all.contains { $0.standing == .request }
         switch thread {
         case .group(let id):
-            guard let one = all.first, one.standing != .declined else { return nil }
-            let members = chat.members[id] ?? self.members(of: id, for: chat)
+            // One that has taken another's place is in that one's thread.
+            guard let one = all.first, one.standing != .declined, device.conversations.root(of: id) == id else { return nil }
+            let members = chat.members[id] ?? self.members(of: one.id, for: chat)
             chat.members[id] = members
             return ChatRow(
                 thread: thread.id, title: one.profile.name, group: id.hex, members: members, unread: count, isRequest: false,
@@ -239,7 +244,7 @@ extension Owner {
     func chatLine(_ alarm: AlarmRecord, after sequence: Int64?) -> ChatLine {
         .alarm(
             id: "alarm:\(alarm.alarm.name):\(alarm.number?.value ?? 0):\(alarm.time.milliseconds)",
-            text: "\(alarm.alarm.name): \(alarm.alarm.text)", time: alarm.time.milliseconds, after: sequence)
+            text: "\(alarm.alarm.name): \(text(of: alarm))", time: alarm.time.milliseconds, after: sequence)
     }
 
     func claim(_ address: Address) -> ChatLine {

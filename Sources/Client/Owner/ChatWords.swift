@@ -130,7 +130,7 @@ extension Owner {
 
     private func conversationToTypeIn(_ thread: Chat.Thread) -> ConversationID? {
         switch thread {
-        case .group(let id): id
+        case .group(let id): device.conversations.current(of: id)
         case .stranger: nil
         case .direct(let address):
             device.contacts[address].flatMap { contact in

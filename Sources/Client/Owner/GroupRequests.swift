@@ -5,13 +5,18 @@ internal import Vocabulary
 // What is asked of groups.
 
 extension Owner {
-    /// By id, by the beginning of the id (six digits or more), or by name; those that we are in come first.
+    /// By id, by the beginning of the id (six digits or more), or by name; those that we are in come first. Groups that others have taken the
+    /// place of stand for those.
     func group(named text: String) throws(ClientError) -> Conversation {
         let all = device.conversations.groups
-        if let id = ConversationID(hex: text), let one = all.first(where: { $0.id == id }) { return one }
+        if let id = ConversationID(hex: text), let one = all.first(where: { $0.id == id }) { return current(one) }
         let digits = text.lowercased()
         let isPrefix = text.count >= 6 && text.allSatisfy(\.isHexDigit)
-        let matches = all.filter { $0.profile.name == text || (isPrefix && $0.id.hex.hasPrefix(digits)) }
+        let isNamed = { (one: Conversation) in one.profile.name == text || (isPrefix && one.id.hex.hasPrefix(digits)) }
+        var matches = device.conversations.currentGroups.filter(isNamed)
+        if matches.isEmpty {
+            for one in all.filter(isNamed).map(current) where !matches.contains(where: { $0.id == one.id }) { matches.append(one) }
+        }
         let current = matches.filter { $0.standing == .accepted || $0.standing == .leaving }
         let found = current.isEmpty ? matches : current
         if found.count > 1 {
@@ -29,6 +34,11 @@ extension Owner {
         return one
     }
 
+    private func current(_ one: Conversation) -> Conversation { device.conversations[device.conversations.current(of: one.id)] ?? one }
+
+    /// What a group is called by, whatever has taken its place since.
+    func name(_ id: ConversationID) -> String { device.conversations.root(of: id).hex }
+
     func line(_ one: Conversation, withMembers: Bool) -> GroupLine {
         var devices: [UserID: Int] = [:]
         for entry in members(of: one.id) { devices[entry.user, default: 0] += 1 }
@@ -43,9 +53,12 @@ extension Owner {
             case .broken: "broken"
             }
         return GroupLine(
-            id: one.id.hex, name: one.profile.name, standing: standing, role: one.profile.role(of: device.account.userID).name,
+            id: name(one.id), name: one.profile.name, standing: standing, role: one.profile.role(of: device.account.userID).name,
             hub: one.key.hub.hex, members: withMembers ? members.sorted { $0.address < $1.address } : members,
-            unread: (try? store.unshownCount(of: [.group(one.id)])) ?? 0, pending: one.intents.compactMap { sentence($0.change) })
+            unread: (try? store.unshownCount(of: device.conversations.thread(of: one.id).map { .group($0) })) ?? 0,
+            pending: one.intents.compactMap { sentence($0.change) },
+            conversation: device.conversations.root(of: one.id) == one.id ? nil : one.id.hex,
+            goesOnFrom: device.conversations.predecessor(of: one.id)?.hex, needsReset: needsReset(one.id) ? true : nil)
     }
 
     /// What was wanted of a group; nil for what nobody asked for.
@@ -55,6 +68,8 @@ extension Owner {
         case .remove(let users): "remove " + users.map { display($0) }.joined(separator: ", ")
         case .rename(let name): "rename to \(name)"
         case .role(let user, let role): "make \(display(user)) \(role.name)"
+        case .roles(let roles):
+            "make " + roles.sorted { $0.key < $1.key }.map { "\(display($0.key)) \($0.value.name)" }.joined(separator: ", ")
         case .leave: "leave"
         case .refresh: nil
         }
@@ -82,6 +97,7 @@ extension Owner {
                     remedy: "courier group role GROUP ADDRESS admin")
             }
             wish = .role(try group(named: name).id, try Address(address), role)
+        case .reset(let name): wish = .reset(try group(named: name).id)
         case .info: return
         }
         feed(.sessionWanted, .groupRequested(job.ticket, wish))
@@ -105,7 +121,7 @@ extension Owner {
         let one = device.conversations[outcome.conversation]
         let wanted = one?.intents.flatMap { intent -> [UserID] in if case .add(let users) = intent.change { users } else { [] } } ?? []
         return GroupResult(
-            id: outcome.conversation.hex, name: one?.profile.name ?? "?",
+            id: name(outcome.conversation), name: one?.profile.name ?? "?",
             waiting: outcome.waiting.map { user, refusal in
                 GroupResult.Waiting(address: display(user), reason: Printable.line(refusal.detail), isTriedAgain: wanted.contains(user))
             }.sorted { $0.address < $1.address })

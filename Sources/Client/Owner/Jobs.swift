@@ -127,7 +127,7 @@ extension Owner {
         do {
             switch job.request {
             case .groups:
-                for one in device.conversations.groups { job.reply(.group(line(one, withMembers: false))) }
+                for one in device.conversations.currentGroups { job.reply(.group(line(one, withMembers: false))) }
             case .group(.info(let name)): job.reply(.group(line(try group(named: name), withMembers: true)))
             case .group(let action): return try change(action, for: job)
             case .send(let message, let target, let text): return try send(message, to: target, text, for: job)
@@ -201,7 +201,7 @@ extension Owner {
                 case .keyChanged: .keyChanged
                 case .notJoined: .configuration
                 case .empty, .tooLong, .toOneself, .unknownGroup: .data
-                case .outboxFull: .unavailable
+                case .outboxFull, .groupEnded: .unavailable
                 case .blocked, .notInGroup: .permission
                 }
             finish(job, .refused(ClientError(code, error.explanation)))

@@ -21,6 +21,18 @@ extension Owner {
         if case .known(_, true) = device.name(of: user) { user != device.account.userID } else { false }
     }
 
+    /// By what has taken its place.
+    private func groupName(_ id: ConversationID) -> String {
+        device.conversations[device.conversations.current(of: id)]?.profile.name ?? "?"
+    }
+
+    /// What happened, and of a group what can be done about it.
+    func text(of alarm: AlarmRecord) -> String {
+        let id = alarm.key.conversation
+        guard needsReset(id) else { return alarm.alarm.text }
+        return alarm.alarm.text + " An owner or admin can go on with the group in a new one: courier group reset \(name(id).prefix(8))"
+    }
+
     func place(of id: ConversationID) -> Place {
         let profile = device.conversations[id]?.profile
         return Place(
@@ -45,7 +57,7 @@ extension Owner {
             case .membership(let change): .membership(line(change))
             }
         var (group, name): (String?, String?) = (nil, nil)
-        if case .group(let id) = record.peer { (group, name) = (id.hex, device.conversations[id]?.profile.name ?? "?") }
+        if case .group(let id) = record.peer { (group, name) = (self.name(id), groupName(id)) }
         return MessageLine(
             sequence: stored.sequence, id: record.message.hex, conversation: record.conversation?.conversation.hex, group: group,
             groupName: name, isOutgoing: record.isOutgoing, isRequest: isRequest(record), peer: peer, number: record.status.number?.value,
@@ -86,6 +98,7 @@ extension Owner {
             let sorted = roles.sorted { $0.key < $1.key }
             return line("roles", sorted.map(\.key), roles: sorted.map(\.value.name))
         case .joined: return line("joined", [device.account.userID])
+        case .reset: return line("reset")
         case .restored(let missing): return line("restored", missing: missing)
         }
     }
@@ -96,7 +109,7 @@ extension Owner {
         var (to, group): (String, String?)
         switch item.target {
         case .address(let address): (to, group) = ("\(address)", nil)
-        case .group(let id): (to, group) = (place(of: id).title, id.hex)
+        case .group(let id): (to, group) = (place(of: id).title, name(id))
         }
         let reason: String
         if let refusal = item.refusal {
@@ -123,7 +136,7 @@ extension Owner {
 
     func line(_ alarm: AlarmRecord) -> AlarmLine {
         AlarmLine(
-            name: alarm.alarm.name, detail: alarm.alarm.text, place: place(of: alarm.key.conversation), number: alarm.number?.value,
+            name: alarm.alarm.name, detail: text(of: alarm), place: place(of: alarm.key.conversation), number: alarm.number?.value,
             time: alarm.time.milliseconds)
     }
 }
@@ -135,7 +148,7 @@ extension MessageRecord {
         return switch change {
         case .added(let users), .removed(let users), .left(let users), .rejoined(let users): users
         case .roles(let roles): roles.keys.sorted()
-        case .renamed, .joined, .restored: []
+        case .renamed, .joined, .reset, .restored: []
         }
     }
 }

@@ -112,6 +112,7 @@ final class Owner: @unchecked Sendable {
 
     /// Who is in a group, rising by user.
     func members(of id: ConversationID) -> [RosterEntry] { device.members(of: id) }
+    func needsReset(_ id: ConversationID) -> Bool { device.needsReset(id) }
 
     private func drain() {
         guard !isStepping, !isStopped else { return }
@@ -159,7 +160,7 @@ final class Owner: @unchecked Sendable {
         case .sendRefused(let message, let error): tell(message, error)
         case .contactFound(let ticket, let contact): tell(ticket, .success(contact))
         case .contactRefused(let ticket, let refusal): tell(ticket, .failure(refusal))
-        case .groupBegun(let ticket, let id): jobs[ticket.value]?.reply(.begun(group: id.hex))
+        case .groupBegun(let ticket, let id): jobs[ticket.value]?.reply(.begun(group: name(id)))
         case .groupDone(let ticket, let outcome): done(ticket, outcome)
         case .groupRefused(let ticket, let refusal): refused(ticket, refusal)
         case .receipt(let news): tell(news)

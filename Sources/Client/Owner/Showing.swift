@@ -137,7 +137,7 @@ extension Owner {
             }
             histories[job.id] = peers
         } else {
-            histories[job.id] = [.group(try group(named: target).id)]
+            histories[job.id] = device.conversations.thread(of: try group(named: target).id).map { .group($0) }
         }
         goOn(job)
     }

@@ -233,7 +233,7 @@ extension MessageRecord {
         case .joined: false
         // Whoever happens to commit it hears of it like everybody else.
         case .left(let users): users.allSatisfy { $0 == user }
-        case .added, .removed, .rejoined, .renamed, .roles, .restored: true
+        case .added, .removed, .rejoined, .renamed, .roles, .reset, .restored: true
         }
     }
 }

@@ -29,6 +29,8 @@ public struct Conversation: Sendable {
     public internal(set) var standing: Standing
     public internal(set) var origin: Origin
     public internal(set) var profile: GroupProfile
+    /// It has taken the place of the group that it says it goes on from (`Device+Resets`).
+    public internal(set) var hasSucceeded = false
     public internal(set) var head: SequenceNumber
     public internal(set) var chain: Digest
     /// The MLS state cannot be used, or must not be (an old copy): we rejoin by external commit before we send.
@@ -133,6 +135,9 @@ public struct Conversation: Sendable {
     /// Still waiting for the hub to know of it.
     var isFounded: Bool { if case .ours(_, false) = origin { false } else { true } }
 
+    /// Its hub has refused it: nobody else knows of it.
+    var isStillborn: Bool { !isFounded && standing == .broken }
+
     /// Heard of, but not entered: that it is a direct one, and with whom, is a guess until its group is here.
     var isPlaceholder: Bool { origin == .theirs && joined == .zero }
 
@@ -201,7 +206,7 @@ public struct Conversation: Sendable {
 extension Conversation {
     public func encoded() -> [UInt8] {
         var writer = ByteWriter()
-        writer.write(UInt16(5))
+        writer.write(UInt16(6))
         writer.write(key)
         writer.write(standing.rawValue)
         switch origin {
@@ -227,13 +232,14 @@ extension Conversation {
         writer.write(optional: passage) { writer, passage in passage.write(to: &writer) }
         writer.write(optional: resumed) { $0.write($1) }
         writer.write(UInt8(isOwing ? 1 : 0))
+        writer.write(UInt8(hasSucceeded ? 1 : 0))
         return writer.bytes
     }
 
     public init(decoding bytes: [UInt8]) throws(CodecError) {
         var reader = ByteReader(bytes)
         let format = try reader.integer(UInt16.self)
-        guard (2...5).contains(format) else { throw .badValue("the format of a conversation") }
+        guard (2...6).contains(format) else { throw .badValue("the format of a conversation") }
         key = try reader.conversationKey()
         guard let standing = Standing(rawValue: try reader.integer()) else { throw .badValue("a conversation's standing") }
         self.standing = standing
@@ -256,6 +262,7 @@ extension Conversation {
         if format >= 3 { passage = try reader.optional { reader throws(CodecError) in try Passage(from: &reader) } }
         if format >= 4 { resumed = try reader.optional { reader throws(CodecError) in try reader.counter() } }
         if format >= 5 { isOwing = try reader.integer(UInt8.self) == 1 }
+        if format >= 6 { hasSucceeded = try reader.integer(UInt8.self) == 1 }
         try reader.finish()
     }
 }

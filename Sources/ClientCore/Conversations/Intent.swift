@@ -9,6 +9,8 @@ public struct Intent: Hashable, Sendable {
         case remove([UserID])
         case rename(String)
         case role(UserID, Role)
+        /// Those of the group that this one goes on from: of each user once the user is in. One's own can be a lower one.
+        case roles([UserID: Role])
         /// Fresh keys on our path (RFC 9420 §12.4) in place of those of our KeyPackage.
         case refresh
         case leave
@@ -40,6 +42,12 @@ public struct Intent: Hashable, Sendable {
             writer.write(role.rawValue)
         case .refresh: writer.write(UInt8(5))
         case .leave: writer.write(UInt8(6))
+        case .roles(let roles):
+            writer.write(UInt8(7))
+            writer.write(vector: roles.sorted { $0.key < $1.key }) { writer, item in
+                writer.write(item.key)
+                writer.write(item.value.rawValue)
+            }
         }
     }
 
@@ -56,6 +64,13 @@ public struct Intent: Hashable, Sendable {
             change = .role(user, role)
         case 5: change = .refresh
         case 6: change = .leave
+        case 7:
+            let list = try reader.vector(max: GroupProfile.rolesMax + 1) { reader throws(CodecError) -> (UserID, Role) in
+                let user: UserID = try reader.id()
+                guard let role = Role(rawValue: try reader.integer()) else { throw .badValue("a role") }
+                return (user, role)
+            }
+            change = .roles(Dictionary(list, uniquingKeysWith: { first, _ in first }))
         default: throw .badValue("an intent")
         }
     }

@@ -67,7 +67,7 @@ extension Device {
         outbox.enqueue(message)
     }
 
-    private func proposals(
+    private mutating func proposals(
         for intent: Intent?, _ packages: [KeyPackage], in group: Group, _ one: Conversation
     ) throws(MLSError) -> [Proposal] {
         var profile = one.profile
@@ -87,6 +87,7 @@ extension Device {
             }
         case .rename(let name): profile.name = name
         case .role(let user, let role): profile.set(role, of: user)
+        case .roles: for (user, role) in dueRoles(in: one.id) ?? [:] { profile.set(role, of: user) }
         case .refresh, .leave, nil: break
         }
         if profile != one.profile { proposals.append(.groupContextExtensions(profile.groupContext)) }
@@ -170,7 +171,7 @@ extension Device {
             if refusal.code == .notOnRoster || refusal.code == .unknownConversation { change(id) { $0.isStale = true } }
             if refusal.code == .unknownHub {
                 hubless.insert(id)
-                giveUp(id, Self.hubGone, mayBeThere: true)
+                giveUp(id, hubGone(id), mayBeThere: true)
             }
             if let intent = one.intents.first { drop(intent, in: id, refusal) }
             // What others have proposed would be committed again at once, and refused again.
@@ -220,6 +221,10 @@ extension Device {
             case .rename(let name) where one.profile.name == name: done(intent, in: id)
             case .role(let user, let role) where one.profile.role(of: user) == role: done(intent, in: id)
             case .refresh where isRefreshed: done(intent, in: id)
+            // Given once: who changes them afterwards has the last word.
+            case .roles(let wanted):
+                let left = wanted.filter { !users.contains($0.key) || one.profile.role(of: $0.key) != $0.value }
+                if left.isEmpty { done(intent, in: id) } else { keepRoles(left, in: id) }
             case .add, .remove, .rename, .role, .refresh, .leave: break
             }
         }

@@ -147,6 +147,7 @@ extension Device {
         }
         unseal(in: id)
         cover(id)
+        takePlaces(around: id)
     }
 
     /// Devices that came in and that went out; one that took the place of its former leaf did neither.

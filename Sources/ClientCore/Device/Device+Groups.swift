@@ -17,13 +17,18 @@ struct PendingWish: Sendable {
 // What the user asks of groups. Source: docs/protocol/conversations.md §1, §2.
 extension Device {
     mutating func begin(_ wish: GroupWish, for ticket: Ticket, using random: inout some RandomNumberGenerator) {
+        let wish = wish.conversation.map { wish.in(conversations.current(of: $0)) } ?? wish
         guard account.isMember else { return emit(.groupRefused(ticket, Refusal(.notPermitted, "this profile has not joined a node"))) }
         var pending = PendingWish(wish: wish, unresolved: [], conversation: wish.conversation)
         if let id = wish.conversation {
             guard let one = conversations[id], !one.profile.isDirect else {
                 return emit(.groupRefused(ticket, Refusal(.unknownConversation, "this profile is in no such group")))
             }
-            guard one.standing == .accepted else { return emit(.groupRefused(ticket, Refusal(.notOnRoster, "you are not in the group"))) }
+            // Whether a reset may be is seen by more than that.
+            let isReset = if case .reset = wish { true } else { false }
+            guard one.standing == .accepted || isReset else {
+                return emit(.groupRefused(ticket, Refusal(.notOnRoster, "you are not in the group")))
+            }
         }
         for address in wish.addresses {
             if let contact = contacts[address], contact.record != nil || address == account.address {
@@ -95,6 +100,21 @@ extension Device {
                 return giveUp(ticket, Refusal(.notPermitted, "you are its only owner: make somebody else owner first"))
             }
             want(.leave, in: group, id, until, &pending)
+            // Nor of what it goes on from.
+            for old in conversations.thread(of: group) where old != group && conversations[old]?.standing == .accepted {
+                change(old) { $0.intents.append(Intent(id: id, .leave, until: until)) }
+            }
+        case .reset(let group):
+            if conversations[group]?.isFounded == false {
+                // It is being done already.
+                pending.conversation = group
+            } else {
+                guard let one = reset(group, using: &random) else {
+                    return giveUp(ticket, Refusal(.notPermitted, "only an owner or admin who is in the group founds it anew"))
+                }
+                pending.conversation = one.id
+                pending.intent = one.intents.first(where: \.change.isAdd)?.id
+            }
         }
         wishes[ticket] = pending
         guard let group = pending.conversation else { return }
@@ -199,7 +219,19 @@ extension GroupWish {
     var conversation: ConversationID? {
         switch self {
         case .create: nil
-        case .add(let id, _), .remove(let id, _), .leave(let id), .rename(let id, _), .role(let id, _, _): id
+        case .add(let id, _), .remove(let id, _), .leave(let id), .rename(let id, _), .role(let id, _, _), .reset(let id): id
+        }
+    }
+
+    func `in`(_ id: ConversationID) -> GroupWish {
+        switch self {
+        case .create: self
+        case .add(_, let members): .add(id, members)
+        case .remove(_, let members): .remove(id, members)
+        case .leave: .leave(id)
+        case .rename(_, let name): .rename(id, name)
+        case .role(_, let address, let role): .role(id, address, role)
+        case .reset: .reset(id)
         }
     }
 
@@ -207,7 +239,7 @@ extension GroupWish {
         switch self {
         case .create(_, let members), .add(_, let members), .remove(_, let members): members
         case .role(_, let address, _): [address]
-        case .leave, .rename: []
+        case .leave, .rename, .reset: []
         }
     }
 }

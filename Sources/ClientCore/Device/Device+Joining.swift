@@ -71,7 +71,9 @@ extension Device {
             write(.receipts(id, entry.device, line))
         }
         advanced.insert(id)
-        guard !profile.isDirect else { return }
+        takePlaces(around: id)
+        // That the group was founded in another's place says as much.
+        guard !profile.isDirect, conversations[id]?.hasSucceeded != true else { return }
         write(
             .message(
                 MessageRecord(
@@ -235,6 +237,7 @@ extension Device {
                 if let markKey { one.markKeys = one.markKeys.suffix(ClientLimits.markKeysKept - 1) + [markKey] }
             }
         }
+        takePlaces(around: id)
         unseal(in: id)
         // What was said since we had the group cannot be read here: the history shows where that lies, ours as that of the others.
         write(
@@ -253,15 +256,17 @@ extension Device {
     ) {
         // What it is refused for while it recovers is no answer yet.
         if conversations[id]?.passage?.isSettled == false, refusal.code != .unknownHub { return }
+        if refusal.code == .unknownHub, outlivesHub(id) { return beginAnew(instead: id, using: &random) }
         attempts[id, default: 0] += 1
         let tries = attempts[id] ?? 0
         guard !refusal.code.isTransient, tries >= ClientLimits.rejoinsMax || refusal.code == .unknownConversation else {
             restingUntil[id] = now + .milliseconds(200) + Backoff.delay(attempt: tries, using: &random)
             touched.insert(id)
+            if tries >= ClientLimits.rejoinsHinted { tellWaiting(in: id, Refusal(refusal.code, refusal.detail + advice(id))) }
             return
         }
         // The group does not let us in. A direct conversation goes on in a new one.
-        giveUp(id, Refusal(.notOnRoster, "the conversation cannot be entered any more"), mayBeThere: true)
+        giveUp(id, Refusal(.notOnRoster, "the conversation cannot be entered any more\(advice(id))"), mayBeThere: true)
         if refusal.code == .unknownConversation, let one = conversations[id] { loseReceipts(in: one) }
         change(id) { $0.standing = .removed }
         giveUpWishes(in: id, refusal)
@@ -315,7 +320,7 @@ extension Device {
 
     /// Where nobody orders the group any more there is nobody to be let out by.
     mutating func letOut(of id: ConversationID) {
-        giveUp(id, Self.hubGone, mayBeThere: true)
+        giveUp(id, hubGone(id), mayBeThere: true)
         change(id) { ($0.standing, $0.intents) = (.removed, []) }
         giveUpWishes(in: id, nil)
     }

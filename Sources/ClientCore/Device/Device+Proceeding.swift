@@ -56,7 +56,18 @@ extension Device {
         // Nor do other changes wait for the answer about whom we have been trying to add for a while.
         let isAsking = one.intents.first(where: \.change.isAdd).map { !$0.isFresh(at: wall) && isClaiming(for: $0, in: id) } ?? false
         let isHeldBack = isAsking || claimAgainAt[id].map { $0 > now } ?? false
-        if let intent = one.intents.first(where: { isHeldBack ? $0.change != .refresh && !$0.change.isAdd : $0.change != .refresh }) {
+        let dueRoles = dueRoles(in: id)
+        if dueRoles?.isEmpty == true, !one.intents.contains(where: \.change.isAdd) { return forgetRoles(in: id) }
+        let isDue = { (intent: Intent) in
+            switch intent.change {
+            case .refresh: false
+            case .add: !isHeldBack
+            // They wait for whom they are meant for.
+            case .roles: dueRoles?.isEmpty == false
+            case .remove, .rename, .role, .leave: true
+            }
+        }
+        if let intent = one.intents.first(where: isDue) {
             guard isLive, caughtUp else { return }
             guard intent.until > wall else { return drop(intent, in: id, Refusal(.expired, "it could not be done in time")) }
             switch intent.change {
@@ -69,7 +80,7 @@ extension Device {
                     touched.insert(id)
                 }
                 if claimAgainAt[id] == nil, intent.isFresh(at: wall) { return }
-            case .remove, .rename, .role: return commit(intent, [], in: id, at: now, using: &random)
+            case .remove, .rename, .role, .roles: return commit(intent, [], in: id, at: now, using: &random)
             case .refresh, .leave: return
             }
         }
@@ -137,9 +148,15 @@ extension Device {
     }
 
     mutating func found(
-        _ profile: GroupProfile, adding users: [UserID], using random: inout some RandomNumberGenerator
+        _ profile: GroupProfile, adding users: [UserID], inPlaceOf old: ConversationKey? = nil,
+        using random: inout some RandomNumberGenerator
     ) -> Conversation? {
         let key = ConversationKey(hub: account.home, conversation: .random(using: &random))
+        var profile = profile
+        if let old {
+            profile.succession = Succession(
+                of: old, by: key, founder: account.entry, device: account.device, certificate: account.certificate)
+        }
         let founding = MessageID.random(using: &random)
         do throws(MLSError) {
             var group = try Group.create(
@@ -238,7 +255,11 @@ extension Device {
         }
         claimAgainAt[id] = now + .milliseconds(500) + Backoff.delay(attempt: (attempts[id] ?? 0) + 3, using: &random)
         touched.insert(id)
-        guard let refusal else { return }
+        if let refusal { tellWaiting(in: id, refusal) }
+    }
+
+    /// Why what waits goes on waiting.
+    mutating func tellWaiting(in id: ConversationID, _ refusal: Refusal) {
         for var item in outbox.waiting(in: id) where item.isText && item.refusal != refusal {
             item.refusal = refusal
             outbox.keep(item)

@@ -12,15 +12,18 @@ extension Device {
             return emit(.stateChanged(text.message, MessageStatus(item.state, number: item.number, refusal: item.refusal)))
         }
         if let error = obstacle(to: text) { return emit(.sendRefused(text.message, error)) }
+        // A group that was founded anew is meant by each of its ids.
+        var target = text.target
+        if case .group(let group) = target { target = .group(conversations.current(of: group)) }
         let (peer, id): (Peer, ConversationID?) =
-            switch text.target {
+            switch target {
             case .group(let group): (.group(group), group)
             case .address(let address): (contacts[address].map { .user($0.user) } ?? .address(address), nil)
             }
         // Behind an earlier text that waits for the contact's record this one waits too: what is written first is numbered first.
         var isFirst = true
         if case .address(let address) = text.target { isFirst = outbox.unresolved(for: address).isEmpty }
-        let item = outbox.add(text.message, to: text.target, in: id, .text(text.text, sent: text.sent), .waiting)
+        let item = outbox.add(text.message, to: target, in: id, .text(text.text, sent: text.sent), .waiting)
         let status = MessageStatus(.queued)
         write(
             .message(
@@ -29,7 +32,7 @@ extension Device {
                     body: .outgoing(text.text), sent: text.sent, status: status)))
         write(.outbox(item))
         emit(.stateChanged(text.message, status))
-        switch text.target {
+        switch target {
         case .group(let group): touched.insert(group)
         case .address(let address):
             if isFirst, let contact = contacts[address], contact.record != nil, isFresh(contact, at: now) || !isLive {
@@ -40,7 +43,7 @@ extension Device {
         }
     }
 
-    private func obstacle(to text: OutgoingText) -> SendError? {
+    private mutating func obstacle(to text: OutgoingText) -> SendError? {
         let bytes = text.text.utf8.count
         if !account.isMember { return .notJoined }
         if bytes == 0 { return .empty }
@@ -48,8 +51,9 @@ extension Device {
         if outbox.count >= ClientLimits.outboxItemsMax { return .outboxFull }
         switch text.target {
         case .group(let id):
-            guard let group = conversations[id], !group.profile.isDirect else { return .unknownGroup }
-            return group.standing == .accepted ? nil : .notInGroup
+            guard let group = conversations[conversations.current(of: id)], !group.profile.isDirect else { return .unknownGroup }
+            if group.standing == .accepted { return nil }
+            return needsReset(group.id) ? .groupEnded(callName(group.id)) : .notInGroup
         case .address(let address):
             if address == account.address { return .toOneself }
             if contacts.claimant(of: address) != nil { return .keyChanged(address) }
@@ -237,8 +241,12 @@ extension Device {
                 remove(item)
                 return item.isText ? report(item.message, MessageStatus(.accepted)) : ()
             }
-            // What its home had handed on may have its number all the same.
-            if refusal.code == .unknownHub, item.state > .queued { return fail(item.message, Self.hubGone.orThere) }
+            if refusal.code == .unknownHub { return hubLost(by: item, in: id, using: &random) }
+            // What waited at home for a node that was expelled. What its home had handed on may have its number all the same.
+            if refusal.code == .nodeExpelled, conversations[id]?.profile.isDirect == false {
+                hubless.insert(id)
+                return fail(item.message, hubGone(id).orThere)
+            }
             guard refusal.code == .staleEpoch else { return fail(item.message, refusal) }
             // Sealed anew already, or as soon as the commit that ended the epoch has come; what was refused will never appear. A refusal
             // that was not acknowledged comes again in the next session, when its message may have a number: it is about other bytes.
@@ -252,7 +260,41 @@ extension Device {
         }
     }
 
-    static let hubGone = Refusal(.unknownHub, "the conversation's hub is not in the federation any more")
+    /// The home says that the hub is no member any more.
+    private mutating func hubLost(by item: OutboxItem, in id: ConversationID, using random: inout some RandomNumberGenerator) {
+        // About bytes for another hub: meanwhile it went into another conversation, and waits there to be sealed.
+        guard item.submission != nil else { return }
+        hubless.insert(id)
+        if outlivesHub(id) { return beginAnew(instead: id, using: &random) }
+        // What its home had handed on may have its number all the same.
+        fail(item.message, item.state > .queued ? hubGone(id).orThere : hubGone(id))
+    }
+
+    /// Whether both users of a direct conversation have another home than its hub, so that it can go on when that is gone.
+    func outlivesHub(_ id: ConversationID) -> Bool {
+        guard let one = conversations[id], let peer = one.profile.peer(of: account.userID), let home = contacts[peer]?.record?.home else {
+            return false
+        }
+        return home != one.key.hub
+    }
+
+    /// A direct conversation whose hub is gone goes on in a new one, with what the hub did not have.
+    mutating func beginAnew(instead id: ConversationID, using random: inout some RandomNumberGenerator) {
+        let gone = hubGone(id)
+        let contact = conversations[id]?.profile.peer(of: account.userID).flatMap { contacts[$0] }
+        change(id) { $0.standing = .removed }
+        for var item in outbox.unnumbered(in: id) {
+            outbox.answered(item.message)
+            if !item.isText {
+                remove(item)
+            } else if item.state == .queued, let contact {
+                item.stage = .waiting
+                direct(item, to: contact, using: &random)
+            } else {
+                fail(item.message, item.state > .queued ? gone.orThere : gone)
+            }
+        }
+    }
 
     /// Founded after the backup that its hub was restored from: nobody has the conversation any more. A direct one goes on in a new one.
     private mutating func forgotten(_ id: ConversationID, _ refusal: Refusal) {
@@ -298,7 +340,7 @@ extension Device {
 
 extension Refusal {
     /// A failure that is not certain: somebody may have the message.
-    fileprivate var orThere: Refusal { Refusal(.unknown, "\(detail); the message may have been delivered") }
+    var orThere: Refusal { Refusal(.unknown, "\(detail); the message may have been delivered") }
 }
 
 extension Refusal.Code {

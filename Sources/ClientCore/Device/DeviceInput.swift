@@ -49,6 +49,8 @@ public enum GroupWish: Hashable, Sendable {
     case leave(ConversationID)
     case rename(ConversationID, String)
     case role(ConversationID, Address, Role)
+    /// To go on in a new group, with one's own home as its hub.
+    case reset(ConversationID)
 }
 
 /// What came of it. `waiting`: whom we could not add yet, and why; it is tried again until it works or its time is over.

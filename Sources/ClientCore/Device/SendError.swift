@@ -11,6 +11,8 @@ public enum SendError: Explained, Equatable {
     case blocked(Address)
     case unknownGroup
     case notInGroup
+    /// The group goes on only in a new one; its name for a command.
+    case groupEnded(String)
 
     public var explanation: Explanation {
         switch self {
@@ -45,6 +47,10 @@ public enum SendError: Explained, Equatable {
                 what: "There is no such group.", why: "This profile is in no group of that name or id.", remedy: "See: courier group list")
         case .notInGroup:
             Explanation(what: "Nothing was sent.", why: "You are not in this group any more.", remedy: "Ask a member to add you again.")
+        case .groupEnded(let group):
+            Explanation(
+                what: "Nothing was sent.", why: "The group cannot be entered any more: its node is gone, or has contradicted itself.",
+                remedy: "An owner or admin can go on with it in a new one: courier group reset \(group)")
         }
     }
 }

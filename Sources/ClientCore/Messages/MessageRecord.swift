@@ -41,6 +41,8 @@ public enum MembershipChange: Hashable, Sendable {
     case roles([UserID: Role])
     /// This device came in.
     case joined
+    /// The author founded the group in the place of another, which its thread goes on from.
+    case reset
     /// The hub was restored from a backup; so many events from before, that others had, this device has not seen.
     case restored(missing: UInt64)
 }

@@ -130,6 +130,7 @@ extension ByteWriter {
         case .restored(let missing):
             write(UInt8(8))
             write(missing)
+        case .reset: write(UInt8(9))
         }
     }
 
@@ -156,6 +157,7 @@ extension ByteReader {
             return .roles(Dictionary(list, uniquingKeysWith: { first, _ in first }))
         case 7: return .joined
         case 8: return .restored(missing: try integer())
+        case 9: return .reset
         default: throw .badValue("a change of members")
         }
     }

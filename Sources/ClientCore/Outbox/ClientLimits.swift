@@ -54,6 +54,8 @@ public enum ClientLimits {
     public static let probeEveryMax = Duration.hours(1)
     /// Tries to come back in before a conversation is given up.
     public static let rejoinsMax = 6
+    /// Tries after which whoever waits is told that a group can go on in a new one (MLS checklist C 10).
+    public static let rejoinsHinted = 3
     /// Read receipts said again at the start of a session: what was said last may have been lost with the one before.
     public static let marksResentMax = 64
     /// Devices that one read receipt goes to.

@@ -1,3 +1,4 @@
+internal import Cryptography
 internal import Groups
 internal import MLS
 internal import Vocabulary
@@ -12,11 +13,16 @@ enum ContentTargets {
             Content(.unknown(9), sent: Timestamp(milliseconds: 1), frankingKey: zero),
         ]
         let user = UserID(raw: zero)
-        let profiles = [
-            GroupProfile.direct(user, user), GroupProfile(kind: .group, name: "crew", roles: [user: .owner], mayAdd: .member),
-        ]
         let key = ConversationKey(hub: NodeID(raw: zero), conversation: ConversationID(raw: Bytes16(1, 2)))
         let entry = RosterEntry(user: user, device: DeviceID(raw: zero))
+        let device = try SigningKey(seed: Secret(zero.bytes))
+        let succession = Succession(
+            of: key, by: ConversationKey(hub: key.hub, conversation: ConversationID(raw: Bytes16(3, 4))), founder: entry, device: device,
+            certificate: device.sign([], for: .deviceCertificate))
+        let profiles = [
+            GroupProfile.direct(user, user), GroupProfile(kind: .group, name: "crew", roles: [user: .owner], mayAdd: .member),
+            GroupProfile(kind: .group, name: "crew", roles: [user: .owner], succession: succession),
+        ]
         let welcome = WelcomeParcel(sender: entry, chain: .zero, welcome: [1, 2], tree: [3])
         let group = GroupParcel(groupInfo: [1], tree: [2, 3], head: 7, chain: .zero)
         let bindings = [SequenceNumber?.none, 4].map {

@@ -47,6 +47,8 @@ public struct Refusal: Explained, Hashable {
         case keyPackageInvalid = 46
         /// The hub was restored from a backup and finds out where the conversation stands; or what was sealed before is too old for it.
         case recovering = 47
+        /// Said by a device to itself: the group goes on in another one.
+        case conversationReset = 48
 
         case ticketInvalid = 50
         case ticketUsed = 51
@@ -103,8 +105,9 @@ public struct Refusal: Explained, Hashable {
         case .blocked: "Nothing can be done from here."
         case .notOnRoster, .unknownConversation: "Ask a member of the conversation to add you; see: courier group list"
         case .notPermitted: "Ask one who may: courier group info GROUP shows the roles."
-        case .expired: "Send it again if it still matters."
-        case .unknownHub: "Wait until the conversation's node is back in the federation; if it was expelled, begin a new conversation."
+        case .expired, .conversationReset: "Send it again if it still matters."
+        case .unknownHub:
+            "A group goes on in a new one once an owner or admin runs: courier group reset GROUP; with one user, write anew."
         case .otherFederation: "Use an invitation or a ticket of the same federation."
         case .nameTaken: "Choose another name."
         case .notMember: "Join the federation first: posthouse federation join"

@@ -181,7 +181,8 @@ extension CourierChatBackend.State {
                 let role = member.role == "member" ? "" : " (\(member.role))"
                 return "  \(member.address)\(role)" + (member.devices == 1 ? "" : ", \(member.devices) devices")
             }
-            let pending = group.pending.map { "under way: \($0)" }
+            var pending = group.pending.map { "under way: \($0)" }
+            if group.needsReset == true { pending.append("it goes on only in a new one: courier group reset \(group.id.prefix(8))") }
             return tell(
                 .panel(
                     title: group.name,

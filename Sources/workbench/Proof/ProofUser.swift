@@ -287,7 +287,7 @@ final class ProofUser: @unchecked Sendable {
         case .removed(let who): note(.removed, who)
         case .left(let who): note(.left, who)
         case .rejoined(let who): note(.rejoined, who)
-        case .joined: note(.joined, [account.userID])
+        case .joined, .reset: note(.joined, [account.userID])
         case .renamed, .roles, .restored: note(.other, [])
         }
     }

@@ -118,7 +118,7 @@ import Vocabulary
             #expect(count.withLock { $0 } <= ClientLimits.rejoinsMax)
             // What was to be said there comes back.
             #expect(flow.world.send("x", from: victim, to: flow.id) != nil)
-            #expect(flow.world.heard(victim).contains { if case .sendRefused(_, .notInGroup) = $0 { true } else { false } })
+            #expect(flow.world.heard(victim).contains { if case .sendRefused(_, .groupEnded) = $0 { true } else { false } })
         }
     }
 }
