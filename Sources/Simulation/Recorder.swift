@@ -104,7 +104,7 @@ public struct Recorder {
         places[message] = (known.conversation, number)
         guard let state = HistoryEvent.State(name: status.state.name) else {
             let reason = status.refusal?.detail ?? ""
-            let isCertain = status.refusal?.code != .unknown
+            let isCertain = status.refusal?.code.leavesOpen != true
             return note(
                 isCertain ? .fail(message: message.hex, reason: reason) : .info(message: message.hex, reason: reason), of: names[device],
                 at: now)

@@ -3,6 +3,7 @@ import Cryptography
 import Groups
 import Lies
 import Simulation
+import Synchronization
 import Testing
 import Vocabulary
 
@@ -100,5 +101,33 @@ import Vocabulary
         try flow.world.run(for: .seconds(10))
         #expect(flow.world.profile(flow.users[0]).alarms.contains { $0.alarm == .forgedReceipt })
         #expect(flow.sent.allSatisfy { flow.world.state($0.message, at: flow.users[0]) == .accepted })
+    }
+
+    /// A message, and the commit by which a device comes back in.
+    @Test(arguments: [false, true]) func `an acceptance that is kept from a device comes when it asks, though nobody says anything more`(
+        isReturn: Bool
+    ) throws {
+        var flow = try quiet(seed: 64)
+        let (victim, old) = (flow.users[1], flow.world.profile(flow.users[1]))
+        if isReturn {
+            // What is taken since makes the copy an old one.
+            flow.send(by: 0)
+            try flow.world.run(for: .minutes(1))
+        }
+        let isKept = Mutex(false)
+        flow.world.lie = { device, frame in
+            guard device == victim, case .entry(_, .accepted) = frame else { return [frame] }
+            isKept.withLock { $0 = true }
+            return []
+        }
+        if isReturn { flow.world.restore(old, device: victim) } else { flow.send(by: 1) }
+        try flow.world.run(for: .seconds(10))
+        #expect(isKept.withLock { $0 })
+        flow.world.lie = nil
+        if isReturn { #expect(flow.world.profile(victim).conversations[flow.id]?.isStale == true) }
+        try flow.world.run(for: .minutes(4))
+        #expect(flow.world.profile(victim).conversations[flow.id]?.isStale == false)
+        #expect(flow.world.profile(victim).conversations[flow.id]?.committing == nil)
+        #expect(try flow.settle(staying: [0, 1, 2], within: .seconds(30)))
     }
 }

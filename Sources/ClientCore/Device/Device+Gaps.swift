@@ -102,14 +102,16 @@ extension Device {
     // MARK: A conversation that is gone
 
     /// A hub that was restored from a backup says nothing in a conversation that it has forgotten, and what was accepted there waits for
-    /// receipts that never come: it is asked now and then, ever more rarely. So is our home about what it handed on and heard nothing of.
+    /// receipts that never come: it is asked now and then, ever more rarely. So it is about what was handed on and has no number: what stands
+    /// for that may have been kept from us, and the hub does not say it of itself a second time; and so is our home.
     mutating func probe(at now: Instant) {
         outbox.enqueueOverdue(at: wall)
         submit()
         // A home that was just restored may not have known them yet.
         for user in contacts.unnamed.filter(unlisted.contains).prefix(ClientLimits.lookupsMax) { ask(.name(user)) }
+        let undecided = Set(outbox.all.filter { $0.submission != nil && $0.state > .queued }.compactMap(\.conversation))
         for one in conversations.all where one.standing.isFollowed && one.isFounded {
-            guard one.awaiting.contains(where: { $0.state < .delivered }) else { continue }
+            guard one.awaiting.contains(where: { $0.state < .delivered }) || undecided.contains(one.id) else { continue }
             emit(.send(.refetch(one.key, from: one.head.next, through: one.head.next)))
         }
         probes += 1

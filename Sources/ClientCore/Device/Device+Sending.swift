@@ -199,7 +199,8 @@ extension Device {
         guard let item = outbox[failure.message], item.conversation == failure.key.conversation else {
             // Not about a message of ours: what was asked for again is of no conversation that the hub has.
             guard failure.refusal.code == .unknownConversation, let one = conversations[failure.key.conversation], one.key == failure.key,
-                one.isFounded
+                // One that is to let this device in will say so itself.
+                one.isFounded, !groups.isRejoin(one.id)
             else { return }
             return forgotten(one.id, failure.refusal)
         }

@@ -58,6 +58,9 @@ public struct Refusal: Explained, Hashable {
         case notMember = 55
         case nameTaken = 56
 
+        /// Of a message that failed: somebody may have it all the same.
+        public var leavesOpen: Bool { self == .unknown || self == .conversationReset }
+
         /// Worth trying again later with the same bytes; everything else is definite.
         public var isTransient: Bool {
             switch self {

@@ -337,7 +337,7 @@ final class ProofUser: @unchecked Sendable {
         case .read: state = .read
         case .failed:
             let reason = status.refusal.map { "\($0.explanation)" } ?? "no reason"
-            return failed(message, reason, isCertain: status.refusal?.code != .unknown)
+            return failed(message, reason, isCertain: status.refusal?.code.leavesOpen != true)
         }
         let place = places[message].flatMap { key in
             status.number.map { HistoryEvent.Place(Self.name(of: key.conversation), $0.value) }
