@@ -39,9 +39,11 @@ extension Liveness {
         }
     }
 
-    /// The members next in turn.
+    /// The members next in turn, of those that need not be dialled first if there are enough of them.
     var heralds: [NodeID] {
-        Array((turn[place...] + turn[..<place]).lazy.filter { members[$0]?.state == .alive }.prefix(settings.helpers))
+        let alive = (turn[place...] + turn[..<place]).filter { members[$0]?.state == .alive }
+        let near = alive.filter { linked.contains($0) }
+        return Array((near.count < settings.helpers ? alive : near).prefix(settings.helpers))
     }
 
     mutating func confirm(_ node: NodeID, by witness: NodeID) {

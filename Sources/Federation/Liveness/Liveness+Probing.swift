@@ -56,11 +56,21 @@ extension Liveness {
     mutating func askHelpers(at now: Instant, using random: inout some RandomNumberGenerator) -> [Effect] {
         guard let asking = round, asking.helpers == nil, !asking.isAnswered, asking.askHelpersAt <= now else { return [] }
         let able = members.filter { $0.key != asking.target && $0.value.state == .alive }.keys.sorted()
-        let helpers = Array(able.shuffled(using: &random).prefix(settings.helpers))
+        // A helper that has to be dialled first would answer too late, and its silence be taken for our own slowness.
+        let near = able.filter { linked.contains($0) }
+        let helpers = Array((near.count < settings.helpers ? able : near).shuffled(using: &random).prefix(settings.helpers))
         round?.helpers = helpers
         return helpers.map {
             .send($0, .pingRequest(sequence: asking.sequence, target: asking.target, claims: claims(for: $0)))
         }
+    }
+
+    /// What was sent while there was no link, and made the node dial, went nowhere: without this a node that was never linked would be
+    /// suspected for the first ping to it.
+    mutating func repeatPings(to peer: NodeID) -> [Effect] {
+        var sequences = pings.filter { $0.value.target == peer }.keys.sorted()
+        if let round, round.target == peer, !round.isAnswered { sequences.append(round.sequence) }
+        return sequences.map { .send(peer, .ping(sequence: $0, claims: claims(for: peer))) }
     }
 
     /// Stretched by the way to the target and by our own slowness, but over well before the round is.

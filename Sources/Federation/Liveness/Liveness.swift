@@ -68,6 +68,8 @@ public struct Liveness: Core {
     var pings: [UInt64: Ping] = [:]
     var sequence: UInt64 = 0
     var gossip = Gossip()
+    /// Whom a message reaches at once. In a large federation a node has links to a few, and makes others as it pings.
+    var linked: Set<NodeID> = []
 
     /// - Parameter incarnation: above every one this node has had before, as far as it knows (1 at first).
     public init(node: NodeID, incarnation: UInt64, settings: LivenessSettings = LivenessSettings()) {
@@ -96,10 +98,13 @@ public struct Liveness: Core {
         switch input {
         case .membersChanged(let nodes): return change(members: nodes, at: now, using: &random)
         case .linkUp(let peer):
+            linked.insert(peer)
+            let again = repeatPings(to: peer)
             // It hears what is said of it, and can refute.
-            guard let health = members[peer], health.state != .alive || health.lastSeen == nil else { return [] }
+            guard again.isEmpty, let health = members[peer], health.state != .alive || health.lastSeen == nil else { return again }
             return [call(peer, at: now)]
         case .linkDown(let peer):
+            linked.remove(peer)
             guard members[peer]?.state == .alive, !urgent.contains(peer) else { return [] }
             urgent.append(peer)
             if round?.isAnswered ?? true, nextRound != nil { nextRound = now }
@@ -118,6 +123,7 @@ public struct Liveness: Core {
             suspects.remove(gone)
             gossip.forget(gone)
         }
+        linked.formIntersection(wanted)
         turn.removeAll { !wanted.contains($0) }
         urgent.removeAll { !wanted.contains($0) }
         pings = pings.filter { wanted.contains($0.value.target) }

@@ -62,6 +62,41 @@ import Vocabulary
         #expect(claims.first == claim(Self.own, .alive, 10))
     }
 
+    @Test mutating func `a ping that had no link to go over is sent again when there is one`() throws {
+        let due = try #require(liveness.nextDeadline)
+        let effects = liveness.step(.deadlineReached, at: due, using: &random)
+        guard case .send(let target, .ping(let sequence, _))? = effects.first else {
+            Issue.record("pinged nobody")
+            return
+        }
+        let again = liveness.step(.linkUp(target), at: due + .milliseconds(50), using: &random)
+        guard case .send(target, .ping(sequence, let claims))? = again.first else {
+            Issue.record("not sent again")
+            return
+        }
+        #expect(again.count == 1 && claims.first == claim(Self.own, .alive, 5))
+        let answer = LivenessMessage.acknowledge(sequence: sequence, claims: [])
+        _ = liveness.step(.received(answer, from: target), at: due + .milliseconds(90), using: &random)
+        // The round is over, and so is the matter.
+        _ = liveness.step(.deadlineReached, at: due + .seconds(1), using: &random)
+        #expect(liveness[target]?.state == .alive)
+        #expect(liveness.slowness == 0)
+    }
+
+    @Test mutating func `who is linked is asked for help before who has to be dialled`() throws {
+        let others = (0..<40).map { LivenessNetwork.id($0) }
+        let linked = Set(others[30..<35])
+        _ = liveness.step(.membersChanged(others), at: .start, using: &random)
+        for peer in linked { _ = liveness.step(.linkUp(peer), at: .start, using: &random) }
+        var asked: Set<NodeID> = []
+        var now = Instant.start
+        while asked.isEmpty, let due = liveness.nextDeadline, now < .start + .seconds(60) {
+            now = due
+            for case .send(let peer, .pingRequest) in liveness.step(.deadlineReached, at: now, using: &random) { asked.insert(peer) }
+        }
+        #expect(asked.count == 3 && asked.isSubset(of: linked))
+    }
+
     @Test mutating func `a former life's incarnation is taken over, an absurd one is not`() {
         _ = hear([claim(Self.own, .alive, 40)])
         #expect(liveness.incarnation == 40)
