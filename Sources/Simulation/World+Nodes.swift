@@ -32,6 +32,42 @@ extension World {
     /// In a row, of one core.
     static let futileWakesMax = 10
 
+    /// Users who have registered long ago, spread over the nodes: every node has their records, which are in memory once for all of them.
+    /// For worlds that have run no further than their start; on no disk, so that a node that starts again asks the others for them.
+    public mutating func populate(users count: Int) throws {
+        guard let federation = nodes.first?.core?.federation else { return }
+        var users = [[UserID]](repeating: [], count: nodes.count)
+        var rows: [(key: [UInt8], value: [UInt8])] = []
+        rows.reserveCapacity(count)
+        for number in 0..<count {
+            let home = number % nodes.count
+            let record = try record("user-\(number)", at: nodes[home].key, of: federation)
+            users[home].append(record.user)
+            rows.append((record.user.bytes, record.signed.encoded()))
+        }
+        let directory = try Directory(node: nodes[0].id, federation: federation, records: rows)
+        for index in nodes.indices { nodes[index].core?.share(directory, local: users[index]) }
+    }
+
+    private mutating func record(
+        _ name: String, at node: SigningKey, of federation: FederationID
+    ) throws -> (user: UserID, signed: SignedUserRecord) {
+        let (identity, device) = (SigningKey(using: &random), DeviceID(raw: SigningKey(using: &random).publicKey))
+        let (user, home, handle) = (UserID(raw: identity.publicKey), NodeID(raw: node.publicKey), try Handle(name))
+        let certificate = identity.sign(DeviceCertificate.body(user: user, device: device), for: .deviceCertificate)
+        let issued = node.sign(HandleCertificate.body(federation: federation, handle: handle, user: user), for: .handleCertificate)
+        let body = UserRecord(
+            federation: federation, user: user, handle: handle, issuer: home, handleCertificate: issued, home: home,
+            devices: [DeviceEntry(device: device, certificate: certificate, extensions: [])], version: 1, previous: .zero,
+            published: wall.seconds
+        ).encoded()
+        return (
+            user,
+            SignedUserRecord(
+                body: body, userSignature: identity.sign(body, for: .userRecord), homeSignature: node.sign(body, for: .homeConsent))
+        )
+    }
+
     mutating func start(node index: Int) throws {
         guard nodes[index].core == nil else { return }
         let store = nodes[index].store

@@ -98,12 +98,14 @@ public struct World {
                 federation: founder.federation, node: NodeID(raw: key.publicKey), contents: contents, version: 1)
             statements.append(.signing(.descriptor(descriptor), with: key))
         }
-        for (index, key) in keys.enumerated() {
-            let membership = try Membership(key: key, statements: statements, federation: founder.federation)
-            let store = MemoryStore()
-            try store.commit(membership.writes)
-            nodes.append(SimulatedNode(key: key, store: store))
-            try start(node: index)
+        // All have the same on their disks, and in this process once; each node checks it as it starts, and each signature is checked once.
+        let disk = MemoryStore()
+        try CheckedSignatures.$current.withValue(signatures) {
+            try disk.commit(Membership(key: keys[0], statements: statements, federation: founder.federation).writes)
+            for (index, key) in keys.enumerated() {
+                nodes.append(SimulatedNode(key: key, store: disk.copy()))
+                try start(node: index)
+            }
         }
     }
 

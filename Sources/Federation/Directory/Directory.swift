@@ -69,6 +69,13 @@ public struct Directory: Core {
         self.items = NegentropySet(items)
     }
 
+    /// Takes over what another replica has, whose rows are then in memory once: for a program in which many nodes live.
+    /// - Parameter users: those of them who live here.
+    package mutating func share(_ other: Directory, local users: [UserID]) {
+        table = RecordTable(sharing: other.table, home: node, local: users)
+        (items, proofs) = (other.items, other.proofs)
+    }
+
     public var nextDeadline: Instant? {
         [
             linked.isEmpty ? nil : nextReconciliation, due.values.min(), exchanges.values.map(\.deadline).min(),

@@ -3,7 +3,7 @@ internal import Vocabulary
 /// Every record of the replica, one a user, found by user, by name and by digest, and by device where the user lives here. A record costs its
 /// bytes and about a hundred more.
 struct RecordTable: Sendable {
-    private let home: NodeID
+    private var home: NodeID
     /// Encoded records; an empty one is a free slot.
     private var rows: [[UInt8]] = []
     private var free: [Int] = []
@@ -15,6 +15,19 @@ struct RecordTable: Sendable {
 
     /// - Parameter home: the node whose users' devices are found.
     init(home: NodeID) { self.home = home }
+
+    /// The same records as another node sees them.
+    /// - Parameter users: those of them who live here.
+    init(sharing other: RecordTable, home: NodeID, local users: [UserID]) {
+        self = other
+        self.home = home
+        byDevice = SlotIndex()
+        localUserCount = users.count
+        for user in users {
+            guard let slot = slot(of: user), let record = record(slot) else { continue }
+            for device in record.devices { byDevice.insert(hash: Self.hash(device), slot: slot) }
+        }
+    }
 
     var count: Int { rows.count - free.count }
 

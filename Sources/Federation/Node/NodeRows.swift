@@ -100,6 +100,12 @@ extension Node {
         refreshMembers()
     }
 
+    public var federation: FederationID { membership.federation }
+
+    /// Takes over a replica of the directory, whose rows are then in memory once: for a program in which many nodes live.
+    /// - Parameter users: those of them who live here.
+    package mutating func share(_ replica: Directory, local users: [UserID]) { directory.share(replica, local: users) }
+
     /// Whose queues may hold something.
     public var destinations: [Destination] {
         directory.localDevices.map { Destination.device($0) }
