@@ -32,8 +32,11 @@ struct Agenda<Event> {
             heap[0] = last
             var parent = 0
             while true {
-                let children = [parent * 2 + 1, parent * 2 + 2].filter { $0 < heap.count }
-                guard let least = children.min(by: { heap[$0].precedes(heap[$1]) }), heap[least].precedes(heap[parent]) else { break }
+                // No array of the two: this is done for each event.
+                var least = parent * 2 + 1
+                guard least < heap.count else { break }
+                if least + 1 < heap.count, heap[least + 1].precedes(heap[least]) { least += 1 }
+                guard heap[least].precedes(heap[parent]) else { break }
                 heap.swapAt(least, parent)
                 parent = least
             }
