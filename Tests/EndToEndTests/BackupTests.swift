@@ -73,6 +73,21 @@ extension EndToEnd {
             }
         }
 
+        @Test func `a look at a backup leaves nothing, and clears away what one that died has left`() throws {
+            try World.run { world in
+                let harbor = try Node.found("harbor", in: world)
+                let (file, place) = (world.folder + "/harbor.backup", world.folder + "/tmp")
+                #expect(try harbor.command(["backup", "create", "--to", file]).code == 0)
+                try FileManager.default.createDirectory(atPath: place, withIntermediateDirectories: true)
+                // No process has a number so high; the other is of one that runs, this one.
+                let (left, other) = ("posthouse-verify-99999999-A", "posthouse-verify-\(getpid())-B")
+                for name in [left, other] { try Data().write(to: URL(fileURLWithPath: place + "/" + name)) }
+                let words = ["TMPDIR=\(place)", World.programsFolder + "/posthouse", "backup", "verify", file]
+                #expect(try world.run("/usr/bin/env", words + ["--keys", harbor.folder + "/keys"]).code == 0)
+                #expect(try FileManager.default.contentsOfDirectory(atPath: place) == [other])
+            }
+        }
+
         @Test func `a damaged backup is told, and nothing is made of it`() throws {
             try World.run { world in
                 let harbor = try Node.found("harbor", in: world)

@@ -30,10 +30,15 @@ package enum KeyFile {
         guard status.st_size < 1024, let data = FileManager.default.contents(atPath: path) else {
             throw .keyUnreadable(path: path)
         }
-        let words = String(decoding: data, as: UTF8.self).split(whereSeparator: \.isWhitespace)
+        return try read(kind, in: Array(data), of: path)
+    }
+
+    /// - Parameter path: where the bytes are from.
+    package static func read(_ kind: Kind, in bytes: [UInt8], of path: String) throws(DataFolderError) -> Secret {
+        let words = String(decoding: bytes, as: UTF8.self).split(whereSeparator: \.isWhitespace)
         guard words.count == 5, words[0] == "posthouse", words[1] == kind.rawValue, words[2] == "key", words[3] == "1",
-            var bytes = Base64URL.decode(String(words[4])), bytes.count == 32
+            var secret = Base64URL.decode(String(words[4])), secret.count == 32
         else { throw .keyUnreadable(path: path) }
-        return Secret(consuming: &bytes)
+        return Secret(consuming: &secret)
     }
 }

@@ -137,16 +137,31 @@ extension NodeOperations {
     ///
     /// - Parameter keys: the folder with the node's keys, if they are not in the backup.
     package static func verifyBackup(_ file: String, passphrase: Secret?, keys: String?) throws -> BackupResult {
-        let place = NSTemporaryDirectory() + "/posthouse-verify-\(UUID().uuidString)"
-        defer { try? FileManager.default.removeItem(atPath: place) }
-        let (manifest, sizes) = try extract(file, to: place, passphrase: passphrase, keys: keys)
-        let folder = DataFolder(place)
-        let report = try StoreCheck.run(path: folder.storeFile, key: SealingKey(folder.storageKey()))
+        removeVerified()
+        let place = "\(NSTemporaryDirectory())/\(verified)\(getpid())-\(UUID().uuidString)"
+        defer { unlink(place) }
+        let contents = try Self.contents(of: file, passphrase: passphrase, keys: keys, storeTo: place)
+        let report = try StoreCheck.run(path: place, key: SealingKey(contents.storageKey()), removing: true)
         guard report.isWhole else { throw OperationError.storeDamaged(report.summary) }
-        try checkSame(manifest, folder)
+        let manifest = contents.manifest
+        guard NodeID(raw: try contents.nodeKey().publicKey).hex == manifest.node else { throw OperationError.otherNode(keys ?? file) }
         return BackupResult(
             v: 1, file: file, node: manifest.node, name: manifest.name, created: manifest.created, withKeys: manifest.withKeys,
-            bytes: sizes.file, storeBytes: sizes.store, rows: report.rows.values.reduce(0, +))
+            bytes: contents.fileBytes, storeBytes: contents.storeBytes, rows: report.rows.values.reduce(0, +))
+    }
+
+    /// The store of a backup that is looked at, in the folder for temporary files: this and the process. Sealed as in the backup; no key is
+    /// beside it.
+    private static let verified = "posthouse-verify-"
+
+    /// What died meanwhile has left it, since SQLite opens nothing that has no name.
+    private static func removeVerified() {
+        let folder = NSTemporaryDirectory()
+        for one in (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? [] where one.hasPrefix(verified) {
+            let maker = one.dropFirst(verified.count).prefix { $0 != "-" }
+            // Earlier versions made a folder, without the process in its name.
+            if pid_t(maker) != nil, !isRunning(maker) { unlink(folder + "/" + one) }
+        }
     }
 
     /// Makes a node's folder of a backup, marked as restored. All of it is on disk before the folder has its name.
@@ -282,11 +297,40 @@ extension NodeOperations {
         guard NodeID(raw: try folder.nodeKey().publicKey).hex == manifest.node else { throw OperationError.otherNode(folder.keysFolder) }
     }
 
+    /// What a backup holds, but for its store.
+    private struct BackupContents {
+        var manifest: BackupManifest
+        /// Settings and keys, by the names of their files: the keys from elsewhere if the backup has none.
+        var files: [String: [UInt8]]
+        var fileBytes: Int
+        var storeBytes: Int
+
+        func storageKey() throws -> Secret { try key(.storage, BackupPart.storageKey) }
+        func nodeKey() throws -> SigningKey { try SigningKey(seed: try key(.node, BackupPart.nodeKey)) }
+        private func key(_ kind: KeyFile.Kind, _ name: String) throws -> Secret {
+            try KeyFile.read(kind, in: files[name] ?? [], of: name)
+        }
+    }
+
     /// Brings what the backup holds into a new folder, and the keys to it if it does not hold them.
     private static func extract(
         _ file: String, to place: String, passphrase: Secret?, keys: String?
     ) throws -> (BackupManifest, sizes: (file: Int, store: Int)) {
-        let files = FileManager.default
+        try FileManager.default.createDirectory(
+            atPath: place + "/keys", withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+        chmod(place, 0o700)
+        let contents = try Self.contents(of: file, passphrase: passphrase, keys: keys, storeTo: place + "/" + BackupPart.store)
+        for (name, bytes) in contents.files.sorted(by: { $0.key < $1.key }) {
+            try write(to: place + "/" + name) { try $0.write(contentsOf: Data(bytes)) }
+        }
+        return (contents.manifest, (contents.fileBytes, contents.storeBytes))
+    }
+
+    /// Opens every chunk.
+    /// - Parameter place: the file to make of the store.
+    private static func contents(
+        of file: String, passphrase: Secret?, keys: String?, storeTo place: String
+    ) throws -> BackupContents {
         let secret: BackupSecret
         if let passphrase {
             secret = .passphrase(passphrase)
@@ -296,19 +340,17 @@ extension NodeOperations {
             throw OperationError.keysNeeded(passphrase: try BackupReader.needsPassphrase(path: file))
         }
         let reader = try BackupReader(path: file, secret: secret)
-        try files.createDirectory(atPath: place + "/keys", withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
-        chmod(place, 0o700)
         var manifest: BackupManifest?
+        var files: [String: [UInt8]] = [:]
         var storeBytes: Int?
         while let (name, size) = try reader.next() {
             switch name {
             case BackupPart.manifest:
                 manifest = try? JSONDecoder().decode(BackupManifest.self, from: Data(reader.readAll(max: BackupPart.smallBytesMax)))
             case NodeConfiguration.fileName, BackupPart.nodeKey, BackupPart.storageKey:
-                let bytes = try reader.readAll(max: BackupPart.smallBytesMax)
-                try write(to: place + "/" + name) { try $0.write(contentsOf: Data(bytes)) }
+                files[name] = try reader.readAll(max: BackupPart.smallBytesMax)
             case BackupPart.store:
-                try write(to: place + "/" + name) { output in
+                try write(to: place) { output in
                     while true {
                         let bytes = try reader.read()
                         if bytes.isEmpty { break }
@@ -321,13 +363,12 @@ extension NodeOperations {
             }
         }
         guard let manifest, manifest.v == 1, let storeBytes else { throw BackupError.malformed("it has no manifest or no store") }
-        for name in ["node.key", "storage.key"] where !files.fileExists(atPath: place + "/keys/" + name) {
+        for name in [BackupPart.nodeKey, BackupPart.storageKey] where files[name] == nil {
             guard let keys else { throw OperationError.keysNeeded(passphrase: false) }
-            let bytes = try read(keys + "/" + name)
-            try write(to: place + "/keys/" + name) { try $0.write(contentsOf: Data(bytes)) }
+            files[name] = try read(keys + "/" + (name as NSString).lastPathComponent)
         }
-        let size = (try? files.attributesOfItem(atPath: file)[.size] as? Int) ?? 0
-        return (manifest, (size, storeBytes))
+        let size = (try? FileManager.default.attributesOfItem(atPath: file)[.size] as? Int) ?? 0
+        return BackupContents(manifest: manifest, files: files, fileBytes: size, storeBytes: storeBytes)
     }
 
     /// A new file, mode 0600, on disk when it returns.

@@ -15,11 +15,14 @@ public enum StoreCheck {
         public var isWhole: Bool { damaged.isEmpty && faults.isEmpty }
     }
 
-    /// - Parameter path: of `store.db`. What its write-ahead log holds is not looked at.
+    /// - Parameters:
+    ///   - path: of `store.db`. What its write-ahead log holds is not looked at.
+    ///   - removing: its name goes once it is open, and it with its last reader: nobody finds it where this process dies.
     /// - Throws: `unusable` for another key; `corrupt` for what is no store at all.
-    public static func run(path: String, key: SealingKey) throws(StoreError) -> Report {
+    public static func run(path: String, key: SealingKey, removing: Bool = false) throws(StoreError) -> Report {
         let database = try Database(reading: path)
         defer { database.close() }
+        if removing { _ = unlink(path) }
         let seal = try RowSeal(key: key)
         var report = Report()
         try checkKey(database, seal, path: path)

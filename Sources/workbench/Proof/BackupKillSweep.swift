@@ -2,10 +2,10 @@ internal import Glibc
 internal import Histories
 internal import Vocabulary
 
-/// `posthouse backup create` beside a node at work, and `backup restore`, which die at every call on the disk.
+/// `posthouse backup create` beside a node at work, `backup verify` and `backup restore`, which die at every call on the disk.
 enum BackupKillSweep: ProofScenario {
     static let name = "backup-kills"
-    static let about = "SIGKILL at the N-th write, sync or name of backup create and restore, for every N"
+    static let about = "SIGKILL at the N-th write, sync or name of backup create, verify and restore (of these each open too), for every N"
     static let secondsMin = 20
     static let share = 2
 
@@ -13,16 +13,21 @@ enum BackupKillSweep: ProofScenario {
     private struct Operator {
         let data, backup: String
         let area: String
+        /// For temporary files, within the area.
+        let temporary: String
         let faults: FaultControl
         let world: ProofWorld
         var kills = 0
         var kinds: [String: Int] = [:]
 
         /// - Returns: whether it was killed; else it came to its end.
-        mutating func suffer(_ words: [String], _ action: FaultControl.Action, at call: Int) throws -> Bool {
-            faults.arm(action, ahead: call, kinds: .changes)
+        mutating func suffer(
+            _ words: [String], _ action: FaultControl.Action, at call: Int, of calls: FaultControl.Kinds = [.changes, .open]
+        ) throws -> Bool {
+            faults.arm(action, ahead: call, kinds: calls)
             let outcome = try ProofCommandRun(
-                faults.prefix(folder: area) + [ProofPrograms.posthouse] + words, folder: world.folder, running: world.running)
+                faults.prefix(folder: area) + ["TMPDIR=\(temporary)", ProofPrograms.posthouse] + words, folder: world.folder,
+                running: world.running)
             guard faults.fired > 0 else {
                 guard outcome.status == 0 else { throw LoadFailure("\(words.prefix(2)): \(outcome.errors)") }
                 return false
@@ -34,12 +39,14 @@ enum BackupKillSweep: ProofScenario {
         }
 
         var create: [String] { ["backup", "create", "--data", data, "--to", backup] }
+        var verify: [String] { ["backup", "verify", backup, "--keys", "\(data)/keys"] }
         var restore: [String] { ["backup", "restore", backup, "--data", data, "--replace"] }
     }
 
     static func run(_ world: ProofWorld, _ part: inout ProofPart) throws {
         let area = "\(world.folder)/place"
-        mkdir(area, 0o700)
+        let temporary = "\(area)/tmp"
+        for folder in [area, temporary] { mkdir(folder, 0o700) }
         let federation = ProofFederation(folder: world.folder, running: world.running)
         defer { federation.destroy() }
         let node = try federation.make("harbor", data: "\(area)/harbor")
@@ -48,12 +55,13 @@ enum BackupKillSweep: ProofScenario {
         let (alice, bob) = try CourierUser.pair(at: federation, world, history)
         history.note("the operator", .plan(fault: "kill"))
         let faults = try FaultControl(path: "\(world.folder)/operator.faults")
-        var owner = Operator(data: node.data, backup: "\(area)/one.backup", area: area, faults: faults, world: world)
+        var owner = Operator(data: node.data, backup: "\(area)/one.backup", area: area, temporary: temporary, faults: faults, world: world)
         let actions: [FaultControl.Action] = [.kill, .killTorn, .killAfter]
         let action = actions[part.number % 3]
 
         var call = 1
-        while try owner.suffer(owner.create, action, at: call) {
+        // Not at what it opens too: a node whose copier died waits for half a minute each time.
+        while try owner.suffer(owner.create, action, at: call, of: .changes) {
             history.note("the operator", .fault("kill"))
             try alice.send("while \(call)", to: bob)
             // Whatever has the name of a backup is one.
@@ -68,14 +76,31 @@ enum BackupKillSweep: ProofScenario {
             if world.isOver { break }
         }
         part.raise("calls_of_create", Double(call))
+        let verifyEnd = LoadClock.now + .seconds(5)
         try bob.receive()
         try bob.noteShown(with: alice)
         try alice.receive()
         try alice.noteStates(with: bob)
         part.judge(history)
 
-        try node.stop()
         if access(owner.backup, F_OK) != 0 { try federation.say(owner.create) }
+        call = 1
+        while try owner.suffer(owner.verify, action, at: call) {
+            // The store, sealed, may be there until the next one; never a key, nor anything that could be taken for a node.
+            let left = Files.names(in: temporary)
+            if left.count > 1 || left.contains(where: { !isSealed("\(temporary)/\($0)") }) {
+                part.violate("what a look at a backup left when it died at call \(call): \(left)")
+            }
+            call += 1
+            if world.isOver, LoadClock.now > verifyEnd { break }
+        }
+        let last = try ProofCommandRun(
+            ["/usr/bin/env", "TMPDIR=\(temporary)", ProofPrograms.posthouse] + owner.verify, folder: world.folder, running: world.running)
+        let left = Files.names(in: temporary)
+        if last.status != 0 || !left.isEmpty { part.violate("what looks at a backup that died have left stays: \(left) \(last.errors)") }
+        part.raise("calls_of_verify", Double(call))
+
+        try node.stop()
         let deadline = LoadClock.now + .seconds(20)
         call = 1
         while try owner.suffer(owner.restore, action, at: call) {
@@ -99,6 +124,13 @@ enum BackupKillSweep: ProofScenario {
         }
         part.add("kill_points", owner.kills)
         for (kind, count) in owner.kinds.sorted(by: { $0.key < $1.key }) { part.add("in_\(kind)", count) }
+    }
+
+    /// One file, and none of the lines that a key's file has.
+    private static func isSealed(_ path: String) -> Bool {
+        var status = stat()
+        guard stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFREG, status.st_mode & 0o077 == 0 else { return false }
+        return !Files.text(path).contains(" key 1 ")
     }
 
     /// The same command until it works, which must be within a minute.
