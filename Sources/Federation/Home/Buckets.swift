@@ -17,6 +17,9 @@ struct TokenBucket: Sendable {
         return true
     }
 
+    /// What was taken last was for nothing.
+    mutating func giveBack() { tokens = min(burst, tokens + 1) }
+
     /// From 0, all is taken, to 1, nothing is.
     mutating func level(at now: Instant) -> Double {
         fill(at: now)
@@ -44,6 +47,8 @@ package struct Buckets<Key: Hashable & Comparable & Sendable>: Sendable {
         if byKey[key] == nil, byKey.count >= countMax { makeRoom(at: now) }
         return byKey[key, default: TokenBucket(rate: rate, burst: burst, at: now)].take(at: now)
     }
+
+    package mutating func giveBack(_ key: Key) { byKey[key]?.giveBack() }
 
     private mutating func makeRoom(at now: Instant) {
         var levels: [(level: Double, key: Key)] = []

@@ -7,6 +7,7 @@ package struct Claims: Sendable {
     package struct Answer: Sendable {
         package let session: SessionID
         package let request: RequestID
+        package let asker: UserID
         package let users: [ClaimedKeyPackages]
     }
 
@@ -28,7 +29,8 @@ package struct Claims: Sendable {
 
         var answer: Answer {
             Answer(
-                session: session, request: request, users: users.map { answers[$0] ?? ClaimedKeyPackages(user: $0, refusal: unreachable) })
+                session: session, request: request, asker: asker,
+                users: users.map { answers[$0] ?? ClaimedKeyPackages(user: $0, refusal: unreachable) })
         }
     }
 

@@ -102,6 +102,10 @@ package struct KeyPackageDesk: Sendable {
         return nil
     }
 
+    /// Nothing was looked for: the target's node did not answer, or waits for its devices. Without this whoever has asked in vain all the while
+    /// would be refused when it is back. What one user asks in all counts on.
+    package mutating func giveBack(_ asker: UserID, claiming target: UserID) { pairs.giveBack(ClaimPair(asker: asker, target: target)) }
+
     package struct HandedOut: Sendable {
         package var packages: [[UInt8]] = []
         /// The devices that have few one-time packages left now, and how many.

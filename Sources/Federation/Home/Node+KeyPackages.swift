@@ -55,6 +55,7 @@ extension Node {
             case nil, id?: local.append(user)
             case let home? where liveness[home]?.state == .dead && links.link(to: home) == nil:
                 // Who waits for nobody is spared the time that an answer may take.
+                keyPackages.giveBack(device.user, claiming: user)
                 answers.append(ClaimedKeyPackages(user: user, refusal: Claims.unreachable))
             case let home? where membership.evaluation.isMember(home): remote[home, default: []].append(user)
             case .some:
@@ -95,6 +96,7 @@ extension Node {
             let devices = localDevices(of: user).filter { $0 != except }
             // Those of the backup are void: until the device brings others nobody can have the user, and nobody may look gone for good.
             if hub.restoration > 0, !devices.isEmpty, keyPackages.hasNone(of: devices) {
+                keyPackages.giveBack(asker, claiming: user)
                 return ClaimedKeyPackages(user: user, refusal: Claims.awaited)
             }
             guard !devices.isEmpty, !blocks.blocks(asker, for: user) else { return ClaimedKeyPackages(user: user, refusal: none) }
@@ -155,6 +157,7 @@ extension Node {
     }
 
     private mutating func send(_ answer: Claims.Answer) {
+        for user in answer.users where user.refusal == Claims.unreachable { keyPackages.giveBack(answer.asker, claiming: user.user) }
         out.append(.sendSession(answer.session, .keyPackages(answer.request, answer.users)))
     }
 

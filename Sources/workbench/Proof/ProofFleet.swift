@@ -130,10 +130,19 @@ final class ProofFleet {
         pause()
         let start = LoadClock.now
         var (last, lastChange) = (-1, start)
+        var told = start
         while true {
             let open = try users.reduce(0) { sum, user in sum + (try user.loop.submit { user.openCount }.wait()) }
             if open == 0 { break }
             let now = LoadClock.now
+            if ProofUser.isVerbose, now >= told {
+                note("\(Double((now - start).nanoseconds / 1_000_000) / 1e3) s: \(open) messages have no end yet")
+                for user in users where open <= 20 {
+                    let (count, text) = try user.loop.submit { (user.openCount, user.stuck) }.wait()
+                    if count > 0 { note(text) }
+                }
+                told = now + .seconds(1)
+            }
             if settled != last { (last, lastChange) = (settled, now) }
             guard now - lastChange < limit else {
                 for user in users {

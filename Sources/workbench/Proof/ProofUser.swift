@@ -53,6 +53,8 @@ final class ProofUser: @unchecked Sendable {
     private var lastFailure: String?
     private var written = 0
     private var open: [MessageID: MessageState] = [:]
+    /// Why messages wait, as their user is told.
+    private var waitsFor: [MessageID: String] = [:]
     private var unnumbered = 0
     private var places: [MessageID: ConversationKey] = [:]
     /// Whether each could be read.
@@ -91,13 +93,15 @@ final class ProofUser: @unchecked Sendable {
     var isLive: Bool { device?.isLive == true }
     /// What has no end yet, for people.
     var stuck: String {
-        let items = open.sorted { $0.key < $1.key }.prefix(3).map { "\(Self.name(of: $0.key)) \($0.value)" }
+        let items = open.sorted { $0.key < $1.key }.prefix(3).map { item in
+            "\(Self.name(of: item.key)) \(item.value)\(waitsFor[item.key].map { " (\($0))" } ?? "")"
+        }
         let last = lastFailure.map { ", last without a session: \($0)" } ?? ""
         return "\(name) live=\(isLive) member=\(account.isMember)\(last) open=\(open.count) [\(items.joined(separator: ", "))]"
     }
     var openCount: Int { open.count }
 
-    private static let isVerbose = getenv("PROOF_DEBUG") != nil
+    static let isVerbose = getenv("PROOF_DEBUG") != nil
 
     // MARK: Orders
 
@@ -328,6 +332,7 @@ final class ProofUser: @unchecked Sendable {
 
     private func changed(_ message: MessageID, _ status: MessageStatus) {
         guard let before = open[message] else { return }
+        waitsFor[message] = status.refusal.map { "\($0.code): \($0.explanation.why)" }
         let state: HistoryEvent.State
         switch status.state {
         case .queued: state = .queued
@@ -361,6 +366,7 @@ final class ProofUser: @unchecked Sendable {
 
     private func settled(_ message: MessageID) {
         open[message] = nil
+        waitsFor[message] = nil
         places[message] = nil
         progress.settled.add(1, ordering: .relaxed)
     }

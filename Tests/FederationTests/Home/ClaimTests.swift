@@ -100,6 +100,25 @@ private let unreachable = Refusal(.busy, "The user's node cannot be reached.")
         #expect(region.claimed.map { $0.map(\.refusal) } == [[unreachable, nil]])
     }
 
+    @Test func `whoever has asked in vain while a node was away is not refused when it is back`() throws {
+        var region = try Region()
+        try region.town.disconnect(0, 1)
+        region.town.hanging = [1]
+        // Held for alive at first, and waited for; then for dead.
+        for _ in 0..<30 {
+            try region.claim([region.dora.id])
+            try region.town.wait(.seconds(2), by: .milliseconds(100))
+        }
+        try region.town.wait(.seconds(6), by: .milliseconds(100))
+        #expect(region.claimed.count == 30 && region.claimed.allSatisfy { $0.map(\.refusal) == [unreachable] })
+        region.town.hanging = []
+        try region.town.connect(0, 1)
+        region.town.forget()
+        try region.claim([region.dora.id])
+        try region.town.wait(.seconds(1), by: .milliseconds(100))
+        #expect(region.claimed.map { $0.map(\.refusal) } == [[nil]])
+    }
+
     @Test func `a late answer is dropped`() throws {
         var region = try Region()
         region.town.hanging = [1]
