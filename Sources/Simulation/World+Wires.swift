@@ -86,8 +86,8 @@ extension World.Event {
     /// For a trace.
     var summary: String {
         switch self {
-        case .node(let index, _, let input): "node\(index) \(String(describing: input).prefix(160))"
-        case .device(let index, _, _, let input): "device\(index) \(String(describing: input).prefix(160))"
+        case .node(let index, _, let input): "node\(index) \(String(describing: input).prefix(400))"
+        case .device(let index, _, _, let input): "device\(index) \(String(describing: input).prefix(400))"
         case .synced(let index, _): "node\(index) synced"
         case .wakeNode(let index, _): "node\(index) wakes"
         case .wakeDevice(let index, _): "device\(index) wakes"

@@ -128,6 +128,25 @@ import Vocabulary
     }
 
     /// All that comes is the hub's word on what the later self said there.
+    /// Nobody says anything, and the hub's copy had everything: its word of the restoration is the first event that comes.
+    @Test func `a conversation from after the copy is known again by the word of a hub that was restored`() throws {
+        var (world, users) = try Self.twoUsers(seed: 1_060)
+        let old = world.profile(users[1])
+        let address = try #require(world.address(users[1]))
+        _ = world.send("from after the copy", from: users[0], to: address)
+        #expect(try world.run(until: { Self.texts($0, users[1]).contains("from after the copy") }, within: .seconds(30)))
+        try world.run(for: .seconds(5))
+        let backup = world.store(0).copy()
+        world.restore(old, device: users[1])
+        try world.run(for: .seconds(10))
+        #expect(!Self.texts(world, users[1]).contains("from after the copy"))
+        try world.restore(backup, node: 0)
+        try world.run(for: .seconds(60))
+        let heads = users.map { world.profile($0).conversations.values.map(\.head).max() }
+        #expect(heads[0] != nil && heads[0] == heads[1], "\(heads)")
+        #expect(users.allSatisfy { world.alarms($0) == 0 })
+    }
+
     @Test func `a conversation from after the copy is known again by what its later self had on its way`() throws {
         var (world, users) = try Self.twoUsers(seed: 1_004)
         let old = world.profile(users[1])

@@ -21,7 +21,7 @@ extension Device {
             return emit(.note(.badHandshake("a restoration that cannot be read")))
         }
         let id = envelope.key.conversation
-        guard let one = conversations[id] else { return comeIn(after: restoration, envelope) }
+        guard let one = conversations[id] else { return comeIn(after: restoration, envelope, at: now) }
         let computed = Chain.next(
             after: restoration.previous, number: envelope.number, sender: envelope.sender, message: envelope.message,
             kind: envelope.kind, epoch: envelope.epoch, payload: envelope.payload)
@@ -161,11 +161,11 @@ extension Device {
         emit(.messagesArrived)
     }
 
-    /// We came in while the hub was forgetting, and our Welcome was forgotten with it: in by external commit.
-    private mutating func comeIn(after restoration: Restoration, _ envelope: Envelope) {
-        guard case .settled(let settlement) = restoration.stage, let member = settlement.by,
-            conversations.count < Limits.conversationsResidentMax
-        else { return }
+    /// We came in while the hub was forgetting, and our Welcome was forgotten with it: in by external commit. Or the hub has forgotten nothing
+    /// of it, and this copy of us is older than the conversation.
+    private mutating func comeIn(after restoration: Restoration, _ envelope: Envelope, at now: Instant) {
+        guard case .settled(let settlement) = restoration.stage, conversations.count < Limits.conversationsResidentMax else { return }
+        guard let member = settlement.by else { return meet(envelope.key, envelope.number, of: nil, at: now) }
         var one = Conversation(
             key: envelope.key, profile: .direct(account.userID, member.user), origin: .theirs, standing: .request)
         one.stopTaking()
