@@ -247,6 +247,22 @@ import Vocabulary
     }
 
     /// What was put off until the hub has settled waits no longer.
+    /// Nobody says anything that would remind it.
+    @Test func `a restored hub that finds its disk full asks its members as soon as there is room`() throws {
+        var flow = try GroupFlow(users: 4, nodes: 2, seed: 876)
+        #expect(try flow.settle(staying: [0, 1, 2, 3], within: .seconds(30)))
+        try flow.world.run(for: .seconds(60))
+        let before = flow.head(at: 0)
+        try flow.world.restore(flow.world.store(0).copy(), node: 0)
+        try flow.world.setFull(true, node: 0)
+        try flow.world.run(for: .seconds(60))
+        #expect((0..<4).allSatisfy { flow.head(at: $0) == before })
+        try flow.world.setFull(false, node: 0)
+        try flow.world.run(for: .seconds(30))
+        #expect((0..<4).allSatisfy { flow.head(at: $0) > before && flow.head(at: $0) == flow.head(at: 0) })
+        #expect(flow.problems(complete: [0, 1, 2, 3]).isEmpty)
+    }
+
     @Test func `what was written while a hub recovers is said as soon as the members have told it where they are`() throws {
         var flow = try GroupFlow(users: 4, nodes: 2, seed: 875)
         #expect(try flow.settle(staying: [0, 1, 2, 3], within: .seconds(30)))

@@ -17,6 +17,9 @@ extension Hub {
         return one.restored < restoration
     }
 
+    /// Conversations in memory of which nobody could be asked yet: they were loaded while the disk was full.
+    package var untaken: [ConversationID] { restoration == 0 ? [] : conversations.keys.filter { mustRecover($0) }.sorted() }
+
     /// Of those in memory.
     package var recovering: [ConversationID] { conversations.filter { $0.value.value.recovery != nil }.keys.sorted() }
 

@@ -191,7 +191,10 @@ public struct Node: Core {
         isSpaceLow = isLow
         out.append(.note(.spaceLow(isLow)))
         // Entries were dropped while space was low: links made anew resume from the cursor that is on disk.
-        if !isLow { for link in links.all { out.append(.closeLink(link, Refusal(.busy, "Resuming after a full disk."))) } }
+        guard !isLow else { return }
+        for link in links.all { out.append(.closeLink(link, Refusal(.busy, "Resuming after a full disk."))) }
+        // What sleeps is taken up when it is loaded.
+        for conversation in hub.untaken { recover(conversation) }
     }
 
     private mutating func stop() {
