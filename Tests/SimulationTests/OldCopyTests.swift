@@ -127,7 +127,6 @@ import Vocabulary
         #expect(users.allSatisfy { world.alarms($0) == 0 })
     }
 
-    /// All that comes is the hub's word on what the later self said there.
     /// Nobody says anything, and the hub's copy had everything: its word of the restoration is the first event that comes.
     @Test func `a conversation from after the copy is known again by the word of a hub that was restored`() throws {
         var (world, users) = try Self.twoUsers(seed: 1_060)
@@ -147,6 +146,7 @@ import Vocabulary
         #expect(users.allSatisfy { world.alarms($0) == 0 })
     }
 
+    /// All that comes is the hub's word on what the later self said there.
     @Test func `a conversation from after the copy is known again by what its later self had on its way`() throws {
         var (world, users) = try Self.twoUsers(seed: 1_004)
         let old = world.profile(users[1])

@@ -246,7 +246,6 @@ import Vocabulary
         #expect(!flow.world.told(writer).contains { $0.message == message && $0.state == .failed })
     }
 
-    /// What was put off until the hub has settled waits no longer.
     /// Nobody says anything that would remind it.
     @Test func `a restored hub that finds its disk full asks its members as soon as there is room`() throws {
         var flow = try GroupFlow(users: 4, nodes: 2, seed: 876)
@@ -263,6 +262,7 @@ import Vocabulary
         #expect(flow.problems(complete: [0, 1, 2, 3]).isEmpty)
     }
 
+    /// What was put off until the hub has settled waits no longer.
     @Test func `what was written while a hub recovers is said as soon as the members have told it where they are`() throws {
         var flow = try GroupFlow(users: 4, nodes: 2, seed: 875)
         #expect(try flow.settle(staying: [0, 1, 2, 3], within: .seconds(30)))
