@@ -78,7 +78,7 @@ import Vocabulary
     @Test(arguments: [
         ("/add dora@inn", ChatCommand.add([.known("dora@inn")])),
         ("/remove bob@tower dora@inn", .remove([.known("bob@tower"), .known("dora@inn")])),
-        ("/leave", .leave), ("/rename A better name", .rename("A better name")),
+        ("/leave", .leave), ("/reset", .reset), ("/rename A better name", .rename("A better name")),
         ("/role dora@inn admin", .setRole(.known("dora@inn"), .admin)),
         ("/verify dora@inn 123", .verify(.known("dora@inn"), code: "123")),
     ])
@@ -111,7 +111,7 @@ import Vocabulary
         }
         #expect(tab("/gr") == "> /group")
         #expect(tab("/re") == "> /re")
-        #expect(screen.row(with: "/remove  /rename  /receipts") != nil)
+        #expect(screen.row(with: "/remove  /reset  /rename  /receipts") != nil)
         #expect(tab("/open ca") == "> /open carol@inn")
         #expect(tab("/open x") == "> /open x")
         screen.press(.control("u"))

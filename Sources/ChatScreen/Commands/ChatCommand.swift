@@ -10,6 +10,7 @@ public enum ChatCommand: Hashable, Sendable {
     case add([Address])
     case remove([Address])
     case leave
+    case reset
     case rename(String)
     case setRole(Address, Role)
     // In either; an address that is nil is the contact of the conversation.
@@ -35,7 +36,8 @@ struct CommandError: Error, Hashable {
 
 /// The commands as people write them; help and completion read the same table.
 enum CommandName: String, CaseIterable {
-    case open, group, add, remove, leave, rename, role, info, verify, trust, receipts, accept, decline, block, unblock, alarms, help, quit
+    case open, group, add, remove, leave, reset, rename, role, info
+    case verify, trust, receipts, accept, decline, block, unblock, alarms, help, quit
 
     var usage: String {
         switch self {
@@ -43,7 +45,7 @@ enum CommandName: String, CaseIterable {
         case .group: "/group NAME MEMBER..."
         case .add: "/add ADDRESS..."
         case .remove: "/remove ADDRESS..."
-        case .leave, .info, .accept, .decline, .alarms, .help, .quit: "/\(rawValue)"
+        case .leave, .reset, .info, .accept, .decline, .alarms, .help, .quit: "/\(rawValue)"
         case .rename: "/rename NAME"
         case .role: "/role ADDRESS owner|admin|member"
         case .verify: "/verify [ADDRESS] [SAFETY NUMBER]"
@@ -61,6 +63,7 @@ enum CommandName: String, CaseIterable {
         case .add: "adds members to this group"
         case .remove: "removes members from this group"
         case .leave: "leaves this group"
+        case .reset: "goes on in a new group, where the hub is lost"
         case .rename: "gives this group another name"
         case .role: "says what a member of this group may do"
         case .info: "who is here, and how it is secured"
@@ -80,20 +83,20 @@ enum CommandName: String, CaseIterable {
     var takesAddresses: Bool {
         switch self {
         case .open, .group, .add, .remove, .role, .verify, .trust, .block, .unblock: true
-        case .leave, .rename, .info, .receipts, .accept, .decline, .alarms, .help, .quit: false
+        case .leave, .reset, .rename, .info, .receipts, .accept, .decline, .alarms, .help, .quit: false
         }
     }
 
     var needsGroup: Bool {
         switch self {
-        case .add, .remove, .leave, .rename, .role: true
+        case .add, .remove, .leave, .reset, .rename, .role: true
         case .open, .group, .info, .verify, .trust, .receipts, .accept, .decline, .block, .unblock, .alarms, .help, .quit: false
         }
     }
 
     var needsConversation: Bool {
         switch self {
-        case .add, .remove, .leave, .rename, .role, .info, .receipts, .accept, .decline: true
+        case .add, .remove, .leave, .reset, .rename, .role, .info, .receipts, .accept, .decline: true
         case .open, .group, .verify, .trust, .block, .unblock, .alarms, .help, .quit: false
         }
     }

@@ -27,6 +27,7 @@ struct CommandParser {
         case .help: return .help
         case .quit: return .quit
         case .leave: return .command(.leave)
+        case .reset: return .command(.reset)
         case .info: return .command(.info)
         case .alarms: return .command(.alarms)
         case .accept: return .command(try request(.accept))

@@ -13,7 +13,7 @@ struct ChatCommandRun {
     var isHarmless: Bool {
         switch command {
         case .open, .info, .verify(_, nil), .receipts, .alarms: true
-        case .createGroup, .add, .remove, .leave, .rename, .setRole, .verify, .trust, .block, .unblock, .accept, .decline: false
+        case .createGroup, .add, .remove, .leave, .reset, .rename, .setRole, .verify, .trust, .block, .unblock, .accept, .decline: false
         }
     }
 
@@ -24,6 +24,7 @@ struct ChatCommandRun {
         case .add: "/add"
         case .remove: "/remove"
         case .leave: "/leave"
+        case .reset: "/reset"
         case .rename: "/rename"
         case .setRole: "/role"
         case .info: "/info"
@@ -53,6 +54,7 @@ extension CourierChatBackend.State {
         case .add(let members): request = group.map { .group(.add($0, members.map { "\($0)" })) }
         case .remove(let members): request = group.map { .group(.remove($0, members.map { "\($0)" })) }
         case .leave: request = group.map { .group(.leave($0)) }
+        case .reset: request = group.map { .group(.reset($0)) }
         case .rename(let name): request = group.map { .group(.rename($0, name)) }
         case .setRole(let address, let role): request = group.map { .group(.role($0, address: "\(address)", role: role.rawValue)) }
         case .info: request = group.map { .group(.info($0)) } ?? peer.map { .contact(address: $0, .show) }
@@ -123,6 +125,7 @@ extension CourierChatBackend.State {
         case .add: change("Added.", run)
         case .remove: change("Removed.", run)
         case .leave: change("You left the group.", run)
+        case .reset: change("The group goes on in a new one.", run)
         case .rename(let name): change("The group is called \(name) now.", run)
         case .setRole(let address, let role): change("\(address) is \(role.rawValue) now.", run)
         case .info: info(run)
@@ -182,7 +185,7 @@ extension CourierChatBackend.State {
                 return "  \(member.address)\(role)" + (member.devices == 1 ? "" : ", \(member.devices) devices")
             }
             var pending = group.pending.map { "under way: \($0)" }
-            if group.needsReset == true { pending.append("it goes on only in a new one: courier group reset \(group.id.prefix(8))") }
+            if group.needsReset == true { pending.append("it goes on only in a new one; an owner or admin enters /reset") }
             return tell(
                 .panel(
                     title: group.name,

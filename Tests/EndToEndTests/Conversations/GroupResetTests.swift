@@ -52,5 +52,30 @@ extension EndToEnd {
                 }
             }
         }
+
+        @Test func `an owner goes on with a group in the chat`() throws {
+            try World.run { world in
+                let harbor = try Node.found("harbor", in: world)
+                let tower = try harbor.invite("tower")
+                let (alice, bob, carol) = (try User("alice", at: tower), try User("bob", at: harbor), try User("carol", at: harbor))
+                let team = try Group("the team", by: alice, with: [bob, carol])
+                try team.change("role", by: alice, [bob.address, "owner"])
+                try eventually("bob knows it") { try team.members(seenBy: bob)[bob.address] == "owner" }
+                try team.deliver("before", by: carol, wait: "accepted")
+                #expect(try harbor.command(["federation", "expel", "tower", "--reason", "x", "--confirm", "tower"]).code == 0)
+                tower.crash()
+                let terminal = try Multiplexer(world, "bob")
+                defer { terminal.close() }
+                try terminal.start("courier", ["chat", "--profile", bob.profile])
+                try terminal.wait("carol@harbor before")
+                try terminal.enter("/reset")
+                try terminal.wait("it goes on, as the thread shows") { $0.contains { $0.contains("went on with the group") } }
+                try terminal.enter("after")
+                try eventually("carol has it") { try carol.receive().contains { $0.text("text") == "after" } }
+                try terminal.wait("the same thread has both") { rows in
+                    rows.contains { $0.contains("carol@harbor before") } && rows.contains { $0.contains("✓ you") && $0.hasSuffix(" after") }
+                }
+            }
+        }
     }
 }
