@@ -54,6 +54,7 @@ struct LoadOffline: ParsableCommand {
             report.add("pairs", pairs)
             report.add("messages", messages)
             try store(traffic, federation, &report)
+            if bystanders > 0 { try waitUntilIdle(federation) }
 
             let calm = try others.map { try $0.run(messages: Self.othersPerSecond * 5, pace: .rate(Self.othersPerSecond)) }
             let received = Atomic(0)
@@ -95,6 +96,16 @@ struct LoadOffline: ParsableCommand {
             for node in federation.nodes { report.add("\(node.name)_rss_kib", node.process.memory.resident) }
             report.say(asJSON: common.json)
         }
+    }
+
+    /// Else what the nodes still hand each other of what was stored is what others wait for.
+    private func waitUntilIdle(_ federation: LoadFederation) throws {
+        for _ in 0..<120 {
+            let costs = federation.nodes.map { LoadCost($0.process) }
+            usleep(500_000)
+            if costs.allSatisfy({ $0.server < 25_000 }) { return }
+        }
+        throw LoadFailure("the nodes did not come to rest within a minute")
     }
 
     /// In parts, to see whether a message costs more the more of them wait.
