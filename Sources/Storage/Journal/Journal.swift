@@ -156,14 +156,14 @@ final class Journal {
 
     /// The next generation's first frames.
     ///
-    /// - Parameter writes: what it begins with.
-    /// - Returns: nil when they do not fit into half of what a generation can take. They count once `begin` says so.
-    func prepareNext(_ writes: [StoreWrite]) -> Preparation? {
+    /// - Parameter rest: what it begins with.
+    /// - Returns: nil when that does not fit into half of what a generation can take. It counts once `begin` says so.
+    func prepareNext(_ rest: Overlay.Remainder) -> Preparation? {
         precondition(!isSpread, "both halves count")
         let generation = nextGeneration
         nextGeneration += 1
         var bytes: [UInt8] = []
-        let parts = parts(writes)
+        let parts = parts(rest)
         for (number, part) in parts.enumerated() {
             bytes += Self.frame(.prepared, part, generation: generation, number: UInt64(number), key: key, using: &random)
         }
@@ -173,21 +173,31 @@ final class Journal {
             path: path, file: file, offset: other * halfBytes, bytes: bytes, zeros: max(0, dirty[other] - bytes.count))
         dirty[other] = bytes.count
         return Preparation(
-            generation: generation, patch: patch, bytes: bytes.count, frames: UInt64(parts.count), isFresh: writes.isEmpty)
+            generation: generation, patch: patch, bytes: bytes.count, frames: UInt64(parts.count), isFresh: rest.isEmpty)
     }
 
     /// A frame is not for a whole generation at once; what was prepared is read as one batch again. The first says what it follows.
-    private func parts(_ writes: [StoreWrite]) -> [[UInt8]] {
+    private func parts(_ rest: Overlay.Remainder) -> [[UInt8]] {
         let partBytes = min(256 << 10, halfBytes / 64)
         var parts: [[UInt8]] = []
         var part: [UInt8] = []
         JournalCodec.append(follows: end, to: &part)
-        for write in writes {
+        func endPart() {
+            guard part.count >= partBytes else { return }
+            parts.append(part)
+            part = []
+        }
+        for (destination, through) in rest.dequeues {
+            JournalCodec.append(.dequeue(destination, through: through), to: &part)
+            endPart()
+        }
+        for released in rest.released {
+            JournalCodec.append(released, to: &part)
+            endPart()
+        }
+        for write in rest.writes {
             JournalCodec.append(write, to: &part)
-            if part.count >= partBytes {
-                parts.append(part)
-                part = []
-            }
+            endPart()
         }
         if !part.isEmpty { parts.append(part) }
         return parts

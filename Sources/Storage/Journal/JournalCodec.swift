@@ -17,6 +17,8 @@ package enum JournalCodec {
         static let highest: UInt8 = 10
         /// At a generation's beginning: what comes before it.
         static let follows: UInt8 = 11
+        /// Many in a row: the first, and how many.
+        static let releaseEvents: UInt8 = 12
     }
 
     // MARK: Writing
@@ -56,9 +58,28 @@ package enum JournalCodec {
         }
     }
 
+    /// What `append` takes at most.
+    static func bytesMax(of write: StoreWrite) -> Int {
+        // Tags, ids, numbers and lengths.
+        let fixed = 128
+        return switch write {
+        case .put(_, let key, let value): fixed + key.count + value.count
+        case .remove(_, let key): fixed + key.count
+        case .storeEvent(_, let body, _): fixed + body.count
+        case .enqueue(let entry): fixed + entry.content.count
+        case .releaseEvent, .dequeue, .withdraw: fixed
+        }
+    }
+
     package static func append(highest position: QueuePosition, to bytes: inout [UInt8]) {
         bytes.append(Tag.highest)
         append(position.value, to: &bytes)
+    }
+
+    static func append(_ released: Overlay.Released, to bytes: inout [UInt8]) {
+        bytes.append(Tag.releaseEvents)
+        append(EventKey(conversation: released.conversation, row: released.rows.lowerBound), to: &bytes)
+        append(UInt64(released.rows.count), to: &bytes)
     }
 
     /// - Parameter mark: the end of the generation before.
@@ -109,6 +130,14 @@ package enum JournalCodec {
             case Tag.storeEvent: found.append(.storeEvent(try reader.eventKey(), bytes: try reader.opaque(), held: false))
             case Tag.holdEvent: found.append(.storeEvent(try reader.eventKey(), bytes: try reader.opaque(), held: true))
             case Tag.releaseEvent: found.append(.releaseEvent(try reader.eventKey()))
+            case Tag.releaseEvents:
+                let (first, count): (EventKey, UInt64) = (try reader.eventKey(), try reader.integer())
+                let (end, overflow) = first.number.value.addingReportingOverflow(count)
+                guard !overflow, end <= counterMax + 1 else { throw Reader.damaged }
+                for number in first.number.value..<end {
+                    let key = EventKey(conversation: first.conversation, number: SequenceNumber(unchecked: number), part: first.part)
+                    found.append(.releaseEvent(key))
+                }
             case Tag.enqueue:
                 let (destination, position) = (try reader.destination(), try reader.counter(QueuePosition.self))
                 found.append(

@@ -18,11 +18,18 @@ extension JournaledNodeStore {
     struct Folding {
         let job: StoreJob
         let fold: Overlay.Fold
+        let outcome: Outcome
         let mark: Journal.Mark
         let standing: Standing
         let wipes: Bool
         /// What was committed since it began.
         var meanwhile: [Overlay.Commit] = []
+    }
+
+    /// What a fold says once its job is done.
+    final class Outcome {
+        /// Dequeues that were more than it could take.
+        fileprivate(set) var unfinished: Set<Destination> = []
     }
 
     /// What the tables were like when their connection was given away.
@@ -39,6 +46,7 @@ extension JournaledNodeStore {
     /// The journal is filling up: a fold now keeps commits from having to wait for one.
     public var isFoldDue: Bool {
         guard let journal, !isFolding else { return false }
+        if isBehind { return true }
         // Commits may take three quarters. The later, the more has come and gone, and need not go into the tables at all.
         return journal.usedBytes >= journal.halfBytes / 16 * 9
     }
@@ -46,7 +54,8 @@ extension JournaledNodeStore {
     /// Begins to bring what was committed into the tables. First comes the job returned, after it `beginFold`; until then nothing may be
     /// committed, and nothing may be on its way to the disk.
     ///
-    /// - Parameter wipes: all of it, and what was deleted goes from the disk; else what is young stays where it is.
+    /// - Parameter wipes: all of it, and what was deleted goes from the disk; else what is young stays where it is, and what was taken away
+    ///   stays in the tables as far as it is more than one fold should take (`isBehind`).
     /// - Returns: nil: there is nothing to do, or not now, or it was done at once, as where space is low.
     public func prepareFold(wipes: Bool) throws(StoreError) -> StoreJob? {
         try guarded { () throws(StoreError) in
@@ -56,7 +65,7 @@ extension JournaledNodeStore {
                 return nil
             }
             guard !journal.isFresh || !overlay.isEmpty || wipes && journal.hasRemains else { return nil }
-            let (fold, prepared) = try prepare(youngFrom: wipes ? .max : youngFrom)
+            let (fold, prepared) = try prepare(youngFrom: wipes ? .max : youngFrom, rowsMax: wipes ? nil : foldRowsMax)
             let job = StoreJob { () throws(StoreError) in try prepared.write() }
             beside = .preparing(job, fold, prepared, wipes: wipes)
             return job
@@ -74,8 +83,11 @@ extension JournaledNodeStore {
             journal.begin(prepared)
             let (tables, bytes) = (tables, journal.bytes)
             let mark = Journal.Mark(generation: prepared.generation, number: 0)
-            let job = StoreJob { () throws(StoreError) in try tables.fold(fold, upTo: mark, journalBytes: bytes) }
-            beside = .folding(Folding(job: job, fold: fold, mark: mark, standing: standing, wipes: wipes))
+            let outcome = Outcome()
+            let job = StoreJob { () throws(StoreError) in
+                outcome.unfinished = try tables.fold(fold, upTo: mark, journalBytes: bytes)
+            }
+            beside = .folding(Folding(job: job, fold: fold, outcome: outcome, mark: mark, standing: standing, wipes: wipes))
             return job
         }
     }
@@ -120,7 +132,11 @@ extension JournaledNodeStore {
         }
         guard let journal else { return nil }
         journal.passed(folding.mark)
-        try overlay.folded(folding.fold, then: folding.meanwhile) { key throws(StoreError) in try tables.hasEvent(key) }
+        let unfinished = folding.outcome.unfinished
+        try overlay.folded(folding.fold, unfinished: unfinished, then: folding.meanwhile) { key throws(StoreError) in
+            try tables.hasEvent(key)
+        }
+        isBehind = !unfinished.isEmpty || !folding.fold.remainder.released.isEmpty
         let job = tidying(folding.wipes ? journal.wiping() : nil, wipes: folding.wipes)
         beside = .tidying(job, standing)
         return job

@@ -25,7 +25,7 @@ extension JournaledNodeStore {
         try guarded { () throws(StoreError) in
             if let bytes = overlay.events[key]?.bytes { return bytes }
             // Whether one that is in the tables still lives is for them to say, but where nothing was said of it that could end it.
-            if let held = overlay.events[key]?.held {
+            if let held = overlay.isHeld(key) {
                 if held { return try rows.event(key) }
             } else if try rows.isHeld(key) {
                 return try rows.event(key)
@@ -40,13 +40,17 @@ extension JournaledNodeStore {
         try guarded { () throws(StoreError) in
             guard overlay.touches(conversation) else { return try rows.heldEvents(conversation) }
             var found = try rows.heldEvents(conversation).filter {
-                overlay.events[EventKey(conversation: conversation, number: $0.number)] == nil
+                let key = EventKey(conversation: conversation, number: $0.number)
+                return overlay.events[key] == nil && overlay.isHeld(key) == nil
             }
             for (key, event) in overlay.events where key.conversation == conversation && key.part == 0 {
                 if let bytes = event.bytes {
                     if event.held == true { found.append((key.number, bytes)) }
-                } else if event.held != false, try event.held == true ? true : rows.isHeld(key), let bytes = try rows.event(key) {
-                    found.append((key.number, bytes))
+                } else {
+                    // As it stands there, unless something was said of it.
+                    var isHeld = overlay.isHeld(key)
+                    if isHeld == nil { isHeld = try rows.isHeld(key) }
+                    if isHeld == true, let bytes = try rows.event(key) { found.append((key.number, bytes)) }
                 }
             }
             return found.sorted { $0.number < $1.number }

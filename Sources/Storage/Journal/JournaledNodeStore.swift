@@ -18,6 +18,8 @@ public final class JournaledNodeStore: NodeStore {
     let journal: Journal?
     var overlay = Overlay()
     var beside = Beside.nothing
+    /// The last fold could not take all rows that are to go: there is more for the next one.
+    public internal(set) var isBehind = false
     /// Reads the tables while another thread has their connection; made when it is needed first.
     var reader: TableReader?
     let folder: String
@@ -135,6 +137,14 @@ public final class JournaledNodeStore: NodeStore {
         }
     }
 
+    /// Whether the next commit can be these without waiting for a fold to end: the journal has the room, or never will.
+    public func hasRoom(for writes: [StoreWrite]) -> Bool {
+        guard let journal, !isLowOnSpace else { return true }
+        let reserve = writes.allSatisfy(\.takesAway) ? 0 : journal.halfBytes / 4
+        let size = Journal.frameBytes(writes.reduce(9) { $0 + JournalCodec.bytesMax(of: $1) })
+        return size <= journal.freeBytes - reserve || size > journal.halfBytes / 2
+    }
+
     /// What became of the staged commit.
     public func confirm(_ result: Result<Void, StoreError>) throws(StoreError) {
         try guarded { () throws(StoreError) in try result.get() }
@@ -194,7 +204,7 @@ public final class JournaledNodeStore: NodeStore {
         var removals = overlay.fold(youngFrom: 0)
         removals.records = []
         do throws(StoreError) {
-            try tables.fold(removals, upTo: journal.base, journalBytes: journal.bytes, giveBallast: true)
+            _ = try tables.fold(removals, upTo: journal.base, journalBytes: journal.bytes, giveBallast: true)
         } catch {
             guard error == .full else { throw error }
         }
@@ -220,7 +230,7 @@ public final class JournaledNodeStore: NodeStore {
                 }
                 top = max(top, entry.position)
                 guard let key = entry.event, key != lastStored else { continue }
-                if let known = overlay.events[key], !known.isUncertain { continue }
+                if overlay.events[key] != nil { continue }
                 let all = stored ?? Self.events(in: writes)
                 stored = all
                 if all.contains(key) { continue }
@@ -268,21 +278,25 @@ public final class JournaledNodeStore: NodeStore {
     private func rotate(for size: Int) throws(StoreError) {
         guard let journal else { return }
         try endBeside()
-        if size <= journal.halfBytes / 2 { try fold(youngFrom: youngFrom) } else { try fold() }
+        if size <= journal.halfBytes / 2 { try fold(youngFrom: youngFrom, rowsMax: foldRowsMax) } else { try fold() }
         try tables.maintain()
     }
 
     /// The page of the journal from which on what came came lately.
     var youngFrom: Int { (journal?.usedBytes ?? 0) / Journal.pageBytes / 2 }
 
-    private func fold(youngFrom: Int) throws(StoreError) {
+    /// Rows that one fold deletes, of queues' entries and as many of the hub's log: a quarter of a second. Less writes the pages that
+    /// they share more often; more lets the journal fill up meanwhile.
+    package var foldRowsMax = 16_384
+
+    private func fold(youngFrom: Int, rowsMax: Int? = nil) throws(StoreError) {
         guard let journal else { return }
         // There is no free half to begin anew in: a fold beside the writer was begun and not ended.
         if journal.isSpread {
             try bring(overlay.fold(youngFrom: .max), upTo: journal.end)
             journal.passed(journal.end)
         }
-        let (fold, prepared) = try prepare(youngFrom: youngFrom)
+        let (fold, prepared) = try prepare(youngFrom: youngFrom, rowsMax: rowsMax)
         try journal.lasting { () throws(StoreError) in try prepared.write() }
         try bring(fold, upTo: Journal.Mark(generation: prepared.generation, number: 0))
         journal.begin(prepared)
@@ -290,16 +304,17 @@ public final class JournaledNodeStore: NodeStore {
     }
 
     /// What goes into the tables, and the generation that begins with the rest.
-    func prepare(youngFrom: Int) throws(StoreError) -> (Overlay.Fold, Journal.Preparation) {
-        let fold = overlay.fold(youngFrom: youngFrom)
+    func prepare(youngFrom: Int, rowsMax: Int?) throws(StoreError) -> (Overlay.Fold, Journal.Preparation) {
+        let fold = overlay.fold(youngFrom: youngFrom, rowsMax: rowsMax, highest: highest)
         if let prepared = journal?.prepareNext(fold.remainder) { return (fold, prepared) }
-        guard let prepared = journal?.prepareNext([]) else { throw .io("the journal has no room for nothing") }
+        guard let prepared = journal?.prepareNext(Overlay.Remainder()) else { throw .io("the journal has no room for nothing") }
         return (overlay.fold(youngFrom: .max), prepared)
     }
 
     private func bring(_ fold: Overlay.Fold, upTo mark: Journal.Mark) throws(StoreError) {
-        try tables.fold(fold, upTo: mark, journalBytes: journal?.bytes ?? 0, giveBallast: false)
-        try overlay.folded(fold, then: []) { _ throws(StoreError) in false }
+        let unfinished = try tables.fold(fold, upTo: mark, journalBytes: journal?.bytes ?? 0, giveBallast: false)
+        try overlay.folded(fold, unfinished: unfinished, then: []) { _ throws(StoreError) in false }
+        isBehind = !unfinished.isEmpty || !fold.remainder.released.isEmpty
     }
 
     /// After an error of the disk every call fails with it.

@@ -13,8 +13,6 @@ struct Overlay {
         var entries = 0
         /// The journal's page that it came with.
         var page: Int
-        /// Released, and nobody looked yet whether the tables have it at all.
-        var isUncertain = false
 
         var isInTables: Bool { bytes == nil }
         var isNobodys: Bool { bytes != nil && held != true && entries == 0 }
@@ -82,6 +80,9 @@ struct Overlay {
     }
 
     private(set) var events: [EventKey: Event] = [:]
+    /// Released, as far as the tables have them; what `events` says of one of them came later. Of whoever catches up it is thousands, one
+    /// after the other.
+    private var released: [ConversationKey: RowRanges] = [:]
     private(set) var queues: [Destination: Queue] = [:]
     private(set) var records: [Batch.RecordName: [UInt8]?] = [:]
     /// Conversations with an event here, and how many.
@@ -91,11 +92,16 @@ struct Overlay {
     /// Events that may have become nobody's.
     private var loose: [EventKey] = []
 
-    var isEmpty: Bool { events.isEmpty && queues.isEmpty && records.isEmpty }
+    var isEmpty: Bool { events.isEmpty && released.isEmpty && queues.isEmpty && records.isEmpty }
 
     mutating func raise(to position: QueuePosition) { highest = max(highest, position) }
 
-    func touches(_ conversation: ConversationKey) -> Bool { conversations[conversation] != nil }
+    func touches(_ conversation: ConversationKey) -> Bool { conversations[conversation] != nil || released[conversation] != nil }
+
+    /// Of an event that the tables have; nil: as it is there.
+    func isHeld(_ key: EventKey) -> Bool? { events[key]?.held ?? (isReleased(key) ? false : nil) }
+
+    private func isReleased(_ key: EventKey) -> Bool { released[key.conversation]?.contains(key.row) == true }
 
     // MARK: Writes
 
@@ -119,9 +125,8 @@ struct Overlay {
         case .put(let table, let key, let value): records[Batch.RecordName(table: table, key: key)] = .some(value)
         case .remove(let table, let key): records[Batch.RecordName(table: table, key: key)] = .some(nil)
         case .storeEvent(let key, let bytes, let held):
-            if let place = events.index(forKey: key), try events.values[place].isUncertain ? isInTables(key) : true {
+            if let place = events.index(forKey: key) {
                 if held { events.values[place].held = true }
-                events.values[place].isUncertain = false
             } else if try isInTables(key) {
                 if held { insert(Event(bytes: nil, held: true, page: page), key) }
             } else {
@@ -133,12 +138,11 @@ struct Overlay {
                 events.values[place].held = false
                 loose.append(key)
             } else {
-                insert(Event(bytes: nil, held: false, page: page, isUncertain: true), key)
+                released[key.conversation, default: RowRanges()].insert(key.row)
             }
         case .enqueue(let entry):
             if let key = entry.event {
                 if let place = events.index(forKey: key) {
-                    events.values[place].isUncertain = false
                     events.values[place].entries += 1
                 } else {
                     insert(Event(bytes: nil, held: nil, entries: 1, page: page), key)
@@ -190,19 +194,47 @@ struct Overlay {
         var kept: Set<EventKey> = []
         var dequeues: [(destination: Destination, through: QueuePosition)] = []
         var withdrawals: [(destination: Destination, position: QueuePosition)] = []
+        /// Of events that are in the tables, if they are anywhere; nothing else here speaks of them.
+        var released: [Released] = []
+        /// Rows that `dequeues` may cost. Nil: as many as there are.
+        var rowsMax: Int?
         var records: [(name: Batch.RecordName, value: [UInt8]?)] = []
         var highest = QueuePosition.zero
-        /// What is young and stays, as writes that make it anew.
-        var remainder: [StoreWrite] = []
+        var remainder = Remainder()
     }
 
-    /// - Parameter youngFrom: what came at this page of the journal or later stays.
-    func fold(youngFrom: Int) -> Fold {
+    /// What stays, and makes it anew.
+    struct Remainder {
+        /// All of those whose rows may be too many for this fold: a few bytes each, whatever they stand for.
+        var dequeues: [(destination: Destination, through: QueuePosition)] = []
+        var released: [Released] = []
+        /// Of what is young.
+        var writes: [StoreWrite] = []
+
+        var isEmpty: Bool { dequeues.isEmpty && released.isEmpty && writes.isEmpty }
+    }
+
+    struct Released {
+        let conversation: ConversationKey
+        /// `EventKey.row`.
+        let rows: ClosedRange<Int64>
+    }
+
+    /// - Parameters:
+    ///   - youngFrom: what came at this page of the journal or later stays.
+    ///   - rowsMax: rows of the tables that queues' entries, and as many that events may cost that go; the others go with a later fold. What
+    ///     says that they go is small, and a fold that takes all of it could take seconds. Nil: all go.
+    ///   - highest: no entry of a later commit has a position as low.
+    func fold(youngFrom: Int, rowsMax: Int? = nil, highest highestGiven: QueuePosition = .zero) -> Fold {
         var fold = Fold()
+        fold.rowsMax = rowsMax
         var needed: Set<EventKey> = []
         var staying: [QueueEntry] = []
         for (destination, queue) in queues {
-            if let through = queue.through { fold.dequeues.append((destination, through)) }
+            if let through = queue.through {
+                fold.dequeues.append((destination, through))
+                if rowsMax != nil { fold.remainder.dequeues.append((destination, min(through, max(highest, highestGiven)))) }
+            }
             for position in queue.withdrawn { fold.withdrawals.append((destination, position)) }
             for line in queue.entries {
                 if line.page < youngFrom {
@@ -214,19 +246,28 @@ struct Overlay {
                 }
             }
         }
+        var released = released
         for (key, event) in events {
-            if event.isInTables || event.page < youngFrom || needed.contains(key) {
+            if event.isInTables {
+                var event = event
+                if isReleased(key) {
+                    event.held = event.held ?? false
+                    released[key.conversation]?.remove(key.row)
+                }
+                fold.events.append((key, event))
+            } else if event.page < youngFrom || needed.contains(key) {
                 fold.events.append((key, event))
             } else if let bytes = event.bytes {
-                fold.remainder.append(.storeEvent(key, bytes: bytes, held: event.held == true))
+                fold.remainder.writes.append(.storeEvent(key, bytes: bytes, held: event.held == true))
             }
         }
+        share(released, rowsMax: rowsMax, &fold)
         // In a fixed order: the same writes make the same file.
         fold.entries.sort { $0.position < $1.position }
         fold.events.sort { $0.key < $1.key }
         fold.dequeues.sort { $0.destination < $1.destination }
         fold.withdrawals.sort { ($0.destination, $0.position) < ($1.destination, $1.position) }
-        for entry in staying.sorted(by: { $0.position < $1.position }) { fold.remainder.append(.enqueue(entry)) }
+        for entry in staying.sorted(by: { $0.position < $1.position }) { fold.remainder.writes.append(.enqueue(entry)) }
         fold.records = records.map { (name: $0.key, value: $0.value) }
         fold.records.sort {
             $0.name.table == $1.name.table
@@ -236,17 +277,35 @@ struct Overlay {
         return fold
     }
 
+    /// Of every conversation as much as of the others, as long as it has so much: what was written at the same time stands on the same pages.
+    private func share(_ released: [ConversationKey: RowRanges], rowsMax: Int?, _ fold: inout Fold) {
+        var left = rowsMax ?? .max
+        let all = released.map { (key: $0.key, ranges: $0.value, count: $0.value.count) }
+        let inOrder = all.sorted { ($0.count, $0.key) < ($1.count, $1.key) }
+        for (index, (conversation, ranges, count)) in inOrder.enumerated() {
+            let taken = min(count, max(1, left / (inOrder.count - index)))
+            left = max(0, left - taken)
+            let (first, rest) = ranges.split(after: taken)
+            fold.released += first.map { Released(conversation: conversation, rows: $0) }
+            fold.remainder.released += rest.map { Released(conversation: conversation, rows: $0) }
+        }
+    }
+
     /// The fold is in the tables. What it was made from, and what came since, becomes what they lack now.
     ///
-    /// - Parameter isInTables: as of now.
+    /// - Parameters:
+    ///   - unfinished: of its dequeues, those that were more than it could take.
+    ///   - isInTables: as of now.
     mutating func folded(
-        _ fold: Fold, then later: [Commit], isInTables: (EventKey) throws(StoreError) -> Bool
+        _ fold: Fold, unfinished: Set<Destination>, then later: [Commit], isInTables: (EventKey) throws(StoreError) -> Bool
     ) throws(StoreError) {
         let highest = highest
         self = Overlay()
         self.highest = highest
+        for (destination, through) in fold.remainder.dequeues where unfinished.contains(destination) { dequeue(destination, through) }
+        for one in fold.remainder.released { released[one.conversation, default: RowRanges()].append(one.rows) }
         // Everything that stays was judged before: what it refers to is in the remainder, or in the tables by now.
-        try apply(Commit(writes: fold.remainder, page: 0)) { _ throws(StoreError) in false }
+        try apply(Commit(writes: fold.remainder.writes, page: 0)) { _ throws(StoreError) in false }
         for batch in later { try apply(batch, isInTables: isInTables) }
     }
 }

@@ -156,20 +156,50 @@ struct EventChanges {
 
     /// An event that nobody refers to and nobody holds goes.
     func apply(to database: Database) throws(StoreError) {
-        for (id, change) in changes.sorted(by: { $0.key < $1.key }) {
-            let before = try database.first("SELECT refs, held FROM event WHERE id=?", .integer(id)) { row throws(StoreError) in
-                (references: try row.integer(0), held: try row.integer(1) != 0)
+        let rows = changes.sorted { $0.key < $1.key }
+        var next = rows.startIndex
+        while next < rows.endIndex {
+            let (id, change) = rows[next]
+            // Of a queue that was taken away most are one after the other.
+            var count = 0
+            while next + count < rows.endIndex {
+                let (other, another) = rows[next + count]
+                guard other == id + Int64(count), another == change, change.hold == nil, change.references < 0, !kept.contains(other)
+                else { break }
+                count += 1
             }
-            guard let before else { throw .corrupt("the event of a queue entry is missing") }
-            let (references, overflow) = before.references.addingReportingOverflow(Int64(change.references))
-            guard !overflow, references >= 0 else { throw .corrupt("an event has \(before.references) references") }
-            let held = change.hold ?? before.held
-            if references == 0, !held, !kept.contains(id) {
-                try database.run("DELETE FROM event WHERE id=?", .integer(id))
-            } else if (references, held) != (before.references, before.held) {
-                try database.run(
-                    "UPDATE event SET refs=?, held=? WHERE id=?", .integer(references), .integer(held ? 1 : 0), .integer(id))
+            if count > 0 {
+                try drop(-change.references, from: id, count: count, in: database)
+            } else {
+                try apply(change, to: id, in: database)
             }
+            next += max(1, count)
+        }
+    }
+
+    /// As many references to each of these.
+    private func drop(_ references: Int, from id: Int64, count: Int, in database: Database) throws(StoreError) {
+        let (first, last, references) = (SQLValue.integer(id), SQLValue.integer(id + Int64(count) - 1), SQLValue.integer(Int64(references)))
+        try database.run("DELETE FROM event WHERE id BETWEEN ? AND ? AND refs=? AND held=0", first, last, references)
+        let left = count - database.changes
+        guard left > 0 else { return }
+        try database.run("UPDATE event SET refs=refs-?3 WHERE id BETWEEN ?1 AND ?2 AND refs>=?3", first, last, references)
+        guard database.changes == left else { throw .corrupt("the event of a queue entry is missing, or has too few references") }
+    }
+
+    private func apply(_ change: (references: Int, hold: Bool?), to id: Int64, in database: Database) throws(StoreError) {
+        let before = try database.first("SELECT refs, held FROM event WHERE id=?", .integer(id)) { row throws(StoreError) in
+            (references: try row.integer(0), held: try row.integer(1) != 0)
+        }
+        guard let before else { throw .corrupt("the event of a queue entry is missing") }
+        let (references, overflow) = before.references.addingReportingOverflow(Int64(change.references))
+        guard !overflow, references >= 0 else { throw .corrupt("an event has \(before.references) references") }
+        let held = change.hold ?? before.held
+        if references == 0, !held, !kept.contains(id) {
+            try database.run("DELETE FROM event WHERE id=?", .integer(id))
+        } else if (references, held) != (before.references, before.held) {
+            try database.run(
+                "UPDATE event SET refs=?, held=? WHERE id=?", .integer(references), .integer(held ? 1 : 0), .integer(id))
         }
     }
 }

@@ -27,15 +27,22 @@ extension SQLiteNodeStore {
 
     /// All or nothing, and on disk when it returns; from then on a journal of this size counts from `mark` on.
     ///
+    /// - Returns: whose entries were more than the fold may take: the rest still stands.
     /// - Throws: `full`: nothing of it is there.
-    func fold(_ fold: Overlay.Fold, upTo mark: Journal.Mark, journalBytes: Int) throws(StoreError) {
+    func fold(_ fold: Overlay.Fold, upTo mark: Journal.Mark, journalBytes: Int) throws(StoreError) -> Set<Destination> {
         try boundLog()
         let highestNow = max(highest, fold.highest)
+        var unfinished: Set<Destination> = []
         let floorNow = try database.transaction { () throws(StoreError) in
             var changes = EventChanges()
-            try delete(fold.dequeues, fold.withdrawals, &changes)
-            try insert(fold, &changes)
+            let limited = try fold.rowsMax.map { rows throws(StoreError) in try limit(fold.dequeues, rows: rows) }
+            unfinished = limited?.unfinished ?? []
+            try delete(limited?.dequeues ?? fold.dequeues, fold.withdrawals, &changes)
+            let standing = try touch(fold, &changes)
+            // Before anything new is there, which none of this is meant for.
             try changes.apply(to: database)
+            for released in fold.released { try release(released) }
+            try insert(fold, standing)
             for (name, value) in fold.records { try write(name, value) }
             try note("journal", Int64(clamping: mark.generation))
             try note("journal frame", Int64(clamping: mark.number))
@@ -43,38 +50,97 @@ extension SQLiteNodeStore {
             return try raiseFloor(to: highestNow)
         }
         (highest, floor) = (highestNow, floorNow)
+        return unfinished
     }
 
     /// As the other; where there is no room it makes what room it can, which nobody who stands still (`pin`) may be in the way of.
-    func fold(_ fold: Overlay.Fold, upTo mark: Journal.Mark, journalBytes: Int, giveBallast: Bool) throws(StoreError) {
+    func fold(_ fold: Overlay.Fold, upTo mark: Journal.Mark, journalBytes: Int, giveBallast: Bool) throws(StoreError) -> Set<Destination> {
         do {
-            try self.fold(fold, upTo: mark, journalBytes: journalBytes)
+            return try self.fold(fold, upTo: mark, journalBytes: journalBytes)
         } catch {
             guard error == .full else { throw error }
             try recoverFromFull(giveBallast: giveBallast)
-            try self.fold(fold, upTo: mark, journalBytes: journalBytes)
+            return try self.fold(fold, upTo: mark, journalBytes: journalBytes)
         }
     }
 
-    private func insert(_ fold: Overlay.Fold, _ changes: inout EventChanges) throws(StoreError) {
-        var references: [EventKey: Int] = [:]
-        for entry in fold.entries { if let key = entry.event { references[key, default: 0] += 1 } }
-        var rows: [EventKey: EventRow] = [:]
-        for (key, event) in fold.events {
-            let count = references[key] ?? 0
-            if let bytes = event.bytes {
-                rows[key] = try insert(key, bytes, references: count, held: event.held == true)
+    /// How far each queue's entries may go, where all of them would be too many: of every queue as many as of the others, as long as it
+    /// has so many. What was written at the same time stands on the same pages.
+    private func limit(
+        _ dequeues: [(destination: Destination, through: QueuePosition)], rows: Int
+    ) throws(StoreError) -> (dequeues: [(destination: Destination, through: QueuePosition)], unfinished: Set<Destination>) {
+        var (limited, unfinished): ([(destination: Destination, through: QueuePosition)], Set<Destination>) = ([], [])
+        var left = rows
+        for (index, (destination, through)) in dequeues.enumerated() {
+            let share = max(1, left / (dequeues.count - index))
+            let (queue, limit) = (seal.name(destination), Int64(clamping: through.value))
+            // The index has it all.
+            let last = try database.first(
+                "SELECT position FROM entry WHERE queue=? AND position<=? ORDER BY position LIMIT 1 OFFSET ?",
+                .blob(queue), .integer(limit), .integer(Int64(share - 1))
+            ) { row throws(StoreError) in try row.position(0) }
+            let count = try database.first(
+                "SELECT count(*) FROM (SELECT 1 FROM entry WHERE queue=? AND position<=? LIMIT ?)",
+                .blob(queue), .integer(limit), .integer(Int64(share))
+            ) { row throws(StoreError) in Int(try row.integer(0)) }
+            left = max(0, left - (count ?? 0))
+            guard let last, last < through else {
+                limited.append((destination, through))
                 continue
             }
+            limited.append((destination, last))
+            unfinished.insert(destination)
+        }
+        return (limited, unfinished)
+    }
+
+    /// Notes what changes in events that are there.
+    private func touch(_ fold: Overlay.Fold, _ changes: inout EventChanges) throws(StoreError) -> [EventKey: EventRow] {
+        let references = fold.references
+        var rows: [EventKey: EventRow] = [:]
+        for (key, event) in fold.events where event.isInTables {
+            let (count, isKept) = (references[key] ?? 0, fold.kept.contains(key))
             guard let known = try eventRow(key) else {
-                if event.isUncertain { continue }
-                throw .corrupt("the event of a queue entry is missing")
+                // Gone already, by a fold that only took away.
+                guard count == 0, !isKept, event.held != true else { throw .corrupt("the event of a queue entry is missing") }
+                continue
             }
             rows[key] = EventRow(id: known.id, bytes: known.bytes)
             changes.add(count, to: known.id)
             if let hold = event.held { changes.hold(hold, known.id) }
-            if fold.kept.contains(key) { changes.keep(known.id) }
+            if isKept { changes.keep(known.id) }
+        }
+        return rows
+    }
+
+    private func insert(_ fold: Overlay.Fold, _ standing: [EventKey: EventRow]) throws(StoreError) {
+        let references = fold.references
+        var rows = standing
+        for (key, event) in fold.events {
+            guard let bytes = event.bytes else { continue }
+            rows[key] = try insert(key, bytes, references: references[key] ?? 0, held: event.held == true)
         }
         for entry in fold.entries { try insert(entry, rows) }
+    }
+
+    /// Whether the tables have them or not.
+    private func release(_ released: Overlay.Released) throws(StoreError) {
+        let (conversation, rows) = (seal.name(released.conversation), released.rows)
+        try database.run(
+            "DELETE FROM event WHERE conversation=? AND number BETWEEN ? AND ? AND refs=0",
+            .blob(conversation), .integer(rows.lowerBound), .integer(rows.upperBound))
+        if database.changes == rows.count { return }
+        try database.run(
+            "UPDATE event SET held=0 WHERE conversation=? AND number BETWEEN ? AND ? AND held=1",
+            .blob(conversation), .integer(rows.lowerBound), .integer(rows.upperBound))
+    }
+}
+
+extension Overlay.Fold {
+    /// Of the entries that it brings.
+    fileprivate var references: [EventKey: Int] {
+        var references: [EventKey: Int] = [:]
+        for entry in entries { if let key = entry.event { references[key, default: 0] += 1 } }
+        return references
     }
 }

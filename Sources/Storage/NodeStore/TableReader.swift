@@ -236,4 +236,9 @@ extension EventKey {
     static let partsMax: UInt16 = 511
     /// The number, with the part above it: an event's own row sorts by number, those of its parts lie beyond all events.
     var row: Int64 { Int64(clamping: number.value) + Int64(min(part, Self.partsMax)) << 54 }
+
+    init(conversation: ConversationKey, row: Int64) {
+        let number = SequenceNumber(unchecked: UInt64(clamping: row & (1 << 54 - 1)))
+        self.init(conversation: conversation, number: number, part: UInt16(clamping: row >> 54))
+    }
 }

@@ -125,6 +125,83 @@ import Vocabulary
         #expect(try store.prepareFold(wipes: true) == nil)
     }
 
+    /// - Returns: rows of the tables, as they are.
+    private func rows(_ table: String) throws -> Int64? {
+        try store.database.first("SELECT count(*) FROM \(table)") { row throws(StoreError) in try row.integer(0) }
+    }
+
+    private func endFold(_ first: StoreJob) throws {
+        var job: StoreJob? = first
+        while let one = job {
+            try one.result().get()
+            job = try store.advance(after: one)
+        }
+    }
+
+    @Test func `rows that are to go and are more than a fold should take go with later ones, and nobody sees them meanwhile`() throws {
+        let queues = [Destination.phone, .laptop, .tower]
+        for number in UInt64(1)...40 {
+            let key = EventKey.event(number, of: UInt8(number % 3))
+            try store.commit(
+                [.store(key, "e\(number)", held: true)]
+                    + queues.enumerated().map { .enqueue(number * 3 + UInt64($0), to: $1, "c\(number)", event: key) })
+        }
+        try store.maintain(idle: true)
+        #expect(try rows("entry") == 120)
+        store.foldRowsMax = 30
+        // All of one, half of the other, nothing of the third; the hub lets go of all but two, of which one is held anew.
+        try store.commit(
+            [.dequeue(.phone, through: QueuePosition(unchecked: 200)), .dequeue(.laptop, through: QueuePosition(unchecked: 60))]
+                + (UInt64(1)...40).filter { $0 != 7 }.map { .releaseEvent(.event($0, of: UInt8($0 % 3))) }
+                + [.store(.event(9, of: 0), "e9", held: true)])
+        func check(_ store: JournaledNodeStore) throws {
+            #expect(try store.outline(.phone).isEmpty && store.page(.phone, after: .zero, limit: 9, bytesMax: .max).isEmpty)
+            #expect(try store.outline(.laptop).map(\.position.value) == (20...40).map { $0 * 3 + 1 })
+            #expect(try store.page(.laptop, after: .zero, limit: 2, bytesMax: .max).map(\.event) == ["e20", "e21"].map { Array($0.utf8) })
+            #expect(try store.page(.tower, after: .zero, limit: 100, bytesMax: .max).count == 40)
+            #expect(try store.heldEvents(.number(0)).map(\.number.value) == [9])
+            #expect(try store.heldEvents(.number(1)).map(\.number.value) == [7])
+            #expect(try store.heldEvents(.number(2)).isEmpty)
+        }
+        var folds = 0
+        repeat {
+            let job = try begin(wipes: false)
+            try check(store)
+            try check(openStore(folder.copied()))
+            if folds == 0 { try store.commit([.enqueue(500, to: .phone, "late", event: nil), .dequeue(.phone, through: 500)]) }
+            try endFold(job)
+            folds += 1
+            try check(store)
+            try check(openStore(folder.copied()))
+        } while store.isFoldDue && folds < 20
+        // 59 entries and 38 events, at most 30 of each at once, and as many of each queue.
+        #expect(folds == 3)
+        #expect(!store.isBehind)
+        #expect(try rows("entry") == 61)
+        try store.commit([.dequeue(.laptop, through: 500), .dequeue(.tower, through: 500)])
+        try endFold(begin())
+        #expect(try rows("entry") == 0 && rows("event") == 2)
+        try store.checkIntegrity()
+    }
+
+    @Test func `a journal has room, or says that a commit would have to wait`() throws {
+        let body = String(repeating: "x", count: 300_000)
+        var number = UInt64(0)
+        func writes() -> [StoreWrite] {
+            number += 1
+            return [.store(.event(number), body, held: true)]
+        }
+        while store.hasRoom(for: writes()) { try store.commit(writes()) }
+        #expect(store.isFoldDue)
+        // Taking away has room where nothing else has.
+        #expect(store.hasRoom(for: [.releaseEvent(.event(2))]))
+        let job = try begin(wipes: false)
+        #expect(store.hasRoom(for: writes()))
+        try endFold(job)
+        // What never fits is not waited for.
+        #expect(store.hasRoom(for: [.store(.event(1_000), String(repeating: "x", count: 5 << 20))]))
+    }
+
     @Test func `while two generations count, a frame that is missing from the first is noticed`() throws {
         try commit(1...5)
         let page = 4096
