@@ -1,4 +1,5 @@
 internal import Foundation
+internal import Glibc
 internal import Vocabulary
 
 /// Waits for the disk, so that the writer need not: for one thing at a time.
@@ -12,13 +13,23 @@ final class DiskThread: @unchecked Sendable {
         let duration: Duration
     }
 
+    /// Steps of niceness: a third of what another thread has, where both want a whole processor. More would let the journal fill up while
+    /// a saturated node answers.
+    private static let patience: Int32 = 5
+
     private let condition = NSCondition()
     private var job: (work: Work, done: @Sendable () -> Void)?
     private var outcome: Outcome?
     private var isStopped = false
 
-    init(name: String) {
-        let thread = Thread { self.run() }
+    /// - Parameter isPatient: yields the processor to whoever answers, where there are fewer processors than threads with work.
+    init(name: String, isPatient: Bool = false) {
+        let thread = Thread {
+            // Of this thread alone, on Linux. To yield more is always allowed.
+            let which = __priority_which_t(PRIO_PROCESS.rawValue)
+            if isPatient { _ = setpriority(which, 0, min(19, getpriority(which, 0) + Self.patience)) }
+            self.run()
+        }
         thread.name = name
         thread.start()
     }

@@ -63,6 +63,7 @@ extension NodeWriter {
 
     func release(_ done: Pending) throws(StoreError) {
         var orders = NetworkBatch()
+        var ordered = 0
         for effect in done.effects {
             switch effect {
             case .write: break
@@ -72,9 +73,8 @@ extension NodeWriter {
             case .closeLink(let link, let refusal): orders.close(link, after: refusal)
             case .dial(let peer, let endpoints): network?.dial(peer, at: endpoints)
             case .page(let order):
-                let entries = try store.page(
-                    order.destination, after: order.after, limit: order.entriesMax, bytesMax: order.bytesMax)
-                inbox.post(.paged(order, entries))
+                ordered += 1
+                pages.append(order)
             case .load(let needed): if let rows = try store.rows(needed, hub: node.id) { inbox.post(.loaded(rows)) }
             case .answer(let request, .success(.backup(let step))):
                 admins.answer(request, with: AdminRoutes.response(toBackup: try backup(step)))
@@ -83,9 +83,28 @@ extension NodeWriter {
             case .note(let note): write(note)
             }
         }
+        // What is read comes back as an input: the next turn goes on with it.
+        if pages.count == ordered { try readPages() }
         credit(done.dealtWith, &orders)
         if !orders.isEmpty { network?.perform(orders) }
     }
+
+    /// As many as a turn has time for, one at least: others' frames come in between.
+    func readPages() throws(StoreError) {
+        guard !pages.isEmpty else { return }
+        let start = Clock.now
+        var count = 0
+        while count < pages.count, count == 0 || Clock.now - start < Self.pagesTurnMax {
+            let order = pages[count]
+            count += 1
+            let entries = try store.page(order.destination, after: order.after, limit: order.entriesMax, bytesMax: order.bytesMax)
+            inbox.post(.paged(order, entries))
+        }
+        pages.removeFirst(count)
+    }
+
+    /// How long a turn reads pages of queues.
+    private static let pagesTurnMax = Duration.milliseconds(1)
 
     /// Holds the store's file still for whoever copies it, as long as it says that it is still at it: whoever is killed does not come back
     /// to say that it is done.

@@ -40,18 +40,22 @@ package final class NodeWriter: NetworkDelegate, @unchecked Sendable {
     private(set) var network: Network?
     private let disk = DiskThread(name: "disk")
     /// Brings what is in the journal into the tables, beside commits.
-    private let tables = DiskThread(name: "tables")
+    private let tables = DiskThread(name: "tables", isPatient: true)
     private var backlog: [Inbox.Item] = []
     private var shares = FairOrder.Shares()
     /// Until when all that is in the backlog rests; nil when some of it does not.
     private var backlogRests: Instant?
     private var lastClock: Instant?
+    /// Pages that were ordered, and not read yet.
+    var pages: [PageOrder] = []
     /// Of what is not on its way to the disk yet.
     var pending = Pending()
     /// Of what is on its way there.
     private(set) var inFlight: Pending?
     /// What is on its way there is no commit, but a new part of the journal.
     private var isPreparingFold = false
+    /// The journal has no room for what is pending before the fold that goes on has ended, or the next one has begun.
+    private var waitsForRoom = false
     private var wipeAt: Instant?
     private var wipeAtLatest: Instant?
     private var timer: (at: Instant, task: Scheduled<Void>)?
@@ -172,6 +176,7 @@ package final class NodeWriter: NetworkDelegate, @unchecked Sendable {
         let resting = isStopped ? [] : setRestingAside()
         let done = try turn(backlog.prefix(Self.batchMax))
         if done == backlog.count { backlog = [] } else { backlog.removeFirst(done) }
+        try readPages()
         if !backlog.isEmpty { backlogRests = nil }
         backlog += resting
         if isStopped, backlog.isEmpty, inbox.isEmpty {
@@ -202,7 +207,8 @@ package final class NodeWriter: NetworkDelegate, @unchecked Sendable {
         let now = Clock.now
         let look = lastClock.map { $0 + Self.clockInterval }
         let mustWait = backlog.isEmpty || backlogRests != nil
-        let due = mustWait ? [nextDeadline, foldAt, inFlight == nil ? pending.due : nil, look, backlogRests].compactMap { $0 }.min() : now
+        let commit = inFlight == nil && !waitsForRoom ? pending.due : nil
+        let due = mustWait ? [nextDeadline, foldAt, commit, look, backlogRests].compactMap { $0 }.min() : now
         guard let due else { return }
         if let timer, timer.at <= due { return }
         timer?.task.cancel()
@@ -300,16 +306,27 @@ package final class NodeWriter: NetworkDelegate, @unchecked Sendable {
 
     /// Sends to the disk what is pending, unless something is on its way there: that is done when it has arrived.
     private func startCommit() throws(StoreError) {
-        guard inFlight == nil, let loop = network?.coreLoop, let staged = try stagePending() else { return }
+        guard inFlight == nil, let loop = network?.coreLoop, try hasRoom(), let staged = try stagePending() else { return }
         disk.start(staged.result) { [self] in
             loop.execute { self.attempt { () throws(StoreError) in try self.diskAnswered() } }
         }
+    }
+
+    /// Whether what is pending can go to the disk. Where the journal is full until a fold has ended, or begun, that is waited for: reading,
+    /// and what needs no commit, go on.
+    private func hasRoom() throws(StoreError) -> Bool {
+        guard !store.hasRoom(for: pending.writes) else { return true }
+        if !store.isFolding { try startFold(at: Clock.now) }
+        // Where none can begin the store does without.
+        waitsForRoom = store.isFolding
+        return !waitsForRoom
     }
 
     /// - Returns: nil when nothing is left to wait for, and what waited is said.
     private func stagePending() throws(StoreError) -> StagedCommit? {
         let done = pending
         pending = Pending()
+        waitsForRoom = false
         let start = Clock.now
         do throws(StoreError) {
             if let staged = try store.stage(done.writes) {
@@ -330,6 +347,10 @@ package final class NodeWriter: NetworkDelegate, @unchecked Sendable {
         // Nil: somebody could not wait.
         guard let outcome = disk.takeOutcome() else { return }
         try conclude(outcome)
+        try goOn()
+    }
+
+    private func goOn() throws(StoreError) {
         let now = Clock.now
         try startFold(at: now)
         if isCommitDue(at: now) { try startCommit() }
@@ -366,7 +387,8 @@ package final class NodeWriter: NetworkDelegate, @unchecked Sendable {
     /// for its first step.
     private func startFold(at now: Instant) throws(StoreError) {
         guard inFlight == nil, !store.isFolding, let loop = network?.coreLoop else { return }
-        let wipes = wipeAt.map { $0 <= now } ?? false
+        // What is behind comes first: all at once it would take too long.
+        let wipes = wipeAt.map { $0 <= now } ?? false && !store.isBehind
         guard wipes || store.isFoldDue else { return }
         if wipes { (wipeAt, wipeAtLatest) = (nil, nil) }
         guard let job = try store.prepareFold(wipes: wipes) else { return }
@@ -382,7 +404,7 @@ package final class NodeWriter: NetworkDelegate, @unchecked Sendable {
             loop.execute {
                 self.attempt { () throws(StoreError) in
                     self.goOn(with: try self.store.advance(after: job))
-                    self.arrange()
+                    try self.goOn()
                 }
             }
         }
@@ -403,6 +425,7 @@ package final class NodeWriter: NetworkDelegate, @unchecked Sendable {
         for session in node.openSessions { orders.close(session, after: refusal) }
         for link in node.openLinks { orders.close(link, after: refusal) }
         credit(dealtWith, &orders)
+        pages = []
         do { node = try restart() } catch let error as StoreError { throw error } catch { throw .io("\(error)") }
         admins.failAll(AdminRoutes.unavailable)
         var effects = node.step(.clockRead(Clock.wall), at: Clock.now, using: &random)
