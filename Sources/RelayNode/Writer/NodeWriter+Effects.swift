@@ -83,28 +83,27 @@ extension NodeWriter {
             case .note(let note): write(note)
             }
         }
-        // What is read comes back as an input: the next turn goes on with it.
+        // Others that wait to be read have a turn coming.
         if pages.count == ordered { try readPages() }
         credit(done.dealtWith, &orders)
         if !orders.isEmpty { network?.perform(orders) }
     }
 
-    /// As many as a turn has time for, one at least: others' frames come in between.
+    /// What is read comes back as an input: the next turn goes on with it.
     func readPages() throws(StoreError) {
-        guard !pages.isEmpty else { return }
         let start = Clock.now
-        var count = 0
-        while count < pages.count, count == 0 || Clock.now - start < Self.pagesTurnMax {
+        guard !pages.isEmpty, pageTurns.rest(at: start) == nil else { return }
+        var (count, now) = (0, start)
+        while count < pages.count, count == 0 || now - start < PageTurns.turnMax {
             let order = pages[count]
             count += 1
             let entries = try store.page(order.destination, after: order.after, limit: order.entriesMax, bytesMax: order.bytesMax)
             inbox.post(.paged(order, entries))
+            now = Clock.now
         }
         pages.removeFirst(count)
+        pageTurns.read(from: start, to: now)
     }
-
-    /// How long a turn reads pages of queues.
-    private static let pagesTurnMax = Duration.milliseconds(1)
 
     /// Holds the store's file still for whoever copies it, as long as it says that it is still at it: whoever is killed does not come back
     /// to say that it is done.

@@ -48,6 +48,7 @@ package final class NodeWriter: NetworkDelegate, @unchecked Sendable {
     private var lastClock: Instant?
     /// Pages that were ordered, and not read yet.
     var pages: [PageOrder] = []
+    var pageTurns = PageTurns()
     /// Of what is not on its way to the disk yet.
     var pending = Pending()
     /// Of what is on its way there.
@@ -208,7 +209,8 @@ package final class NodeWriter: NetworkDelegate, @unchecked Sendable {
         let look = lastClock.map { $0 + Self.clockInterval }
         let mustWait = backlog.isEmpty || backlogRests != nil
         let commit = inFlight == nil && !waitsForRoom ? pending.due : nil
-        let due = mustWait ? [nextDeadline, foldAt, commit, look, backlogRests].compactMap { $0 }.min() : now
+        let page = pages.isEmpty ? nil : pageTurns.rest(at: now) ?? now
+        let due = mustWait ? [nextDeadline, foldAt, commit, look, backlogRests, page].compactMap { $0 }.min() : now
         guard let due else { return }
         if let timer, timer.at <= due { return }
         timer?.task.cancel()
@@ -245,6 +247,7 @@ package final class NodeWriter: NetworkDelegate, @unchecked Sendable {
                 if let rows = try store.rows(needed, hub: node.id) { take(node.step(.loaded(rows), at: now, using: &random), &early) }
             }
             take(node.step(item.input, at: now, using: &random), &early)
+            pageTurns.heard(item.input, at: now)
             let ended = Clock.now
             shares.had(ended - began, by: speaker, at: ended)
             began = ended

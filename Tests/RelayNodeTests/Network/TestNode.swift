@@ -64,6 +64,8 @@ final class TestNode {
         var configuration = NetworkConfiguration(
             clients: loopback, peers: loopback, key: key, certificate: try ServedCertificate(selfSigned: key), nodeName: "harbor",
             eventLoops: 2)
+        // Tests of other suites may keep a client from speaking for long; those of the time itself choose their own.
+        configuration.handshakeTimeout = .minutes(5)
         change(&configuration)
         network = try Network(configuration, delegate: delegate)
         do {

@@ -1,0 +1,35 @@
+package import Federation
+package import Vocabulary
+
+/// When queues are read back for those who come to fetch what waited for them: some of it in each turn, and while others write only for a
+/// part of the time. Every page leads to frames, watermarks and commits on all nodes that have a part in it, so that is what others wait for.
+package struct PageTurns {
+    /// How long a turn reads; one page more at most.
+    package static let turnMax = Duration.milliseconds(1)
+    /// So many times as long as it took to read nothing more is read.
+    package static let rest = 3
+    /// Others count as writing for so long after they did.
+    package static let othersMax = Duration.milliseconds(100)
+
+    private var restsUntil: Instant?
+    private var othersWrote: Instant?
+
+    package init() {}
+
+    /// Whoever fetches only acknowledges.
+    package mutating func heard(_ input: NodeInput, at now: Instant) {
+        switch input {
+        case .sessionFrame(_, .submit): othersWrote = now
+        case .linkFrame(_, .entry(_, let item)): if case .watermark = item {} else { othersWrote = now }
+        default: break
+        }
+    }
+
+    package mutating func read(from start: Instant, to end: Instant) { restsUntil = end + (end - start) * Self.rest }
+
+    /// When the next page may be read; nil for at once.
+    package func rest(at now: Instant) -> Instant? {
+        guard let restsUntil, restsUntil > now, let othersWrote, now - othersWrote < Self.othersMax else { return nil }
+        return min(restsUntil, othersWrote + Self.othersMax)
+    }
+}
