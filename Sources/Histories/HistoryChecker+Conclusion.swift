@@ -27,7 +27,7 @@ extension HistoryChecker {
         func add(_ violation: Violation) {
             if let conversation { note(violation, in: conversation) } else { violations.append(violation) }
         }
-        if message.hasFailed {
+        if message.failed != nil {
             // Whoever is gone may have shown it, and could tell nobody. And what a restored hub has forgotten comes again, or fails, also if
             // somebody has it (docs/operating.md, "Backup and restore"). Nor can an old copy know what its later self had heard.
             let isOfLaterSelf = clients[message.sender]?.life ?? 0 > message.life

@@ -11,10 +11,12 @@ extension HistoryChecker {
 
     mutating func acknowledge(_ message: String, _ state: State, _ place: Place?, _ chain: String?, by client: String) {
         guard let known = messages[message], known.sender == client else { return violations.append(.phantom(message, at: client)) }
-        if known.hasFailed { violations.append(.failedButAppeared(message)) }
         if known.acknowledged == nil { messages[message]?.acknowledged = count }
-        // An old copy of its sender knows of an earlier state, and learns the later ones once more.
+        // An old copy of its sender knows of an earlier state, and learns the later ones once more: also that it failed, or it comes.
         let life = clients[client]?.life ?? 0
+        if let failed = known.failed {
+            if failed == life { violations.append(.failedButAppeared(message)) } else { messages[message]?.failed = nil }
+        }
         if rules.isExact, let told = known.told, told.life == life, state < told.state { violations.append(.stateBackwards(message)) }
         messages[message]?.told = (max(state, known.told.flatMap { $0.life == life ? $0.state : nil } ?? state), life)
         messages[message]?.highest = max(known.highest ?? state, state)
@@ -39,7 +41,7 @@ extension HistoryChecker {
 
     mutating func fail(_ message: String, by client: String) {
         guard let known = messages[message], known.sender == client else { return violations.append(.phantom(message, at: client)) }
-        messages[message]?.hasFailed = true
+        messages[message]?.failed = clients[client]?.life ?? 0
         messages[message]?.wasForgotten =
             !known.places.isEmpty
             && known.places.allSatisfy { place in
@@ -72,17 +74,16 @@ extension HistoryChecker {
     /// One message, one number; but what a restored hub has forgotten is sealed and numbered anew, under the same id (docs/protocol/hub.md
     /// §10). So of two numbers the lower must be one that a restoration forgot, and the higher one that was given after it. And an old copy
     /// of a client sends what it has still to send, also what it had sent later (docs/protocol/conversations.md §7): one more number for each
-    /// time that the sender went back.
+    /// time that the sender went back, which may be forgotten as well.
     private func isPossible(_ place: Place, for message: Message) -> Bool {
         if message.places.contains(place) { return true }
         let returns = (clients[message.sender]?.life ?? 0) - message.life
-        if returns > 0, message.places.count <= returns { return true }
-        let forgotten = conversations[place.conversation]?.forgotten ?? []
-        return message.places.allSatisfy { known in
-            let (lower, higher) = (min(known.number, place.number), max(known.number, place.number))
-            return known.conversation == place.conversation
-                && forgotten.contains { $0.contains(lower) && $0.upperBound < higher }
+        let all = (message.places + [place]).sorted()
+        let unexplained = zip(all, all.dropFirst()).count { lower, higher in
+            let forgotten = lower.conversation == higher.conversation ? conversations[lower.conversation]?.forgotten ?? [] : []
+            return !forgotten.contains { $0.contains(lower.number) && $0.upperBound < higher.number }
         }
+        return unexplained <= returns
     }
 
     /// One number, one message; and the other way round.

@@ -33,7 +33,8 @@ public struct HistoryChecker: Sendable {
         var highest: State?
         /// What the sender was told last, and in which of its lives.
         var told: (state: State, life: Int)?
-        var hasFailed = false
+        /// In which of its sender's lives it was said to have failed; nil again once an old copy of the sender goes on with it.
+        var failed: Int?
         /// Its sender was told that nobody knows what became of it.
         var isGivenUp = false
         /// When it was said to have failed, its hub had forgotten it.

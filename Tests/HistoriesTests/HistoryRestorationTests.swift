@@ -198,6 +198,30 @@ import Testing
         #expect(!Base.check(sent + [Base.bob(.restored)] + again, rules).isEmpty)
     }
 
+    /// Its hub, restored a moment later, has forgotten the second number (`workbench simulate --faults all --seed 427`).
+    @Test func `what an old copy of a client sent once more can be forgotten, and numbered anew`() {
+        func check(_ events: [HistoryEvent]) -> [Violation] {
+            let first = Base.sent("one") + [Self.accepted("one", 2), Base.shown("one", 2), Base.delivered("one")]
+            return Base.check(first + events)
+        }
+        let (restored, again) = (Base.alice(.restored), Self.accepted("one", 5))
+        #expect(check([restored, again, Self.setBack(3, through: 5), Self.accepted("one", 1_000)]) == [])
+        #expect(check([restored, again, Self.accepted("one", 1_000)]) == [.twoPlaces("one", at: "alice")])
+        #expect(check([again, Self.setBack(3, through: 5), Self.accepted("one", 1_000)]).contains(.twoPlaces("one", at: "alice")))
+    }
+
+    /// It does not know what its later self had heard (`workbench simulate --faults all --seed 423`).
+    @Test func `an old copy of a client goes on with what its later self was told to have failed`() {
+        let failed = Base.sent("one") + [Base.alice(.fail(message: "one", reason: "expired"))]
+        let again = [Base.alice(.restored), Base.alice(.ok(message: "one", .queued))]
+        #expect(Base.check(failed + [Base.alice(.ok(message: "one", .queued))]) == [.failedButAppeared("one")])
+        #expect(Base.check(failed + again + [Base.alice(.fail(message: "one", reason: "expired"))] + Base.whole("two", 1)) == [])
+        // From then on it is promised again.
+        #expect(Base.check(failed + again + [Self.accepted("one", 1)] + Base.whole("two", 2)) == [.lost("one")])
+        let twice = again + [Base.alice(.fail(message: "one", reason: "expired")), Self.accepted("one", 1)]
+        #expect(Base.check(failed + twice + Base.whole("two", 2)) == [.failedButAppeared("one")])
+    }
+
     @Test func `a message in whose place a lying hub told one member another is there, and the lie is noticed`() {
         let lie = HistoryEvent(0, "bob", .fault("lyingHub", conversation: "g"))
         let place = HistoryEvent.Place("g", 2)
