@@ -29,11 +29,26 @@ public struct ReceiptLine: Hashable, Sendable {
 
     init(entry: RosterEntry, joined: SequenceNumber) { (self.entry, self.joined) = (entry, joined) }
 
+    /// The device's commit says what it had before, and that it goes on from there: it says no more of what it lacks, and its hub passes on
+    /// no watermark of what was before, since the device is there from the commit on (docs/protocol/hub.md §4).
     /// - Parameter resumed: what the device says to have had, confirmed or not; older versions do not say it.
-    mutating func rejoin(at number: SequenceNumber, having resumed: SequenceNumber?) {
-        lost.append(Loss(after: max(deliveredThrough, resumed ?? .zero), before: number))
+    mutating func rejoin(at number: SequenceNumber, having resumed: SequenceNumber?, at time: Timestamp) {
+        lose(after: max(deliveredThrough, resumed ?? .zero), before: number)
+        _ = deliver(through: number, at: time)
+    }
+
+    /// What it has not confirmed through this number it may lack, and will say to have all the same.
+    mutating func doubt(through number: SequenceNumber, at time: Timestamp) {
+        guard deliveredThrough < number else { return }
+        lose(after: deliveredThrough, before: number.next)
+        _ = deliver(through: number, at: time)
+    }
+
+    private mutating func lose(after: SequenceNumber, before: SequenceNumber) {
+        lost.append(Loss(after: after, before: before))
         if lost.count > ClientLimits.receiptSteps { lost.removeFirst() }
     }
+
     public func hasLost(_ number: SequenceNumber) -> Bool { lost.contains { $0.contains(number) } }
 
     public static func == (x: ReceiptLine, y: ReceiptLine) -> Bool { x.encoded() == y.encoded() }
@@ -50,8 +65,8 @@ public struct ReceiptLine: Hashable, Sendable {
 
     /// - Returns: false when it is no news.
     mutating func deliver(through number: SequenceNumber, at time: Timestamp) -> Bool {
-        guard number > delivered.last?.through ?? .zero else { return false }
-        keepFound(through: number)
+        let hasFound = keepFound(through: number)
+        guard number > delivered.last?.through ?? .zero else { return hasFound }
         delivered.append(Step(through: number, at: time))
         if delivered.count > ClientLimits.receiptSteps { delivered.removeFirst() }
         return true
@@ -59,15 +74,18 @@ public struct ReceiptLine: Hashable, Sendable {
 
     mutating func read(through number: SequenceNumber, at time: Timestamp) -> Bool {
         guard number > readThrough else { return false }
-        keepFound(through: number)
+        _ = keepFound(through: number)
         read.append(Step(through: number, at: time))
         if read.count > ClientLimits.receiptSteps { read.removeFirst() }
         return true
     }
 
     /// What the device said before it came back in, and we hear now, it had: in between nobody says anything.
-    private mutating func keepFound(through number: SequenceNumber) {
-        for index in lost.indices where lost[index].contains(number) { lost[index].after = number }
+    /// - Returns: whether that is news.
+    private mutating func keepFound(through number: SequenceNumber) -> Bool {
+        let found = lost.indices.filter { lost[$0].contains(number) }
+        for index in found { lost[index].after = number }
+        return !found.isEmpty
     }
 
     public func encoded() -> [UInt8] {

@@ -12,8 +12,11 @@ extension Device {
     ) {
         let id = envelope.key.conversation
         guard let one = conversations[id], let group = groups[id], group.isActive, !one.isStale else {
-            // Of the epochs from here on nothing can be read, until we are back in.
+            // Of the epochs from here on nothing can be read, until we are back in; but who has come back in, and what it lacks, can.
             change(id) { $0.stopTaking() }
+            if let data = try? message.get().authenticatedData, let resumed = (try? MessageBinding(decoding: data))?.resumed {
+                cameBack(envelope.sender.device, at: envelope.number, having: resumed, in: id)
+            }
             return touched.formUnion([id])
         }
         let before = roster(id)
@@ -134,12 +137,8 @@ extension Device {
             write(.receipts(id, entry.device, line))
             if after.count <= ClientLimits.namesAskedMax { met(entry.user) }
         }
-        if news.summary.isExternal, let entry = group.member(news.summary.committer).flatMap(MemberLeaf.entry), news.before.contains(entry),
-            var line = receipts[id]?[entry.device]
-        {
-            line.rejoin(at: news.number, having: news.resumed)
-            receipts[id]?[entry.device] = line
-            write(.receipts(id, entry.device, line))
+        if news.summary.isExternal, let entry = group.member(news.summary.committer).flatMap(MemberLeaf.entry), news.before.contains(entry) {
+            cameBack(entry.device, at: news.number, having: news.resumed, in: id)
         }
         for entry in gone.sorted() {
             receipts[id]?[entry.device] = nil
@@ -148,6 +147,16 @@ extension Device {
         unseal(in: id)
         cover(id)
         takePlaces(around: id)
+    }
+
+    /// A device is back in by its own commit, and lacks what lies between that and what it had.
+    private mutating func cameBack(_ device: DeviceID, at number: SequenceNumber, having resumed: SequenceNumber?, in id: ConversationID) {
+        guard var line = receipts[id]?[device] else { return }
+        let from = line.deliveredThrough
+        line.rejoin(at: number, having: resumed, at: wall)
+        keep(line, in: id)
+        news(of: line, from: from, through: number, .delivered, in: id)
+        cover(id)
     }
 
     /// Devices that came in and that went out; one that took the place of its former leaf did neither.

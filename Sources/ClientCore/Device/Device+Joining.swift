@@ -23,10 +23,7 @@ extension Device {
         if part.count > 1 { write(.welcome(id, nil)) }
         if let known = conversations[id] {
             guard known.key == part.key else { return raise(.otherHub, part.key, part.number) }
-            // One we are in already: nothing is overwritten. Whoever gave it up, since its restored hub did not know us, still has its group.
-            guard part.number > known.head, known.standing != .broken, known.standing != .declined,
-                known.standing == .removed || groups[id]?.isActive != true, known.committing == nil
-            else { return }
+            guard part.number > known.head, known.standing != .broken, known.standing != .declined else { return }
         } else if conversations.count >= Limits.conversationsResidentMax {
             return raise(.tooManyConversations, part.key, part.number)
         }
@@ -41,6 +38,13 @@ extension Device {
             guard entries.contains(parcel.sender), profile.isDirect ? profile.peer(of: account.userID) != nil : true else {
                 throw .wrongGroup
             }
+            // Whoever gave it up, since its restored hub did not know us, still has its group.
+            if let known = conversations[id], known.standing != .removed, groups[id]?.isActive == true {
+                guard isLetInAgain(to: known, by: parcel.sender.user, with: own) else { return }
+                takeBack(in: known, beyond: .zero)
+            } else if conversations[id]?.committing != nil {
+                return
+            }
             let delta = group.takeChanges()
             groups[id] = group
             write(.group(id, delta))
@@ -49,6 +53,22 @@ extension Device {
         } catch {
             emit(.note(.badHandshake("\(error)")))
         }
+    }
+
+    /// Into a conversation that we are in nobody adds us, and nothing is overwritten. But in a direct one whose hub was set back to its founding
+    /// the other one is alone, and lets us in once more. That is no old Welcome said again, for whose epoch we have used keys: those of its
+    /// KeyPackage we would not have any more.
+    private func isLetInAgain(to known: Conversation, by sender: UserID, with own: OwnKeyPackage) -> Bool {
+        known.profile.peer(of: account.userID) == sender && sender != account.userID && !own.package.isLastResort
+    }
+
+    /// A direct conversation whose hub was set back to its founding has its founder alone: the other one is let in again.
+    private mutating func letIn(in id: ConversationID, using random: inout some RandomNumberGenerator) {
+        guard let one = conversations[id], one.standing == .accepted, let peer = one.profile.peer(of: account.userID), peer != account.userID,
+            !roster(id).contains(where: { $0.user == peer }), !one.intents.contains(where: \.change.isAdd)
+        else { return }
+        let intent = Intent(id: random.next() >> 12, .add([peer]), until: wall + ClientLimits.intentLifetime)
+        change(id) { $0.intents.append(intent) }
     }
 
     private mutating func enter(
@@ -159,6 +179,7 @@ extension Device {
         // What lies before is gone for us, and said to be; what comes from here on is followed by the chain.
         if parcel.head > one.head {
             takenBehindGap(in: one.id, before: parcel.head.next)
+            doubtReceipts(in: one, through: parcel.head, outline.members.map(\.leaf))
             change(one.id) {
                 $0.stopTaking()
                 $0.jump(to: parcel.head, chain: parcel.chain)
@@ -238,6 +259,7 @@ extension Device {
             }
         }
         takePlaces(around: id)
+        letIn(in: id, using: &random)
         unseal(in: id)
         // What was said since we had the group cannot be read here: the history shows where that lies, ours as that of the others.
         write(

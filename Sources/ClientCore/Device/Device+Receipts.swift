@@ -1,5 +1,6 @@
 internal import Cryptography
 internal import Groups
+internal import MLS
 internal import Vocabulary
 
 // Receipts: watermarks, which no node can forge, and read marks, which no node can read (DESIGN 5, steps 7 and 8).
@@ -56,12 +57,12 @@ extension Device {
         cover(id)
     }
 
-    private mutating func keep(_ line: ReceiptLine, in id: ConversationID) {
+    mutating func keep(_ line: ReceiptLine, in id: ConversationID) {
         receipts[id]?[line.entry.device] = line
         write(.receipts(id, line.entry.device, line))
     }
 
-    private mutating func news(
+    mutating func news(
         of line: ReceiptLine, from: SequenceNumber, through: SequenceNumber, _ state: MessageState, in id: ConversationID
     ) {
         let messages = (conversations[id]?.awaiting ?? []).filter {
@@ -119,7 +120,7 @@ extension Device {
                     isShort
                         ? MessageStatus(
                             .accepted, number: message.number,
-                            refusal: Refusal(.expired, "a member came back into the group without it; all others have it"))
+                            refusal: Refusal(.expired, "a member came back into the group behind it; all others have it"))
                         : MessageStatus(.delivered, number: message.number))
             }
             if message.number <= read, awaiting[index].state < .read {
@@ -130,6 +131,30 @@ extension Device {
         }
         awaiting.removeAll { $0.state == .read }
         _ = conversations.update(id) { $0.awaiting = awaiting }
+    }
+
+    /// We go past events that we have not seen, into a group in which others have another leaf than we knew. Who came back in among those events
+    /// has said there what it lacks, and whatever it says to have from now on covers that too: of what it had not confirmed nobody knows.
+    mutating func doubtReceipts(in one: Conversation, through number: SequenceNumber, _ leaves: [LeafNode]) {
+        guard let group = groups[one.id], group.isActive else { return }
+        var known: [DeviceID: LeafNode] = [:]
+        for (_, leaf) in group.members { if let entry = MemberLeaf.entry(of: leaf) { known[entry.device] = leaf } }
+        var isDoubtful = false
+        for leaf in leaves {
+            guard let entry = MemberLeaf.entry(of: leaf), let before = known[entry.device], before != leaf,
+                var line = receipts[one.id]?[entry.device]
+            else { continue }
+            line.doubt(through: number, at: wall)
+            keep(line, in: one.id)
+            isDoubtful = true
+        }
+        guard isDoubtful else { return }
+        // In a group it has come to the others.
+        if one.profile.isDirect {
+            let lost = Refusal(.expired, "the recipient's device came back in behind it").orThere
+            for mine in one.awaiting where mine.state < .delivered { fail(mine.message, lost) }
+        }
+        cover(one.id)
     }
 
     // MARK: What we have

@@ -56,8 +56,13 @@ extension Device {
     /// What is on its way is taken back, and what the hub may have forgotten comes again: sealed anew, since the hub or members may have
     /// the bytes of before.
     private mutating func begin(_ restoration: Restoration, in one: Conversation) {
+        change(one.id) { $0.passage = Passage(id: restoration.id, from: restoration.from, head: one.head, chain: one.chain) }
+        takeBack(in: one, beyond: restoration.from)
+    }
+
+    /// - Parameter from: the last number that the hub's copy has.
+    mutating func takeBack(in one: Conversation, beyond from: SequenceNumber) {
         let id = one.id
-        change(id) { $0.passage = Passage(id: restoration.id, from: restoration.from, head: one.head, chain: one.chain) }
         if let item = one.committing.flatMap({ outbox[$0] }) { over(item, in: id) }
         for item in outbox.sealed(in: id) where !item.isFounding {
             guard item.isSaid else {
@@ -68,7 +73,7 @@ extension Device {
             again(item)
         }
         // Numbered beyond the copy, and not said to be there by everybody: whoever has it already shows it once.
-        for mine in one.awaiting where mine.number > restoration.from && mine.state < .delivered {
+        for mine in one.awaiting where mine.number > from && mine.state < .delivered {
             guard let item = outbox[mine.message] else { continue }
             if item.isText, item.body == .numbered {
                 fail(mine.message, Refusal(.recovering, "the conversation's hub was restored from a backup that does not have it"))
@@ -76,7 +81,7 @@ extension Device {
                 again(item)
             }
         }
-        _ = conversations.update(id) { $0.awaiting.removeAll { $0.number > restoration.from && $0.state < .delivered } }
+        _ = conversations.update(id) { $0.awaiting.removeAll { $0.number > from && $0.state < .delivered } }
     }
 
     /// What its sender was told of it stands.

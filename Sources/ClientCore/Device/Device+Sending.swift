@@ -233,7 +233,9 @@ extension Device {
             giveUp(id, refusal)
         case .handshake: handshakeRefused(item, refusal, at: now, using: &random)
         case .text, .token, .receiptsWanted:
-            if refusal.code == .unknownConversation {
+            // From a direct one nobody is removed: its hub was set back to before we had come in.
+            let isSetBack = refusal.code == .notOnRoster && conversations[id]?.profile.isDirect == true
+            if refusal.code == .unknownConversation || isSetBack {
                 fail(item.message, refusal)
                 return forgotten(id, refusal)
             }
