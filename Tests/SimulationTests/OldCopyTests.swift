@@ -92,6 +92,58 @@ import Vocabulary
         #expect(flow.world.profile(sender).outbox.isEmpty, "nothing more is waited for")
     }
 
+    /// Its hub passes on no watermark of what was before it came back in (`workbench simulate --faults network,disks,clocks,crashes,clones --seed 412`).
+    @Test func `that a member came back in behind a message is the last that its sender waits for`() throws {
+        var flow = try GroupFlow(users: 3, nodes: 2, seed: 1_023)
+        for index in 0..<3 { flow.send(by: index) }
+        #expect(try flow.settle(staying: [0, 1, 2], within: .seconds(30)))
+        try flow.world.run(for: .seconds(30))
+        let (sender, loser) = (flow.users[0], flow.users[1])
+        let old = flow.world.profile(loser)
+        flow.send(by: 0)
+        try flow.world.run(for: .seconds(5))
+        flow.world.kill(device: loser, for: .seconds(10))
+        let sent = flow.world.send("lost", from: sender, to: flow.id)
+        let message = try #require(sent)
+        try flow.world.run(for: .seconds(3))
+        flow.world.restore(old, device: loser)
+        try flow.world.run(for: .seconds(30))
+        #expect(!Self.texts(flow.world, loser).contains("lost"))
+        #expect(Self.texts(flow.world, flow.users[2]).contains("lost"))
+        #expect(flow.world.state(message, at: sender) == .accepted)
+        #expect(flow.world.profile(sender).outbox[message].map { $0.state >= .delivered } ?? true, "nothing more is waited for")
+        #expect((0..<3).allSatisfy { flow.alarms(at: $0).isEmpty })
+    }
+
+    /// The copy of its sender goes past the commit by which the recipient said what it lacks (`--faults clones --seed 412`).
+    @Test func `a message that its recipient lost is not delivered for an old copy of its sender either`() throws {
+        var (world, users) = try Self.twoUsers(seed: 1_024)
+        let address = try #require(world.address(users[1]))
+        _ = world.send("before", from: users[0], to: address)
+        try world.run(for: .seconds(40))
+        let old = world.profile(users[1])
+        _ = world.send("forgotten", from: users[0], to: address)
+        try world.run(for: .seconds(5))
+        world.kill(device: users[1], for: .seconds(10))
+        let sent = world.send("lost", from: users[0], to: address)
+        let message = try #require(sent)
+        try world.run(for: .seconds(3))
+        let waiting = world.profile(users[0])
+        world.restore(old, device: users[1])
+        try world.run(for: .seconds(20))
+        #expect(!Self.texts(world, users[1]).contains("lost"))
+        #expect(world.state(message, at: users[0]) == .failed)
+        world.restore(waiting, device: users[0])
+        try world.run(for: .seconds(20))
+        #expect(world.state(message, at: users[0]) == .failed)
+        #expect(!world.told(users[0]).contains { $0.message == message && $0.state >= .delivered && $0.state != .failed })
+        let lastSent = world.send("after", from: users[0], to: address)
+        let last = try #require(lastSent)
+        try world.run(for: .seconds(20))
+        #expect(world.state(last, at: users[0]).isDelivered)
+        #expect(users.allSatisfy { world.alarms($0) == 0 })
+    }
+
     @Test func `a profile that goes on where it was is no copy, whatever it took last`() throws {
         var flow = try GroupFlow(users: 3, nodes: 2, seed: 1_021)
         for round in 0..<20 {

@@ -349,6 +349,72 @@ import Vocabulary
         #expect(users.allSatisfy { world.alarms($0) == 0 })
     }
 
+    /// The copy is from between the founding and the first commit, and who could tell the hub of it is away
+    /// (`workbench simulate --faults network,disks,clocks,crashes,copies --seed 434`).
+    @Test func `a direct conversation that was set back to its founding goes on with both, and nobody is alarmed`() throws {
+        var world = try World(nodes: 2, seed: 876)
+        let users = try (0..<2).map { try world.addUser("user\($0)", at: $0) }
+        _ = try world.run(until: { world in users.allSatisfy { world.isMember($0) } }, within: .seconds(60))
+        try world.run(for: .seconds(5))
+        let addresses = try users.map { try #require(world.address($0)) }
+        let first = world.send("hello", from: users[0], to: addresses[1])
+        let hello = try #require(first)
+        let isFounded = try world.run(
+            until: { world in
+                world.profile(users[0]).conversations.values.contains { if case .ours(_, true) = $0.origin { true } else { false } }
+            }, within: .seconds(10))
+        let id = try #require(world.profile(users[0]).conversations.keys.first)
+        #expect(isFounded && world.profile(users[0]).conversations[id]?.head == .zero)
+        let copy = world.store(0).copy()
+        #expect(try world.run(until: { $0.state(hello, at: users[0]).isDelivered }, within: .seconds(30)))
+        try world.run(for: .seconds(30))
+        world.kill(device: users[0], for: .seconds(30))
+        let second = world.send("are you there?", from: users[1], to: addresses[0])
+        let question = try #require(second)
+        try world.run(for: .seconds(2))
+        try world.restore(copy, node: 0)
+        // Nobody says anything meanwhile.
+        try world.run(for: .seconds(90))
+        let heads = users.map { world.profile($0).conversations[id]?.head.value }
+        #expect(heads[0] == heads[1] && (heads[0] ?? 0) > 1_000_000_000, "\(heads)")
+        #expect(world.state(question, at: users[1]).isDelivered)
+        let (third, fourth) = (world.send("one", from: users[0], to: addresses[1]), world.send("two", from: users[1], to: addresses[0]))
+        let (one, two) = (try #require(third), try #require(fourth))
+        try world.run(for: .seconds(10))
+        #expect(world.state(one, at: users[0]).isDelivered && world.state(two, at: users[1]).isDelivered)
+        #expect(world.history(users[0]).count { $0.body == .incoming("are you there?") } == 1)
+        #expect(users.allSatisfy { world.profile($0).conversations.count == 1 && world.alarms($0) == 0 })
+    }
+
+    /// It was the wrong backup (`workbench simulate --faults copies --seed 401`).
+    @Test func `who gave a conversation up since its hub did not know it comes back in when the hub goes on from a newer backup`() throws {
+        var world = try World(nodes: 2, seed: 877)
+        let users = try (0..<2).map { try world.addUser("user\($0)", at: $0) }
+        _ = try world.run(until: { world in users.allSatisfy { world.isMember($0) } }, within: .seconds(60))
+        try world.run(for: .seconds(5))
+        let addresses = try users.map { try #require(world.address($0)) }
+        let older = world.store(0).copy()
+        let first = world.send("hello", from: users[0], to: addresses[1])
+        let hello = try #require(first)
+        #expect(try world.run(until: { $0.state(hello, at: users[0]).isDelivered }, within: .seconds(30)))
+        try world.run(for: .seconds(30))
+        let id = try #require(world.profile(users[0]).conversations.keys.first)
+        let newer = world.store(0).copy()
+        world.kill(device: users[0], for: .seconds(60))
+        try world.restore(older, node: 0)
+        _ = world.send("is anybody there?", from: users[1], to: addresses[0])
+        #expect(try world.run(until: { $0.profile(users[1]).conversations[id]?.standing == .removed }, within: .seconds(50)))
+        try world.restore(newer, node: 0)
+        try world.run(for: .seconds(120))
+        let heads = users.map { world.profile($0).conversations[id]?.head }
+        #expect(heads[0] == heads[1] && world.profile(users[1]).conversations[id]?.standing == .accepted)
+        let (second, third) = (world.send("one", from: users[0], to: addresses[1]), world.send("two", from: users[1], to: addresses[0]))
+        let (one, two) = (try #require(second), try #require(third))
+        try world.run(for: .seconds(10))
+        #expect(world.state(one, at: users[0]).isDelivered && world.state(two, at: users[1]).isDelivered)
+        #expect(users.allSatisfy { world.alarms($0) == 0 })
+    }
+
     @Test func `who registered after the backup that its home was restored from is let in again`() throws {
         var world = try World(nodes: 1, seed: 872)
         let first = try world.addUser("first", at: 0)

@@ -29,12 +29,9 @@ public struct ReceiptLine: Hashable, Sendable {
 
     init(entry: RosterEntry, joined: SequenceNumber) { (self.entry, self.joined) = (entry, joined) }
 
-    /// The device's commit says what it had before, and that it goes on from there: it says no more of what it lacks, and its hub passes on
-    /// no watermark of what was before, since the device is there from the commit on (docs/protocol/hub.md §4).
     /// - Parameter resumed: what the device says to have had, confirmed or not; older versions do not say it.
-    mutating func rejoin(at number: SequenceNumber, having resumed: SequenceNumber?, at time: Timestamp) {
+    mutating func rejoin(at number: SequenceNumber, having resumed: SequenceNumber?) {
         lose(after: max(deliveredThrough, resumed ?? .zero), before: number)
-        _ = deliver(through: number, at: time)
     }
 
     /// What it has not confirmed through this number it may lack, and will say to have all the same.

@@ -137,7 +137,8 @@ extension Device {
             write(.receipts(id, entry.device, line))
             if after.count <= ClientLimits.namesAskedMax { met(entry.user) }
         }
-        if news.summary.isExternal, let entry = group.member(news.summary.committer).flatMap(MemberLeaf.entry), news.before.contains(entry) {
+        if news.summary.isExternal, let entry = group.member(news.summary.committer).flatMap(MemberLeaf.entry), news.before.contains(entry)
+        {
             cameBack(entry.device, at: news.number, having: news.resumed, in: id)
         }
         for entry in gone.sorted() {
@@ -149,13 +150,16 @@ extension Device {
         takePlaces(around: id)
     }
 
-    /// A device is back in by its own commit, and lacks what lies between that and what it had.
+    /// A device is back in by its own commit, and lacks what lies between that and what it had. It says no more of what it lacks, and its hub
+    /// passes on no watermark of what was before the commit: in a group that is its word. The other one of a direct conversation may not have
+    /// accepted the request yet, and confirms nothing until then.
     private mutating func cameBack(_ device: DeviceID, at number: SequenceNumber, having resumed: SequenceNumber?, in id: ConversationID) {
-        guard var line = receipts[id]?[device] else { return }
+        guard var line = receipts[id]?[device], let one = conversations[id] else { return }
         let from = line.deliveredThrough
-        line.rejoin(at: number, having: resumed, at: wall)
+        line.rejoin(at: number, having: resumed)
+        let isNews = !one.profile.isDirect && line.deliver(through: number, at: wall)
         keep(line, in: id)
-        news(of: line, from: from, through: number, .delivered, in: id)
+        if isNews { news(of: line, from: from, through: number, .delivered, in: id) }
         cover(id)
     }
 

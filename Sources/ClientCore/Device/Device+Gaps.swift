@@ -152,13 +152,23 @@ extension Device {
     }
 
     /// Of a group that we are out of nothing comes any more: whoever added us since did so after this copy of us was made, or our home has
-    /// forgotten the Welcome.
+    /// forgotten the Welcome. Nor of what we gave up, as its hub did not know it: it goes on from a newer backup now.
     mutating func meetAgain(_ item: Conversation.Held, at now: Instant) {
-        guard case .event(let envelope) = item, envelope.kind != .restoration, let one = conversations[item.key.conversation],
-            one.standing == .removed, one.head < item.number, groups[one.id]?.isActive == false
+        guard case .event(let envelope) = item, let one = conversations[item.key.conversation], one.standing == .removed,
+            one.head < item.number
         else { return }
+        if isGivenUp(one) {
+            groups[one.id] = nil
+        } else if envelope.kind == .restoration || groups[one.id]?.isActive != false {
+            return
+        }
         change(one.id) { ($0.standing, $0.joined, $0.isStale) = (.request, .zero, true) }
         awaitWelcome(one.key, after: one.head, by: item.number, at: now)
+    }
+
+    /// Whether it ended though neither we nor the others wanted us out.
+    mutating func isGivenUp(_ one: Conversation) -> Bool {
+        one.standing == .removed && isMember(of: one) && roster(one.id).contains { $0.user != account.userID }
     }
 
     private mutating func awaitWelcome(_ key: ConversationKey, after head: SequenceNumber, by number: SequenceNumber, at now: Instant) {

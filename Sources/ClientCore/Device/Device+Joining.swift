@@ -64,7 +64,8 @@ extension Device {
 
     /// A direct conversation whose hub was set back to its founding has its founder alone: the other one is let in again.
     private mutating func letIn(in id: ConversationID, using random: inout some RandomNumberGenerator) {
-        guard let one = conversations[id], one.standing == .accepted, let peer = one.profile.peer(of: account.userID), peer != account.userID,
+        guard let one = conversations[id], one.standing == .accepted, let peer = one.profile.peer(of: account.userID),
+            peer != account.userID,
             !roster(id).contains(where: { $0.user == peer }), !one.intents.contains(where: \.change.isAdd)
         else { return }
         let intent = Intent(id: random.next() >> 12, .add([peer]), until: wall + ClientLimits.intentLifetime)

@@ -78,7 +78,7 @@ extension Device {
     }
 
     /// In it, or in it when its hub went; neither put out nor gone.
-    private mutating func isMember(of one: Conversation) -> Bool {
+    mutating func isMember(of one: Conversation) -> Bool {
         switch one.standing {
         case .request, .leaving, .declined: return false
         case .accepted, .removed, .broken:

@@ -186,7 +186,9 @@ extension Device {
     mutating func leaveAgain(_ one: Conversation, after envelope: Envelope, using random: inout some RandomNumberGenerator) {
         guard envelope.kind == .restoration, one.standing == .removed, !one.profile.isDirect,
             let restoration = try? Restoration(decoding: envelope.payload), case .settled = restoration.stage,
-            restoration.id > one.passage?.id ?? 0, envelope.number > one.head
+            restoration.id > one.passage?.id ?? 0, envelope.number > one.head,
+            // Whoever gave it up never wanted out (`meetAgain`).
+            !isGivenUp(one)
         else { return }
         let intent = Intent(id: random.next() >> 12, .leave, until: wall + ClientLimits.intentLifetime)
         groups[one.id] = nil
