@@ -12,11 +12,9 @@ extension Device {
     ) {
         let id = envelope.key.conversation
         guard let one = conversations[id], let group = groups[id], group.isActive, !one.isStale else {
-            // Of the epochs from here on nothing can be read, until we are back in; but who has come back in, and what it lacks, can.
+            // Of the epochs from here on nothing can be read, until we are back in. Who comes back in here, and what it says to lack, cannot be
+            // checked without the group: that it did its leaf shows then (`doubtReceipts`).
             change(id) { $0.stopTaking() }
-            if let data = try? message.get().authenticatedData, let resumed = (try? MessageBinding(decoding: data))?.resumed {
-                cameBack(envelope.sender.device, at: envelope.number, having: resumed, in: id)
-            }
             return touched.formUnion([id])
         }
         let before = roster(id)
