@@ -35,15 +35,23 @@ public struct ReceiptLine: Hashable, Sendable {
     }
 
     /// What it has not confirmed through this number it may lack, and will say to have all the same.
-    mutating func doubt(through number: SequenceNumber, at time: Timestamp) {
+    mutating func doubt(through number: SequenceNumber) {
         guard deliveredThrough < number else { return }
         lose(after: deliveredThrough, before: number.next)
-        _ = deliver(through: number, at: time)
     }
 
     private mutating func lose(after: SequenceNumber, before: SequenceNumber) {
         lost.append(Loss(after: after, before: before))
         if lost.count > ClientLimits.receiptSteps { lost.removeFirst() }
+    }
+
+    fileprivate enum Fate { case there, lost, open }
+
+    /// What the device has said of a message; nil where it does not concern it.
+    fileprivate func fate(of number: SequenceNumber, _ state: MessageState) -> Fate? {
+        guard joined < number else { return nil }
+        if hasLost(number) { return .lost }
+        return (state == .read ? readThrough : deliveredThrough) < number ? .open : .there
     }
 
     public func hasLost(_ number: SequenceNumber) -> Bool { lost.contains { $0.contains(number) } }
@@ -62,8 +70,8 @@ public struct ReceiptLine: Hashable, Sendable {
 
     /// - Returns: false when it is no news.
     mutating func deliver(through number: SequenceNumber, at time: Timestamp) -> Bool {
-        let hasFound = keepFound(through: number)
-        guard number > delivered.last?.through ?? .zero else { return hasFound }
+        guard number > delivered.last?.through ?? .zero else { return false }
+        keepFound(through: number)
         delivered.append(Step(through: number, at: time))
         if delivered.count > ClientLimits.receiptSteps { delivered.removeFirst() }
         return true
@@ -71,18 +79,15 @@ public struct ReceiptLine: Hashable, Sendable {
 
     mutating func read(through number: SequenceNumber, at time: Timestamp) -> Bool {
         guard number > readThrough else { return false }
-        _ = keepFound(through: number)
+        keepFound(through: number)
         read.append(Step(through: number, at: time))
         if read.count > ClientLimits.receiptSteps { read.removeFirst() }
         return true
     }
 
     /// What the device said before it came back in, and we hear now, it had: in between nobody says anything.
-    /// - Returns: whether that is news.
-    private mutating func keepFound(through number: SequenceNumber) -> Bool {
-        let found = lost.indices.filter { lost[$0].contains(number) }
-        for index in found { lost[index].after = number }
-        return !found.isEmpty
+    private mutating func keepFound(through number: SequenceNumber) {
+        for index in lost.indices where lost[index].contains(number) { lost[index].after = number }
     }
 
     public func encoded() -> [UInt8] {
@@ -147,6 +152,8 @@ struct Receipts: Sendable {
     private(set) var lines: [DeviceID: ReceiptLine] = [:]
     /// Whose confirmation waits for us to have what it covers.
     private(set) var ahead: Set<DeviceID> = []
+    /// Who came back in without what was before.
+    private(set) var lossy: Set<DeviceID> = []
     /// One who lacks a message, found when last looked for: while that is so there is no need to look at all the others, or each
     /// message would cost a large group as many looks as it has members, and each look all of them.
     private var laggards: [MessageState: DeviceID] = [:]
@@ -158,37 +165,48 @@ struct Receipts: Sendable {
             if (lines[device] == nil) != (newValue == nil) { laggards = [:] }
             lines[device] = newValue
             if newValue?.ahead != nil { ahead.insert(device) } else { ahead.remove(device) }
+            if newValue?.lost.isEmpty == false { lossy.insert(device) } else { lossy.remove(device) }
         }
     }
 
-    /// Whether everybody but one user has, or has read, a message, as far as it concerns the user.
-    mutating func isCovered(_ number: SequenceNumber, _ state: MessageState, except me: UserID) -> Bool {
-        func through(_ line: ReceiptLine) -> SequenceNumber { max(state == .read ? line.readThrough : line.deliveredThrough, line.joined) }
-        if let device = laggards[state], let line = lines[device], through(line) < number { return false }
+    /// Whom a message has come to, of those whom it concerns.
+    enum Reach {
+        /// Somebody has still to say that it is there, or was read.
+        case some
+        /// Everybody has said so, apart from those who have it on no device any more, and never will: each came back in behind it.
+        case allButLost
+        case all
+    }
+
+    /// A user's devices, as one message concerns them.
+    private struct Standing {
+        var devices = 0
+        var (has, hasLost) = (false, false)
+        /// May still say that it has it.
+        var open: DeviceID?
+    }
+
+    mutating func reach(of number: SequenceNumber, _ state: MessageState, except me: UserID) -> Reach {
+        if let device = laggards[state], let line = lines[device], line.fate(of: number, state) == .open { return .some }
         laggards[state] = nil
-        var users: [UserID: (through: SequenceNumber, only: DeviceID?)] = [:]
+        var users: [UserID: Standing] = [:]
         for (device, line) in lines where line.entry.user != me {
-            let other = users[line.entry.user]
-            users[line.entry.user] = (max(other?.through ?? .zero, through(line)), other == nil ? device : nil)
+            var standing = users[line.entry.user] ?? Standing()
+            standing.devices += 1
+            switch line.fate(of: number, state) {
+            case .there: standing.has = true
+            case .lost: standing.hasLost = true
+            case .open: standing.open = device
+            case nil: break
+            }
+            users[line.entry.user] = standing
         }
-        let lacking = users.values.filter { $0.through < number }
-        laggards[state] = lacking.lazy.compactMap(\.only).first
-        return lacking.isEmpty
+        let lacking = users.values.filter { !$0.has }
+        laggards[state] = lacking.lazy.compactMap { $0.devices == 1 ? $0.open : nil }.first
+        if lacking.contains(where: { $0.open != nil }) { return .some }
+        return lacking.contains(where: \.hasLost) ? .allButLost : .all
     }
 
-    /// Whether some user but one has a message on no device any more, and never will: each that it is for came back in behind it.
-    func isLost(_ number: SequenceNumber, except me: UserID) -> Bool {
-        let concerned = lines.values.filter { $0.joined < number && $0.entry.user != me }
-        let losers = Set(concerned.filter { $0.hasLost(number) }.map(\.entry.user))
-        return !losers.isSubset(of: concerned.filter { !$0.hasLost(number) }.map(\.entry.user))
-    }
-
-    /// Through which number every user but one has all that concerns the user; nil when there is nobody else.
-    func floor(except me: UserID, _ through: (ReceiptLine) -> SequenceNumber) -> SequenceNumber? {
-        var users: [UserID: SequenceNumber] = [:]
-        for line in lines.values where line.entry.user != me {
-            users[line.entry.user] = max(users[line.entry.user] ?? .zero, through(line), line.joined)
-        }
-        return users.values.min()
-    }
+    /// Whether there is anybody besides a user.
+    func concernOthers(than me: UserID) -> Bool { lines.values.contains { $0.entry.user != me } }
 }

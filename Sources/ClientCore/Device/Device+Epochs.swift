@@ -149,16 +149,13 @@ extension Device {
     }
 
     /// A device is back in by its own commit, and lacks what lies between that and what it had. It says no more of what it lacks, and its hub
-    /// passes on no watermark of what was before the commit: in a group that is its word. The other one of a direct conversation may not have
-    /// accepted the request yet, and confirms nothing until then.
+    /// passes on no watermark of what was before the commit: in a group that is its word for what it had. The other one of a direct conversation
+    /// may not have accepted the request yet, and confirms nothing until then.
     private mutating func cameBack(_ device: DeviceID, at number: SequenceNumber, having resumed: SequenceNumber?, in id: ConversationID) {
         guard var line = receipts[id]?[device], let one = conversations[id] else { return }
-        let from = line.deliveredThrough
         line.rejoin(at: number, having: resumed)
-        let isNews = !one.profile.isDirect && line.deliver(through: number, at: wall)
+        if let resumed, resumed < number, !one.profile.isDirect { deliver(through: resumed, on: &line, in: id) }
         keep(line, in: id)
-        if isNews { news(of: line, from: from, through: number, .delivered, in: id) }
-        cover(id)
     }
 
     /// Devices that came in and that went out; one that took the place of its former leaf did neither.

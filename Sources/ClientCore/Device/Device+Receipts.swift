@@ -20,11 +20,18 @@ extension Device {
             return write(.receipts(id, watermark.device, line))
         }
         if let chain = one.chain(at: watermark.through), chain != watermark.chain { return close(id, .forkedReceipt, watermark.through) }
-        let from = line.deliveredThrough
-        guard line.deliver(through: watermark.through, at: wall) else { return }
+        guard deliver(through: watermark.through, on: &line, in: id) else { return }
         keep(line, in: id)
-        news(of: line, from: from, through: watermark.through, .delivered, in: id)
         cover(id)
+    }
+
+    /// - Returns: false when it is no news.
+    @discardableResult
+    mutating func deliver(through number: SequenceNumber, on line: inout ReceiptLine, in id: ConversationID) -> Bool {
+        let from = line.deliveredThrough
+        guard line.deliver(through: number, at: wall) else { return false }
+        news(of: line, from: from, through: number, .delivered, in: id)
+        return true
     }
 
     /// Confirmations that waited for us to have what they cover.
@@ -62,7 +69,7 @@ extension Device {
         write(.receipts(id, line.entry.device, line))
     }
 
-    mutating func news(
+    private mutating func news(
         of line: ReceiptLine, from: SequenceNumber, through: SequenceNumber, _ state: MessageState, in id: ConversationID
     ) {
         let messages = (conversations[id]?.awaiting ?? []).filter {
@@ -75,62 +82,61 @@ extension Device {
     /// Brings the states of our messages up to what everybody has said.
     mutating func cover(_ id: ConversationID) {
         guard let one = conversations[id], !one.awaiting.isEmpty else { return }
-        if !one.profile.isDirect, receipts[id] != nil {
-            // Most receipts in a large group complete nothing.
-            let next = [MessageState.delivered, .read].contains { state in
-                guard let first = one.awaiting.first(where: { $0.state < state }) else { return false }
-                return receipts[id]?.isCovered(first.number, state, except: account.userID) ?? true
-            }
-            guard next else { return }
-        }
-        let lines = receipts[id] ?? Receipts()
-        guard let delivered = lines.floor(except: account.userID, { $0.deliveredThrough }),
-            let read = lines.floor(except: account.userID, { $0.readThrough })
-        else {
-            // With nobody else in it there is nobody to wait for, and nobody who has read it.
+        // With nobody else in it there is nobody to wait for, and nobody who has read it.
+        guard receipts[id]?.concernOthers(than: account.userID) == true else {
             for message in one.awaiting { if let item = outbox[message.message] { remove(item) } }
             _ = conversations.update(id) { $0.awaiting = [] }
             return
         }
         var awaiting = one.awaiting
-        let lossy = lines.lines.values.filter { !$0.lost.isEmpty && $0.entry.user != account.userID }
+        // Whoever lacks a message lacks all that follow, unless somebody came back in behind it.
+        let isEach = receipts[id]?.lossy.isEmpty == false
+        var isReadOpen = false
         for index in awaiting.indices {
+            if awaiting[index].state < .delivered { cover(&awaiting[index], in: one) }
             let message = awaiting[index]
-            if one.profile.isDirect, message.state < .delivered, lossy.contains(where: { $0.hasLost(message.number) }) {
-                // Its recipient came back in without it: it will never be shown, and the sender hears it.
-                awaiting[index].state = .read
-                if let item = outbox[message.message] { remove(item) }
-                report(
-                    message.message,
-                    MessageStatus(
-                        .failed, number: message.number, refusal: Refusal(.expired, "the recipient's device lost it before it was shown")))
-                continue
-            }
-            // In a group the others may have it: it has come to whom it can, and that is not to all.
-            let isShort = !lossy.isEmpty && lines.isLost(message.number, except: account.userID)
-            if message.state < .delivered, message.number <= delivered {
-                awaiting[index].state = .delivered
-                if var item = outbox[message.message] {
-                    (item.state, item.body) = (.delivered, .numbered)
-                    outbox.keep(item)
-                    write(.outbox(item))
-                }
-                report(
-                    message.message,
-                    isShort
-                        ? MessageStatus(
-                            .accepted, number: message.number,
-                            refusal: Refusal(.expired, "a member came back into the group behind it; all others have it"))
-                        : MessageStatus(.delivered, number: message.number))
-            }
-            if message.number <= read, awaiting[index].state < .read {
-                awaiting[index].state = .read
-                if let item = outbox[message.message] { remove(item) }
-                if !isShort { report(message.message, MessageStatus(.read, number: message.number)) }
-            }
+            if message.state < .delivered, !isEach { break }
+            guard message.state == .delivered, isEach || !isReadOpen else { continue }
+            let read = reach(of: message, .read, in: id)
+            isReadOpen = read == .some
+            guard read != .some else { continue }
+            awaiting[index].state = .read
+            if let item = outbox[message.message] { remove(item) }
+            if read == .all { report(message.message, MessageStatus(.read, number: message.number)) }
         }
+        guard awaiting != one.awaiting else { return }
         awaiting.removeAll { $0.state == .read }
         _ = conversations.update(id) { $0.awaiting = awaiting }
+    }
+
+    private mutating func reach(of message: Conversation.Awaiting, _ state: MessageState, in id: ConversationID) -> Receipts.Reach {
+        receipts[id]?.reach(of: message.number, state, except: account.userID) ?? .some
+    }
+
+    private mutating func cover(_ message: inout Conversation.Awaiting, in one: Conversation) {
+        let reach = reach(of: message, .delivered, in: one.id)
+        guard reach != .some else { return }
+        if reach == .allButLost, one.profile.isDirect {
+            // It will never be shown, and the sender hears it.
+            message.state = .read
+            if let item = outbox[message.message] { remove(item) }
+            let refusal = Refusal(.expired, "the recipient's device lost it before it was shown")
+            return report(message.message, MessageStatus(.failed, number: message.number, refusal: refusal))
+        }
+        message.state = .delivered
+        if var item = outbox[message.message] {
+            (item.state, item.body) = (.delivered, .numbered)
+            outbox.keep(item)
+            write(.outbox(item))
+        }
+        // In a group it has come to whom it can, and that is not to all. Who lost it says nothing of it any more, and need not: to come
+        // back in behind it said it.
+        let refusal = Refusal(.expired, "a member came back into the group behind it; all others have it")
+        report(
+            message.message,
+            reach == .all
+                ? MessageStatus(.delivered, number: message.number)
+                : MessageStatus(.accepted, number: message.number, refusal: refusal))
     }
 
     /// We go past events that we have not seen, into a group in which others have another leaf than we knew. Who came back in among those events
@@ -144,7 +150,7 @@ extension Device {
             guard let entry = MemberLeaf.entry(of: leaf), let before = known[entry.device], before != leaf,
                 var line = receipts[one.id]?[entry.device]
             else { continue }
-            line.doubt(through: number, at: wall)
+            line.doubt(through: number)
             keep(line, in: one.id)
             isDoubtful = true
         }

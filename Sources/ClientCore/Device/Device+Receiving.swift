@@ -318,7 +318,9 @@ extension Device {
     /// From now on receipts are waited for; the oldest that nobody has read give way.
     private mutating func track(_ item: OutboxItem, number: SequenceNumber, chain: Digest, in id: ConversationID) {
         let gone = conversations.update(id) { one -> [MessageID] in
-            one.awaiting.append(.init(number: number, chain: chain, message: item.message, state: .accepted))
+            // What is heard of late has its place among the others all the same.
+            let index = one.awaiting.lastIndex { $0.number < number }.map { $0 + 1 } ?? 0
+            one.awaiting.insert(.init(number: number, chain: chain, message: item.message, state: .accepted), at: index)
             guard one.awaiting.count > ClientLimits.awaitingMax else { return [] }
             let delivered = one.awaiting.prefix { $0.state == .delivered }
             one.awaiting.removeFirst(delivered.count)
