@@ -26,7 +26,7 @@ package enum FairOrder {
     package struct Shares {
         /// Of one turn, for one speaker, in inputs that take longer than `dear`.
         package static let shareMax = Duration.milliseconds(1)
-        package static let dear = Duration.microseconds(500)
+        package static let dear = Duration.microseconds(200)
         /// So many times as long as he spoke.
         package static let rest = 3
         /// Others count as speaking for so long after they did.
