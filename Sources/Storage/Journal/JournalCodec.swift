@@ -76,10 +76,18 @@ package enum JournalCodec {
         append(position.value, to: &bytes)
     }
 
+    /// What one `releaseEvents` stands for at most, so that few bytes never read as more than fits in memory.
+    private static let releasedMax: Int64 = 1_024
+
     static func append(_ released: Overlay.Released, to bytes: inout [UInt8]) {
-        bytes.append(Tag.releaseEvents)
-        append(EventKey(conversation: released.conversation, row: released.rows.lowerBound), to: &bytes)
-        append(UInt64(released.rows.count), to: &bytes)
+        var row = released.rows.lowerBound
+        while row <= released.rows.upperBound {
+            let count = min(releasedMax, released.rows.upperBound - row + 1)
+            bytes.append(Tag.releaseEvents)
+            append(EventKey(conversation: released.conversation, row: row), to: &bytes)
+            append(UInt64(count), to: &bytes)
+            row += count
+        }
     }
 
     /// - Parameter mark: the end of the generation before.
@@ -133,7 +141,7 @@ package enum JournalCodec {
             case Tag.releaseEvents:
                 let (first, count): (EventKey, UInt64) = (try reader.eventKey(), try reader.integer())
                 let (end, overflow) = first.number.value.addingReportingOverflow(count)
-                guard !overflow, end <= counterMax + 1 else { throw Reader.damaged }
+                guard count <= UInt64(releasedMax), !overflow, end <= counterMax + 1 else { throw Reader.damaged }
                 for number in first.number.value..<end {
                     let key = EventKey(conversation: first.conversation, number: SequenceNumber(unchecked: number), part: first.part)
                     found.append(.releaseEvent(key))
