@@ -88,11 +88,14 @@ struct Listeners {
     private func bootstrap(
         outboundBytesMax: Int, isTCP: Bool, _ configure: @escaping @Sendable (any Channel) throws -> Void
     ) -> ServerBootstrap {
+        let shared = shared
         let bootstrap = ServerBootstrap(group: group)
             .serverChannelOption(.backlog, value: 1024)
+            .serverChannelOption(.maxMessagesPerRead, value: 1)
             .serverChannelInitializer { channel in
                 // Out of file descriptors: wait a second instead of spinning.
                 channel.eventLoop.makeCompletedFuture {
+                    if isTCP { try channel.pipeline.syncOperations.addHandler(AcceptTurnsHandler(shared)) }
                     try channel.pipeline.syncOperations.addHandler(AcceptBackoffHandler(shouldForwardIOErrorCaught: false))
                 }
             }

@@ -50,6 +50,9 @@ package final class Network: Sendable {
 
     package var counts: NetworkCounts { shared.counters.counts(inflow: shared.inflow) }
 
+    /// Somebody writes to others: connections are taken one after the other meanwhile.
+    package func noteWrite(at now: Instant) { shared.noteWrite(at: now) }
+
     // MARK: Orders
 
     /// Wakes each other event loop once and flushes each connection once. One caller's batches are performed in order.

@@ -1,5 +1,6 @@
 internal import NIOCore
 internal import NIOSSL
+internal import Synchronization
 internal import Transport
 internal import Vocabulary
 
@@ -14,6 +15,7 @@ final class NetworkShared: Sendable {
     /// Connections on the peers' listener whose TLS handshake is not done.
     let handshakes: Admissions
     let clientTLS, peerTLS, dialTLS: NIOSSLContext
+    private let wroteAt = Atomic<Int64>(0)
 
     init(_ configuration: NetworkConfiguration, delegate: any NetworkDelegate) throws {
         (self.configuration, self.delegate) = (configuration, delegate)
@@ -29,6 +31,14 @@ final class NetworkShared: Sendable {
         peerTLS = try TLSContexts.peerListener(own)
         dialTLS = try TLSContexts.peerDialer(own)
     }
+
+    /// When somebody wrote to others last.
+    var lastWrite: Instant? {
+        let time = wroteAt.load(ordering: .relaxed)
+        return time > 0 ? Instant(nanoseconds: time) : nil
+    }
+
+    func noteWrite(at now: Instant) { wroteAt.store(now.nanoseconds, ordering: .relaxed) }
 }
 
 extension Channel {

@@ -94,10 +94,12 @@ extension NodeWriter {
         let start = Clock.now
         guard !pages.isEmpty, pageTurns.rest(at: start) == nil else { return }
         var (count, now) = (0, start)
+        let entriesMax = pageTurns.entriesMax(at: start)
         while count < pages.count, count == 0 || now - start < PageTurns.turnMax {
             let order = pages[count]
             count += 1
-            let entries = try store.page(order.destination, after: order.after, limit: order.entriesMax, bytesMax: order.bytesMax)
+            let limit = min(order.entriesMax, entriesMax)
+            let entries = try store.page(order.destination, after: order.after, limit: limit, bytesMax: order.bytesMax)
             inbox.post(.paged(order, entries))
             now = Clock.now
         }

@@ -253,6 +253,7 @@ package final class NodeWriter: NetworkDelegate, @unchecked Sendable {
             began = ended
         }
         shares.turnEnded(at: began)
+        if pageTurns.othersWrote == now { network?.noteWrite(at: now) }
         if let deadline = nextDeadline, deadline <= now { take(node.step(.deadlineReached, at: now, using: &random), &early) }
         take(node.step(.batchEnded, at: now, using: &random), &early)
         let batch = all.prefix(count)

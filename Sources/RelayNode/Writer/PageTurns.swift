@@ -2,17 +2,20 @@ package import Federation
 package import Vocabulary
 
 /// When queues are read back for those who come to fetch what waited for them: some of it in each turn, and while others write only for a
-/// part of the time. Every page leads to frames, watermarks and commits on all nodes that have a part in it, so that is what others wait for.
+/// part of the time. Every page leads to frames, watermarks and commits on all nodes that have a part in it, several times the work of reading
+/// it: that is what others wait for, and what the rest is for.
 package struct PageTurns {
     /// How long a turn reads; one page more at most.
     package static let turnMax = Duration.milliseconds(1)
-    /// So many times as long as it took to read nothing more is read.
-    package static let rest = 3
+    /// So many times as long as it took to read nothing more is read. With 9 others wait twice as long, with 3 five times.
+    package static let rest = 19
+    /// Entries of a page while others write: they wait for all that is read at once, and for what it leads to.
+    package static let entriesMax = 64
     /// Others count as writing for so long after they did.
     package static let othersMax = Duration.milliseconds(100)
 
     private var restsUntil: Instant?
-    private var othersWrote: Instant?
+    package private(set) var othersWrote: Instant?
 
     package init() {}
 
@@ -29,7 +32,16 @@ package struct PageTurns {
 
     /// When the next page may be read; nil for at once.
     package func rest(at now: Instant) -> Instant? {
-        guard let restsUntil, restsUntil > now, let othersWrote, now - othersWrote < Self.othersMax else { return nil }
-        return min(restsUntil, othersWrote + Self.othersMax)
+        guard let restsUntil, restsUntil > now, let writingEnds = writingEnds(at: now) else { return nil }
+        return min(restsUntil, writingEnds)
+    }
+
+    /// How many entries a page may have.
+    package func entriesMax(at now: Instant) -> Int { writingEnds(at: now) == nil ? .max : Self.entriesMax }
+
+    /// Until when others count as writing; nil when they do not.
+    private func writingEnds(at now: Instant) -> Instant? {
+        guard let othersWrote, now - othersWrote < Self.othersMax else { return nil }
+        return othersWrote + Self.othersMax
     }
 }

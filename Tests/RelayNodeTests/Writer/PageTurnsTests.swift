@@ -14,15 +14,23 @@ import Vocabulary
         return turns
     }
 
-    @Test func `while others write queues are read for a quarter of the time, and alone all of it`() {
+    @Test func `while others write queues are read for a twentieth of the time, and alone all of it`() {
         let submission = Submission(
             message: MessageID(raw: Bytes16(0, 1)), conversation: key.conversation, hub: key.hub, kind: .application(epoch: 0, payload: []))
         let busy = read(after: .sessionFrame(SessionID(1), .submit(submission)), at: start)
         let end = start + .milliseconds(2)
-        #expect(busy.rest(at: end) == end + .milliseconds(6))
-        #expect(busy.rest(at: end + .milliseconds(6)) == nil)
+        #expect(busy.rest(at: end) == end + .milliseconds(38))
+        #expect(busy.rest(at: end + .milliseconds(38)) == nil)
         #expect(read(after: .sessionFrame(SessionID(1), .acknowledge(through: 1, watermarks: [])), at: start).rest(at: end) == nil)
         #expect(read(after: .linkFrame(LinkID(1), .acknowledge(through: 1)), at: start).rest(at: end) == nil)
+    }
+
+    @Test func `while others write a page is small, so that nobody waits for a large one`() {
+        let failure = Failure(key: key, message: MessageID(raw: Bytes16(0, 1)), refusal: Refusal(.expired, ""))
+        let busy = read(after: .linkFrame(LinkID(1), .entry(1, .failed(failure, device: DeviceID(raw: .zero)))), at: start)
+        #expect(busy.entriesMax(at: start) == PageTurns.entriesMax)
+        #expect(busy.entriesMax(at: start + PageTurns.othersMax) == .max)
+        #expect(PageTurns().entriesMax(at: start) == .max)
     }
 
     @Test func `nobody rests for others who have stopped writing`() {
