@@ -93,18 +93,18 @@ extension NodeWriter {
     func readPages() throws(StoreError) {
         let start = Clock.now
         guard !pages.isEmpty, pageTurns.rest(at: start) == nil else { return }
-        var (count, now) = (0, start)
-        let entriesMax = pageTurns.entriesMax(at: start)
+        var (count, now, rest) = (0, start, Duration.zero)
         while count < pages.count, count == 0 || now - start < PageTurns.turnMax {
-            let order = pages[count]
+            let (order, began) = (pages[count], now)
             count += 1
-            let limit = min(order.entriesMax, entriesMax)
+            let limit = min(order.entriesMax, pageTurns.entriesMax(of: order.destination, at: began))
             let entries = try store.page(order.destination, after: order.after, limit: limit, bytesMax: order.bytesMax)
             inbox.post(.paged(order, entries))
             now = Clock.now
+            rest += PageTurns.rest(after: now - began, for: order.destination)
         }
         pages.removeFirst(count)
-        pageTurns.read(from: start, to: now)
+        pageTurns.read(until: now, rest: rest)
     }
 
     /// Holds the store's file still for whoever copies it, as long as it says that it is still at it: whoever is killed does not come back

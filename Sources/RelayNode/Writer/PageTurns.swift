@@ -7,9 +7,16 @@ package import Vocabulary
 package struct PageTurns {
     /// How long a turn reads; one page more at most.
     package static let turnMax = Duration.milliseconds(1)
-    /// So many times as long as it took to read nothing more is read. With 9 others wait twice as long, with 3 five times.
-    package static let rest = 19
-    /// Entries of a page while others write: they wait for all that is read at once, and for what it leads to.
+    /// How long nothing more is read because of a page that took so long to read.
+    package static func rest(after time: Duration, for destination: Destination) -> Duration {
+        switch destination {
+        // With 9 others wait twice as long, with 3 five times.
+        case .device: time * 19
+        // Others wait for what a node lacks: it comes back within seconds after hours, whatever is said meanwhile.
+        case .node: time * 3
+        }
+    }
+    /// Entries of a device's page while others write: they wait for all that is read at once, and for what it leads to.
     package static let entriesMax = 64
     /// Others count as writing for so long after they did.
     package static let othersMax = Duration.milliseconds(100)
@@ -19,16 +26,17 @@ package struct PageTurns {
 
     package init() {}
 
-    /// Whoever fetches only acknowledges.
+    /// Whoever fetches only acknowledges, here or on another node: watermarks and receipts are no writing.
     package mutating func heard(_ input: NodeInput, at now: Instant) {
         switch input {
-        case .sessionFrame(_, .submit): othersWrote = now
-        case .linkFrame(_, .entry(_, let item)): if case .watermark = item {} else { othersWrote = now }
+        case .sessionFrame(_, .submit), .linkFrame(_, .entry(_, .submission)), .linkFrame(_, .entry(_, .event)): othersWrote = now
         default: break
         }
     }
 
-    package mutating func read(from start: Instant, to end: Instant) { restsUntil = end + (end - start) * Self.rest }
+    /// A turn has read some.
+    /// - Parameter rest: of its pages together.
+    package mutating func read(until end: Instant, rest: Duration) { restsUntil = end + rest }
 
     /// When the next page may be read; nil for at once.
     package func rest(at now: Instant) -> Instant? {
@@ -37,7 +45,10 @@ package struct PageTurns {
     }
 
     /// How many entries a page may have.
-    package func entriesMax(at now: Instant) -> Int { writingEnds(at: now) == nil ? .max : Self.entriesMax }
+    package func entriesMax(of destination: Destination, at now: Instant) -> Int {
+        guard case .device = destination, writingEnds(at: now) != nil else { return .max }
+        return Self.entriesMax
+    }
 
     /// Until when others count as writing; nil when they do not.
     private func writingEnds(at now: Instant) -> Instant? {

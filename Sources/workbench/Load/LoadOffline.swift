@@ -40,10 +40,10 @@ struct LoadOffline: ParsableCommand {
             defer { crowd.stop() }
             _ = try crowd.open("registered", pending: common.pending)
             let traffic = LoadTraffic(crowd, pairs: pairs, bytes: bytes)
-            let beside = try LoadCrowd(count: bystanders * 2, links: links, threads: 1, seed: common.seed, first: pairs * 2)
-            defer { beside.stop() }
-            let others = bystanders > 0 ? [LoadTraffic(beside, pairs: bystanders, bytes: bytes)] : []
-            if bystanders > 0 { _ = try beside.open("registered", pending: common.pending) }
+            let bystanding = try LoadCrowd(count: bystanders * 2, links: links, threads: 1, seed: common.seed, first: pairs * 2)
+            defer { bystanding.stop() }
+            let others = bystanders > 0 ? [LoadTraffic(bystanding, pairs: bystanders, bytes: bytes)] : []
+            if bystanders > 0 { _ = try bystanding.open("registered", pending: common.pending) }
             try LoadTraffic.found([traffic] + others)
             for one in [traffic] + others { try one.becomeOpaque() }
             let away = traffic.recipients
@@ -74,6 +74,7 @@ struct LoadOffline: ParsableCommand {
             // For less time than it takes, or what comes after it would count too.
             let during = Self.othersPerSecond * max(1, messages / 200_000)
             let drained = try others.map { try $0.run(messages: during, pace: .rate(Self.othersPerSecond)) }
+            let beside = (count: received.load(ordering: .acquiring), seconds: Double((LoadClock.now - start).nanoseconds) / 1e9)
             var (last, lastChange) = (0, LoadClock.now)
             while last < messages {
                 usleep(1_000)
@@ -89,6 +90,7 @@ struct LoadOffline: ParsableCommand {
             report.add("drained_server_cpu_us", Double(costs.reduce(0) { $0 + $1.server }) / Double(messages))
             report.add("drained_generator_cpu_us", Double(costs[0].generator) / Double(messages))
             for (calm, drained) in zip(calm, drained) {
+                report.add("drained_per_s_while_others_wrote", Double(beside.count) / beside.seconds)
                 report.add("bystanders_calm", milliseconds: calm.latencies)
                 report.add("bystanders_drained", milliseconds: drained.latencies)
                 report.add("bystanders_failed", calm.failed + drained.failed)

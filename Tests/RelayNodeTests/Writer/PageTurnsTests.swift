@@ -5,40 +5,53 @@ import Vocabulary
 
 @Suite struct PageTurnsTests {
     private let start = Instant.start + .seconds(1)
-    private let key = ConversationKey(hub: NodeID(raw: .zero), conversation: ConversationID(raw: Bytes16(1, 2)))
+    private let device = Destination.device(DeviceID(raw: .zero))
+    private let submission = Submission(
+        message: MessageID(raw: Bytes16(0, 1)), conversation: ConversationID(raw: Bytes16(1, 2)), hub: NodeID(raw: .zero),
+        kind: .application(epoch: 0, payload: []))
 
     private func read(after input: NodeInput, at now: Instant) -> PageTurns {
         var turns = PageTurns()
         turns.heard(input, at: now)
-        turns.read(from: now, to: now + .milliseconds(2))
+        turns.read(until: now + .milliseconds(2), rest: PageTurns.rest(after: .milliseconds(2), for: device))
         return turns
     }
 
-    @Test func `while others write queues are read for a twentieth of the time, and alone all of it`() {
-        let submission = Submission(
-            message: MessageID(raw: Bytes16(0, 1)), conversation: key.conversation, hub: key.hub, kind: .application(epoch: 0, payload: []))
+    @Test func `while others write queues are read by devices for a twentieth of the time, and alone all of it`() throws {
         let busy = read(after: .sessionFrame(SessionID(1), .submit(submission)), at: start)
         let end = start + .milliseconds(2)
         #expect(busy.rest(at: end) == end + .milliseconds(38))
         #expect(busy.rest(at: end + .milliseconds(38)) == nil)
         #expect(read(after: .sessionFrame(SessionID(1), .acknowledge(through: 1, watermarks: [])), at: start).rest(at: end) == nil)
         #expect(read(after: .linkFrame(LinkID(1), .acknowledge(through: 1)), at: start).rest(at: end) == nil)
+        let signature = try #require(Signature(Array(repeating: 0, count: 64)))
+        let receipt = Watermark(
+            key: ConversationKey(hub: NodeID(raw: .zero), conversation: submission.conversation), device: DeviceID(raw: .zero), through: 1,
+            chain: .zero, signature: signature)
+        #expect(read(after: .linkFrame(LinkID(1), .entry(1, .receipt(receipt, devices: []))), at: start).rest(at: end) == nil)
     }
 
     @Test func `while others write a page is small, so that nobody waits for a large one`() {
-        let failure = Failure(key: key, message: MessageID(raw: Bytes16(0, 1)), refusal: Refusal(.expired, ""))
-        let busy = read(after: .linkFrame(LinkID(1), .entry(1, .failed(failure, device: DeviceID(raw: .zero)))), at: start)
-        #expect(busy.entriesMax(at: start) == PageTurns.entriesMax)
-        #expect(busy.entriesMax(at: start + PageTurns.othersMax) == .max)
-        #expect(PageTurns().entriesMax(at: start) == .max)
+        let busy = read(after: .sessionFrame(SessionID(1), .submit(submission)), at: start)
+        #expect(busy.entriesMax(of: device, at: start) == PageTurns.entriesMax)
+        #expect(busy.entriesMax(of: device, at: start + PageTurns.othersMax) == .max)
+        #expect(PageTurns().entriesMax(of: device, at: start) == .max)
+    }
+
+    @Test func `a node that lacks much is given it four times as fast as a device, in whole pages`() {
+        let node = Destination.node(NodeID(raw: .zero))
+        var turns = PageTurns()
+        turns.heard(.sessionFrame(SessionID(1), .submit(submission)), at: start)
+        turns.read(until: start + .milliseconds(2), rest: PageTurns.rest(after: .milliseconds(2), for: node))
+        #expect(turns.rest(at: start + .milliseconds(2)) == start + .milliseconds(8))
+        #expect(turns.entriesMax(of: node, at: start) == .max)
     }
 
     @Test func `nobody rests for others who have stopped writing`() {
-        let failure = Failure(key: key, message: MessageID(raw: Bytes16(0, 1)), refusal: Refusal(.expired, ""))
-        let device = DeviceID(raw: .zero)
-        var turns = read(after: .linkFrame(LinkID(1), .entry(1, .failed(failure, device: device))), at: start)
+        let sender = RosterEntry(user: UserID(raw: .zero), device: DeviceID(raw: .zero))
+        var turns = read(after: .linkFrame(LinkID(1), .entry(1, .submission(submission, sender: sender))), at: start)
         #expect(turns.rest(at: start + .milliseconds(3)) != nil)
-        turns.read(from: start, to: start + .seconds(1))
+        turns.read(until: start + .seconds(1), rest: .seconds(19))
         #expect(turns.rest(at: start + .seconds(1)) == nil)
     }
 }
