@@ -77,6 +77,8 @@ extension World {
         var core = try Node(
             key: nodes[index].key, software: "simulated", certificateHash: Self.certificateHash, rows: rows, at: now,
             wall: wall(node: index))
+        // Groups are small here, and shall be large ones all the same.
+        core.logReadersMin = 2
         for destination in core.destinations { core.restore(destination, outline: try store.outline(destination)) }
         nodes[index].core = core
         nodes[index].life += 1

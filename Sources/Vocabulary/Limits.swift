@@ -84,6 +84,15 @@ public enum Limits {
     public static let logEventsPerConversationMax = 20_000
     /// Room above it for commits and proposals alone, so that a device that fills the log can still be removed.
     public static let logHandshakesReserve = 1_024
+    /// Devices of one conversation on its hub from which on who is away reads the log later, in place of an entry for each in its queue.
+    public static let logReadersMin = 16
+    /// Devices and conversations together that may have a log to read; beyond, queues are filled.
+    public static let logReadersMax = 1_000_000
+    /// Events that a device is given of logs at a time, and bytes of them.
+    public static let logTurnMax = 64
+    public static let logTurnBytesMax = 256 * 1024
+    /// What an event counts for in a queue when its bytes are not at hand.
+    public static let logEventBytesExpected = 600
     /// Events that a device may ask for once more at a time.
     public static let refetchedMax = 256
     /// Conversations a hub keeps in memory; others wait on disk. And bytes of them, roughly: a group of 1,000 devices takes two million or so.

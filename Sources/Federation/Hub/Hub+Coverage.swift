@@ -43,6 +43,14 @@ extension Hub {
         }
     }
 
+    /// What a device has still to read of the log, from an event on.
+    /// - Parameter max: keys at most.
+    /// - Returns: nil when there is nothing; the keys, the last event that was looked at, and whether that is the log's last.
+    func unread(_ id: ConversationID, by entry: RosterEntry, from: SequenceNumber, max: Int) -> Unread? {
+        guard let conversation = conversations[id]?.value else { return nil }
+        return conversation.unread(by: entry, from: from, through: conversation.head, max: max)
+    }
+
     /// Which stored bytes a device may have once more: events of the log that are meant for it, a Welcome in the place of the commit that
     /// added it. At most `Limits.refetchedMax`.
     package func stored(
@@ -60,5 +68,35 @@ extension Hub {
             }
         }
         return keys
+    }
+}
+
+/// What a device reads of a log at a time.
+struct Unread {
+    var keys: [EventKey] = []
+    /// The last event that was looked at; nil for none.
+    var through: SequenceNumber?
+    /// Nothing comes behind it.
+    var isAll = true
+}
+
+extension Conversation {
+    /// - Returns: nil when there is nothing, or it is nobody of the roster. Not its own events.
+    func unread(by entry: RosterEntry, from: SequenceNumber, through: SequenceNumber, max: Int) -> Unread? {
+        guard let member = roster[entry.device], member.user == entry.user else { return nil }
+        var unread = Unread()
+        let lines = log.lines(above: Swift.max(from, member.since, member.through.next).previous, through: through)
+        guard !lines.isEmpty else { return nil }
+        for line in lines {
+            if line.sender.device != entry.device {
+                guard unread.keys.count < max else {
+                    unread.isAll = false
+                    break
+                }
+                unread.keys.append(EventKey(conversation: key, number: line.number))
+            }
+            unread.through = line.number
+        }
+        return unread
     }
 }

@@ -113,6 +113,10 @@ extension Conversation {
             writes.append(.put(.conversation, key: ConversationRows.key(key), value: roomRow))
         }
         let new = step.added + (step.newcomer.map { [$0] } ?? [])
+        accepted.removed = step.removed.map { entry in
+            let from = host.unreadFrom(entry, key.conversation)
+            return (entry, from.flatMap { unread(by: entry, from: $0, through: envelope.number.previous, max: .max) }?.keys ?? [])
+        }
         change(removed: step.removed, added: new)
         for entry in step.removed where !roster.contains(entry) {
             writes.append(.remove(.watermark, key: ConversationRows.watermarkKey(key, entry.device)))

@@ -19,6 +19,8 @@ package struct Hub: Sendable {
         /// Of a commit that adds: whom to send the Welcome in the event's place, and its parts.
         package var newcomers: [RosterEntry] = []
         package var welcome: [WelcomePart] = []
+        /// Whom it removes, and what each of them has still to read of the log.
+        var removed: [(entry: RosterEntry, unread: [EventKey])] = []
 
         package var acceptance: Acceptance {
             Acceptance(key: envelope.key, number: envelope.number, message: envelope.message, chain: envelope.chain)

@@ -10,6 +10,8 @@ package struct HubHost {
     package let obstacle: Refusal?
     /// Why a device cannot be in a conversation.
     package let refusal: (RosterEntry) -> Refusal?
+    /// From which event on a device has still to read the log; nil for who has not.
+    let unreadFrom: (RosterEntry, ConversationID) -> SequenceNumber?
     /// Whether the newest record of its user does not name the device any more.
     package let isGone: (RosterEntry) -> Bool
 
@@ -20,8 +22,10 @@ package struct HubHost {
 
     package init(
         wall: UInt64, upTime: UInt64, obstacle: Refusal?, refusal: @escaping (RosterEntry) -> Refusal?,
+        unreadFrom: @escaping (RosterEntry, ConversationID) -> SequenceNumber? = { _, _ in nil },
         isGone: @escaping (RosterEntry) -> Bool
     ) {
         (self.wall, self.upTime, self.obstacle, self.refusal, self.isGone) = (wall, upTime, obstacle, refusal, isGone)
+        self.unreadFrom = unreadFrom
     }
 }

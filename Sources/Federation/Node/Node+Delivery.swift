@@ -22,6 +22,13 @@ extension Node {
         }
         var writes: [StoreWrite] = []
         let outcome = hub.submit(submission, from: sender, host: host, writes: &writes)
+        // Before it is let go from the log, which it may be with who is removed.
+        if case .accepted(let accepted) = outcome {
+            for left in accepted.removed {
+                let isHere = directory.home(of: left.entry.user) == id
+                enqueueUnread(isHere ? left.unread : [], for: left.entry.device, of: submission.conversation)
+            }
+        }
         write(writes)
         switch outcome {
         case .refused(let refusal):
@@ -46,6 +53,7 @@ extension Node {
         HubHost(
             wall: wall.seconds, upTime: upTime, obstacle: obstacle,
             refusal: { [directory, membership] in Self.refusal(of: $0, directory, membership) },
+            unreadFrom: { [logReaders] in logReaders.readers(of: $1)[$0.device] },
             isGone: { [directory] entry in
                 directory.record(of: entry.user)?.devices.contains { $0.device == entry.device } == false
             })
@@ -89,9 +97,8 @@ extension Node {
         }
         let newcomers = Set(accepted.newcomers.map(\.device))
         if let fanOut {
-            for device in fanOut.local where device != sender.device && !newcomers.contains(device) {
-                enqueueForMember(.event(envelope), for: device, of: fanOut)
-            }
+            let removed = Set(accepted.removed.map(\.entry.device))
+            spread(envelope, to: fanOut, removing: removed) { $0 == sender.device || newcomers.contains($0) }
             for share in fanOut.remote {
                 let devices = share.devices.filter { $0 != sender.device && !newcomers.contains($0) }
                 // Within a frame: the recipients of one entry are bounded.
@@ -247,6 +254,10 @@ extension Node {
     /// Sends what the window allows, and says so when a device has been sent all that waited for it.
     mutating func goOn(_ destination: Destination) {
         if let page = queues.nextPage(of: destination) { out.append(.page(PageOrder(page))) }
+        if case .device(let device) = destination, logReaders.isReader(device) {
+            readLogs(for: device)
+            guard logReaders.hasBeenSentAll(device) else { return }
+        }
         if queues.hasCaughtUp(destination), case .session(let session)? = queues.receiver(of: destination) {
             out.append(.sendSession(session, .caughtUp))
         }

@@ -8,6 +8,8 @@ extension Node {
     mutating func recover(_ conversation: ConversationID) -> Refusal? {
         guard hub.restoration > 0 else { return nil }
         if hub.mustRecover(conversation) {
+            // While it is known who is in it by our own word.
+            if !isSpaceLow { enqueueUnread(of: conversation) }
             var writes: [StoreWrite] = []
             if let said = hub.recover(conversation, host: recoveryHost, at: now, writes: &writes) {
                 write(writes)

@@ -13,6 +13,7 @@ extension Node {
         heldBack.close(session)
         presence(.signedOut(session))
         guard let device = sessions.close(session) else { return }
+        if logReaders.turn(of: device)?.session == session { logReaders.endTurn(of: device) }
         queues.detach(.session(session), from: .device(device))
     }
 
@@ -88,6 +89,7 @@ extension Node {
             if let replaced {
                 claims.close(replaced)
                 presence(.signedOut(replaced))
+                logReaders.endTurn(of: entry.device)
                 queues.detach(.session(replaced), from: destination)
                 out.append(.closeSession(replaced, Refusal(.replacedByNewerSession, "The device signed in again.")))
             }
@@ -96,7 +98,7 @@ extension Node {
                 .sendSession(
                     session,
                     .ready(
-                        waiting: UInt64(queues.count(of: destination)), order: orders[entry.device], restored: hub.restoration)))
+                        waiting: UInt64(queues.count(of: destination) + unreadCount(of: entry)), order: orders[entry.device], restored: hub.restoration)))
             tellKeyPackagesLeft(of: entry.device)
             goOn(destination)
         }
@@ -236,6 +238,7 @@ extension Node {
     ) {
         let destination = Destination.device(device.device)
         write(queues.acknowledge(destination, through: position))
+        acknowledgedLog(through: position, by: device.device)
         for watermark in watermarks where watermark.device == device.device {
             if watermark.key.hub == id {
                 // Each costs a signature check, and none would ever count: no device that means well sends one.

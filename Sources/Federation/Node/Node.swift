@@ -45,6 +45,9 @@ public struct Node: Core {
     var nextSweep: Instant
 
     var traffic = ConversationTraffic()
+    var logReaders = LogReaders()
+    /// Devices of a conversation here from which on they may be left to read the log; another in tests alone.
+    package var logReadersMin = Limits.logReadersMin
     /// Peers that have come back with less than they had.
     var refills: [NodeID: Refill] = [:]
 
@@ -132,7 +135,9 @@ public struct Node: Core {
                 refillLoaded(conversation)
                 settleGathered(of: conversation)
             } catch { out.append(.note(.corruptRow(.conversation))) }
+            readLogs(of: conversation)
         case .events(let events, let device): refetched(events, for: device)
+        case .log(let events, let device, let session): readLog(events, for: device, in: session)
         case .keyPackages(let device, let row):
             if !keyPackages.load(device, row, seconds: wall.seconds) { out.append(.note(.corruptRow(.keyPackages))) }
         }

@@ -7,6 +7,8 @@ public enum RowsNeeded: Hashable, Sendable {
     case keyPackages(DeviceID)
     /// Of the hub's log, for a device that lacks them.
     case events([EventKey], for: RosterEntry)
+    /// Of the hub's log, for a device that reads it.
+    case log([EventKey], for: DeviceID, in: SessionID)
 
     /// Whether a write is of what would be read.
     public func isChanged(by write: StoreWrite) -> Bool {
@@ -20,9 +22,11 @@ public enum RowsNeeded: Hashable, Sendable {
             key.starts(with: id.bytes)
         case (.conversation(let id), .storeEvent(let key, _, _)), (.conversation(let id), .releaseEvent(let key)):
             key.conversation.conversation == id
-        case (.events(let keys, _), .storeEvent(let key, _, _)), (.events(let keys, _), .releaseEvent(let key)): keys.contains(key)
+        case (.events(let keys, _), .storeEvent(let key, _, _)), (.events(let keys, _), .releaseEvent(let key)),
+            (.log(let keys, _, _), .storeEvent(let key, _, _)), (.log(let keys, _, _), .releaseEvent(let key)):
+            keys.contains(key)
         // An event lives as long as an entry refers to it.
-        case (.events, .dequeue), (.events, .withdraw): true
+        case (.events, .dequeue), (.events, .withdraw), (.log, .dequeue), (.log, .withdraw): true
         default: false
         }
     }
@@ -32,6 +36,7 @@ public enum LoadedRows: Sendable {
     case conversation(ConversationID, ConversationRows)
     case keyPackages(DeviceID, [UInt8])
     case events([(key: EventKey, bytes: [UInt8])], for: RosterEntry)
+    case log([(key: EventKey, bytes: [UInt8])], for: DeviceID, in: SessionID)
 }
 
 extension NodeStore {
@@ -45,10 +50,16 @@ extension NodeStore {
         case .keyPackages(let device):
             return try value(.keyPackages, key: device.bytes).map { .keyPackages(device, $0) }
         case .events(let keys, let entry):
-            var events: [(key: EventKey, bytes: [UInt8])] = []
-            for key in keys { if let bytes = try event(key) { events.append((key, bytes)) } }
-            return .events(events, for: entry)
+            return .events(try events(keys), for: entry)
+        case .log(let keys, let device, let session):
+            return .log(try events(keys), for: device, in: session)
         }
+    }
+
+    private func events(_ keys: [EventKey]) throws(StoreError) -> [(key: EventKey, bytes: [UInt8])] {
+        var events: [(key: EventKey, bytes: [UInt8])] = []
+        for key in keys { if let bytes = try event(key) { events.append((key, bytes)) } }
+        return events
     }
 }
 

@@ -17,6 +17,7 @@ public struct NodeRows: Sendable {
     public var blocked: Rows = []
     public var meta: Rows = []
     public var pendingWatermarks: Rows = []
+    public var logReaders: Rows = []
     public var highestPosition: QueuePosition = 0
 
     public init() {}
@@ -35,6 +36,7 @@ public struct NodeRows: Sendable {
         blocked = try values(.blocked)
         meta = try values(.meta)
         pendingWatermarks = try values(.pendingWatermark)
+        logReaders = try values(.logReader)
         self.highestPosition = highestPosition
     }
 }
@@ -95,6 +97,8 @@ extension Node {
         writer.write(incarnation)
         out.append(.write(.put(.meta, key: Self.incarnationKey, value: writer.bytes)))
         traffic.gathered = GatheredWatermarks(rows: rows.pendingWatermarks, at: now)
+        logReaders = LogReaders(rows: rows.logReaders)
+        if logReaders.unreadable > 0 { out.append(.note(.corruptRow(.logReader))) }
         if blocks.unreadable > 0 { out.append(.note(.corruptRow(.blocked))) }
         if orders.unreadable > 0 { out.append(.note(.corruptRow(.submissionOrder))) }
         refreshMembers()

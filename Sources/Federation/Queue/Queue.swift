@@ -46,6 +46,9 @@ extension Queues {
             return (withdrawn, receiver)
         }
 
+        /// To be read from disk when its turn comes.
+        mutating func append(_ line: Outline.Line) { _ = outline.append(line) }
+
         /// - Returns: what went; nil when nothing new was acknowledged.
         mutating func acknowledge(through position: UInt64) -> (entries: Int, bytes: Int)? {
             guard let first = outline.first, first.position <= position else { return nil }

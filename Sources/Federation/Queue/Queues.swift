@@ -110,8 +110,7 @@ package struct Queues: Sendable {
     package mutating func append(
         to destination: Destination, content: [UInt8], event: EventKey?, bytes size: Int, slot: Slot? = nil, slotDevices: [DeviceID] = []
     ) -> (writes: [StoreWrite], push: (Receiver, QueuePosition)?) {
-        let position = nextPosition
-        nextPosition = position.next
+        let position = takePosition()
         let line = Outline.Line(position: position.value, bytes: UInt32(clamping: size))
         let (withdrawn, receiver) = queues[destination, default: Boxed(Queue())].value
             .append(line, slot: slot, devices: slotDevices, window: Self.window(destination))
@@ -126,6 +125,23 @@ package struct Queues: Sendable {
         writes.append(.enqueue(QueueEntry(position: position, destination: destination, content: content, event: event)))
         return (writes, receiver.map { ($0, position) })
     }
+
+    /// Adds an entry whose item is not at hand: it is read from disk when its turn comes.
+    package mutating func append(to destination: Destination, content: [UInt8], event: EventKey, bytes size: Int) -> [StoreWrite] {
+        let position = takePosition()
+        queues[destination, default: Boxed(Queue())].value.append(Outline.Line(position: position.value, bytes: UInt32(clamping: size)))
+        (entries, bytes) = (entries + 1, bytes + size)
+        return [.enqueue(QueueEntry(position: position, destination: destination, content: content, event: event))]
+    }
+
+    /// For what is sent without an entry, behind all that was sent.
+    package mutating func takePosition() -> QueuePosition {
+        defer { nextPosition = nextPosition.next }
+        return nextPosition
+    }
+
+    /// Whether all that is in the queue was sent to its receiver.
+    package func isDrained(_ destination: Destination) -> Bool { queues[destination]?.value.isDrained ?? true }
 
     // MARK: Emptying
 

@@ -26,7 +26,7 @@ struct NodeRowTarget: FuzzTarget {
     private static var places: [WritableKeyPath<NodeRows, NodeRows.Rows>] {
         [
             \.statements, \.tickets, \.invitations, \.reservations, \.records, \.equivocations, \.cursors, \.orders, \.blocked, \.meta,
-            \.pendingWatermarks,
+            \.pendingWatermarks, \.logReaders,
         ]
     }
 

@@ -29,7 +29,7 @@ extension StoreTable {
     var isDispensable: Bool {
         switch self {
         case .userRecord, .equivocation, .invitation, .reservation, .ticket, .watermark, .pendingWatermark, .keyPackages, .blocked,
-            .submissionOrder:
+            .submissionOrder, .logReader:
             true
         case .meta, .statement, .conversation, .head, .linkCursor, .group: false
         }

@@ -160,13 +160,15 @@ extension ByteReader {
 }
 
 extension DeviceItem {
+    /// What is stored in the queue entry of an event, whichever it is.
+    public static let storedEvent: [UInt8] = [1]
+
     /// What is stored in the queue entry, and the event it refers to, whose bytes are stored apart.
     public var stored: (content: [UInt8], event: EventKey?) {
         var writer = ByteWriter(reservingCapacity: storedBytesExpected)
         switch self {
         case .event(let envelope):
-            writer.write(UInt8(1))
-            return (writer.bytes, envelope.eventKey)
+            return (Self.storedEvent, envelope.eventKey)
         case .accepted(let acceptance):
             writer.write(UInt8(2))
             writer.write(acceptance)

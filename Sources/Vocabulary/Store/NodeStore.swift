@@ -40,6 +40,8 @@ public enum StoreTable: UInt8, Hashable, Sendable, CaseIterable {
     case blocked
     /// The highest order that a local device's submissions had.
     case submissionOrder
+    /// From which event on a local device that was away has a conversation of ours still to read in the log.
+    case logReader
 }
 
 /// One queue entry. `event`: the entry refers to that event's bytes, which are stored once for all entries.
