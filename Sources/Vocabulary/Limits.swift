@@ -85,7 +85,7 @@ public enum Limits {
     /// Room above it for commits and proposals alone, so that a device that fills the log can still be removed.
     public static let logHandshakesReserve = 1_024
     /// Devices of one conversation on its hub from which on who is away reads the log later, in place of an entry for each in its queue.
-    public static let logReadersMin = 16
+    public static let logReadersMin = 8
     /// Devices and conversations together that may have a log to read; beyond, queues are filled.
     public static let logReadersMax = 1_000_000
     /// Events that a device is given of logs at a time, and bytes of them.

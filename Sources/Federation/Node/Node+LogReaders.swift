@@ -1,6 +1,6 @@
 internal import Vocabulary
 
-// Large conversations: who is away reads the hub's log when it is back (docs/protocol/hub.md, "Fan-out").
+// Large conversations: who is away reads the hub's log when it is back (docs/protocol/hub.md, "Queues"; decision 10).
 extension Node {
     /// An event of a conversation of ours to the devices of ours that it is for.
     ///

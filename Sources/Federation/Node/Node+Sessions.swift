@@ -94,11 +94,8 @@ extension Node {
                 out.append(.closeSession(replaced, Refusal(.replacedByNewerSession, "The device signed in again.")))
             }
             queues.attach(.session(session), to: destination)
-            out.append(
-                .sendSession(
-                    session,
-                    .ready(
-                        waiting: UInt64(queues.count(of: destination) + unreadCount(of: entry)), order: orders[entry.device], restored: hub.restoration)))
+            let waiting = UInt64(queues.count(of: destination) + unreadCount(of: entry))
+            out.append(.sendSession(session, .ready(waiting: waiting, order: orders[entry.device], restored: hub.restoration)))
             tellKeyPackagesLeft(of: entry.device)
             goOn(destination)
         }

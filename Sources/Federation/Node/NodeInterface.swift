@@ -147,6 +147,8 @@ public struct NodeStatus: Hashable, Sendable {
     public var sessions: Int
     public var queuedMessages: Int
     public var queuedBytes: Int
+    /// Devices that were away and have a conversation of this node to read in its log; once for each of these.
+    public var logReaders: Int
     public var peersUp: Int
     public var members: Int
     public var upTimeSeconds: UInt64

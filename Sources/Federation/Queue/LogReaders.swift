@@ -6,7 +6,7 @@ package import Vocabulary
 ///
 /// away ──back──▶ turn: some events are read from disk, and sent ──acknowledged──▶ the next turn … nothing left ──▶ queues, as everybody
 ///
-/// Source: docs/protocol/hub.md, "Fan-out"; DESIGN 6.
+/// Source: docs/protocol/hub.md, "Queues"; decision 10.
 package struct LogReaders: Sendable {
     /// What a device that is back is being sent.
     struct Turn: Sendable {

@@ -59,6 +59,7 @@ package struct StatusAnswer: Codable, Sendable {
     package let sessions: Int
     package let queuedMessages: Int
     package let queuedBytes: Int
+    package let logReaders: Int?
     package let oldestSeconds: Double?
     package let peers: Int
     package let members: Int

@@ -13,6 +13,9 @@ enum Metrics {
         gauge("sessions", "Authenticated client sessions.", Double(status.sessions))
         gauge("queued_messages", "Entries in all queues.", Double(status.queuedMessages))
         gauge("queued_bytes", "Bytes of the entries in all queues.", Double(status.queuedBytes))
+        gauge(
+            "log_readers", "Devices that were away and have a group of this node to read in its log, once for each.",
+            status.logReaders.map(Double.init))
         gauge("queue_oldest_seconds", "Age of the oldest waiting entry.", status.oldestSeconds)
         gauge("peers_up", "Nodes a link is up to.", Double(status.peers))
         gauge("members", "Members of the federation.", Double(status.members))

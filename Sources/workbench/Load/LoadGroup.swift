@@ -23,7 +23,7 @@ struct LoadGroup: ParsableCommand {
     @Option(help: "Messages of one sender to members that only acknowledge, so that nodes are measured and not devices.")
     var stream = 2_000
     @Option(help: "Messages of the stream that are under way at once.") var window = 64
-    @Flag(help: "All but one writer are away: the nodes' work before delivery, alone.") var away = false
+    @Flag(help: "All but one writer are away: the nodes' work before delivery; then with their return.") var away = false
     @OptionGroup var common: LoadCommand.Common
 
     func validate() throws {
@@ -124,6 +124,12 @@ struct LoadGroup: ParsableCommand {
         let server = costs.reduce(0) { $0 + $1.server }
         report.add("server_us_per_message_before_delivery", Double(server) / Double(messages))
         report.add("server_us_per_member_and_message_before_delivery", Double(server) / Double(messages * (members - 1)))
+        for member in crowd.members.dropFirst() { member.loop.execute { member.returnToNetwork() } }
+        try crowd.wait("read by those who are back", until: messages * (members - 1)) { $0.arrived }
+        try crowd.wait("delivered", until: messages) { $0.delivered.count }
+        sleep(2)
+        let inAll = costs.reduce(0) { $0 + $1.server }
+        report.add("server_us_per_member_and_message_in_all", Double(inAll) / Double(messages * (members - 1)))
     }
 
     /// What a link carries more, in lengths, when a message is longer by so much: how often it carries each.

@@ -108,8 +108,11 @@ import Vocabulary
         try anchorage.relay.step(.spaceChanged(isLow: true))
         let effects = try anchorage.relay.signIn(anchorage.members[1].person, as: 2)
         #expect(effects.events(to: 2).count == 3 && effects.frames(to: 2).contains(NodeFrame.caughtUp))
-        let grows = effects.contains { effect in
-            if case .write(let write) = effect { switch write { case .enqueue, .storeEvent: true default: false } } else { false }
+        let grows = effects.writes.contains { write in
+            switch write {
+            case .enqueue, .storeEvent, .put: true
+            case .remove, .releaseEvent, .dequeue, .withdraw: false
+            }
         }
         #expect(!grows)
     }
