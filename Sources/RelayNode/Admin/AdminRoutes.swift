@@ -126,8 +126,9 @@ package enum AdminRoutes {
             peersAddress: status.peersAddress?.description, users: status.usersHere, usersKnown: status.usersKnown,
             sessions: status.sessions, queuedMessages: status.queuedMessages, queuedBytes: status.queuedBytes,
             logReaders: status.logReaders, oldestSeconds: status.oldestSeconds, peers: status.peersUp, members: status.members,
-            storeBytes: context.storeBytes, freeBytes: context.freeBytes, commits: context.commits.count, commitMillisecondsP50: context.commits.percentile(0.5),
-            commitMillisecondsP99: context.commits.percentile(0.99), upTimeSeconds: status.upTimeSeconds,
+            storeBytes: context.storeBytes, freeBytes: context.freeBytes, commits: context.commits.count,
+            commitMillisecondsP50: context.commits.percentile(0.5), commitMillisecondsP99: context.commits.percentile(0.99),
+            upTimeSeconds: status.upTimeSeconds,
             refusingForSpace: status.refusingForSpace, recovering: status.recovering, takingUp: status.isTakingUp,
             restored: status.restored == 0 ? nil : status.restored, backupUnderWay: context.isBackupUnderWay,
             damagedRows: context.damagedRows, counters: counters(status, context))
