@@ -43,8 +43,9 @@ extension Node {
         var (keys, through, isLast): ([EventKey], [ConversationID: SequenceNumber], Bool) = ([], [:], true)
         for conversation in logReaders.conversations(of: device) {
             if hub.isAsleep(conversation) {
+                // One at a time: each takes the disk, and somebody may be in thousands.
+                if isLast { out.append(.load(.conversation(conversation))) }
                 isLast = false
-                out.append(.load(.conversation(conversation)))
                 continue
             }
             let room = Limits.logTurnMax - keys.count

@@ -86,6 +86,14 @@ import Vocabulary
         try #expect(rows(anchorage) == 0)
     }
 
+    @Test func `a node that has just started reads a conversation from disk for who comes back first`() throws {
+        var anchorage = try group()
+        for index in 0..<70 { try anchorage.say("\(index)", by: 0) }
+        try anchorage.relay.restart()
+        let (turns, caughtUpAfter) = try comeBack(1, in: &anchorage)
+        #expect(anchorage.members[1].texts == (0..<70).map { "\($0)" } && turns.count == 2 && caughtUpAfter == 2)
+    }
+
     @Test func `who is removed while it is away is given what was said before, and the removal`() throws {
         var anchorage = try group()
         for index in 0..<70 { try anchorage.say("\(index)", by: 0) }
