@@ -49,7 +49,7 @@ public struct Directory: Core {
         self.node = node
         self.federation = federation
         table = RecordTable(home: node)
-        guard let engine = try? Negentropy(frameBytesMax: Limits.reconcileBytesMax, listsBelow: 8) else {
+        guard let engine = try? Negentropy.thrifty(frameBytesMax: Limits.reconcileBytesMax) else {
             preconditionFailure("a reconciliation message of \(Limits.reconcileBytesMax) bytes")
         }
         self.engine = engine

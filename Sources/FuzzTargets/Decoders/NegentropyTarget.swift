@@ -9,7 +9,7 @@ struct NegentropyTarget: FuzzTarget {
     let seeds: [[UInt8]]
 
     init() throws {
-        engine = try Negentropy(frameBytesMax: Limits.reconcileBytesMax, listsBelow: 8)
+        engine = try Negentropy.thrifty(frameBytesMax: Limits.reconcileBytesMax)
         var random = SeededGenerator(seed: 11)
         var items = (0..<2_000).map { NegentropyItem(timestamp: 1_700_000_000 + UInt64($0 / 3), id: random.bytes32()) }
         sets = [0, 3, 60, 2_000].map { NegentropySet(Array(items.prefix($0))) }

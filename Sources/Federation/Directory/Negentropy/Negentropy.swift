@@ -7,8 +7,8 @@ package import Vocabulary
 /// The sides keep nothing between messages: the same set may change in between, and what that hides the next exchange finds.
 package struct Negentropy: Sendable {
     package static let version: UInt8 = 0x61
-    /// A large range that differs is cut into so many; a smaller one into parts of some four ids.
-    package static let buckets = 16
+    /// A large range that differs is cut into so many in the reference implementation.
+    package static let referenceBuckets = 16
     /// What a message may still need once a range has filled it: a skipped bound and the rest's fingerprint.
     private static let reserve = 200
 
@@ -22,21 +22,37 @@ package struct Negentropy: Sendable {
 
     /// Bytes of a message at most; 0: no limit.
     private let frameBytesMax: Int
+    private let buckets: Int
     private let listsBelow: Int
+    private let asksForLists: Bool
 
-    /// - Parameter listsBelow: a range with fewer ids is listed and not cut. 32 is the reference's: fewest messages. With less, an id that
-    ///   differs costs some 16-byte fingerprints instead of two lists of its neighbours: half the bytes, and a message more.
+    /// The reference's choices: fewest messages.
     /// - Throws: `frameLimit` below 4096, which could not hold one step.
-    package init(frameBytesMax: Int = 0, listsBelow: Int = 2 * buckets) throws(NegentropyError) {
+    package init(frameBytesMax: Int = 0) throws(NegentropyError) {
+        try self.init(frameBytesMax: frameBytesMax, buckets: Self.referenceBuckets, listsBelow: 2 * Self.referenceBuckets)
+    }
+
+    /// - Parameters:
+    ///   - buckets: a range that differs is cut into so many, each with a fingerprint of its own: to find one id costs
+    ///     `buckets / log2(buckets)` fingerprints a bit, twice as much with 16 as with 4.
+    ///   - listsBelow: a range with fewer ids is listed and not cut; one of less than twice `buckets` is cut in two.
+    ///   - asksForLists: the initiator answers for such a range with its fingerprint, so that the other side alone lists it.
+    package init(frameBytesMax: Int, buckets: Int, listsBelow: Int, asksForLists: Bool = false) throws(NegentropyError) {
         guard frameBytesMax == 0 || frameBytesMax >= 4096 else { throw .frameLimit(frameBytesMax) }
-        (self.frameBytesMax, self.listsBelow) = (frameBytesMax, max(2, listsBelow))
+        (self.frameBytesMax, self.buckets, self.listsBelow) = (frameBytesMax, max(2, buckets), max(2, listsBelow))
+        self.asksForLists = asksForLists
+    }
+
+    /// Fewest bytes, for some more messages.
+    package static func thrifty(frameBytesMax: Int) throws(NegentropyError) -> Negentropy {
+        try Negentropy(frameBytesMax: frameBytesMax, buckets: 4, listsBelow: 4, asksForLists: true)
     }
 
     /// The first message of an exchange.
     package func initiate(_ set: NegentropySet) -> [UInt8] {
         var writer = NegentropyWriter()
         writer.write(byte: Self.version)
-        split(set, 0..<set.count, upTo: .infinity, into: &writer)
+        split(set, 0..<set.count, upTo: .infinity, asInitiator: true, into: &writer)
         return writer.bytes
     }
 
@@ -95,7 +111,7 @@ package struct Negentropy: Sendable {
                     skipping = true
                 } else {
                     writeSkipped()
-                    split(set, lower..<upper, upTo: bound, into: &part)
+                    split(set, lower..<upper, upTo: bound, asInitiator: differences != nil, into: &part)
                 }
             case .idList:
                 let theirs = try reader.idList()
@@ -167,7 +183,16 @@ package struct Negentropy: Sendable {
     }
 
     /// Writes a range as its ids, or as fingerprints of its parts.
-    private func split(_ set: NegentropySet, _ range: Range<Int>, upTo bound: NegentropyBound, into writer: inout NegentropyWriter) {
+    private func split(
+        _ set: NegentropySet, _ range: Range<Int>, upTo bound: NegentropyBound, asInitiator: Bool, into writer: inout NegentropyWriter
+    ) {
+        if range.count < listsBelow, asInitiator, asksForLists, !range.isEmpty {
+            // Which differs from the other side's: so that lists it, or goes on cutting where it has more.
+            writer.write(bound)
+            writer.write(.fingerprint)
+            writer.write(fingerprint(set, range))
+            return
+        }
         guard range.count >= listsBelow else {
             writer.write(bound)
             writer.write(.idList)
@@ -178,7 +203,7 @@ package struct Negentropy: Sendable {
             }
             return
         }
-        let buckets = range.count >= 2 * Self.buckets ? Self.buckets : max(2, range.count / 4)
+        let buckets = range.count >= 2 * self.buckets ? self.buckets : max(2, range.count / 4)
         let (each, extra) = range.count.quotientAndRemainder(dividingBy: buckets)
         var start = range.lowerBound
         for bucket in 0..<buckets {

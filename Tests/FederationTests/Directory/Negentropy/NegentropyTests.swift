@@ -78,13 +78,22 @@ import Vocabulary
         #expect(outcome.need == Set(theirs.map(\.id)).subtracting(ours.map(\.id)))
     }
 
-    @Test func `short lists halve what a few differences cost, for a message more each way`() throws {
+    @Test(arguments: Shape.allCases) func `who asks for lists and who gives them find the same`(shape: Shape) throws {
+        let (ours, theirs) = Self.sets(shape, count: 3_000, seed: 7)
+        let (thrifty, reference) = (try Negentropy.thrifty(frameBytesMax: 4_096), try Negentropy(frameBytesMax: 4_096))
+        for (one, other) in [(thrifty, thrifty), (thrifty, reference), (reference, thrifty)] {
+            let outcome = try Self.run(ours, theirs, one, other)
+            #expect(outcome.have == Set(ours.map(\.id)).subtracting(theirs.map(\.id)))
+            #expect(outcome.need == Set(theirs.map(\.id)).subtracting(ours.map(\.id)))
+        }
+    }
+
+    @Test func `short lists and few parts cost a third of the bytes, for three messages more each way`() throws {
         let (ours, theirs) = Self.sets(.fewDiffer, count: 5_000, seed: 6)
-        let (long, short) = (
-            try Self.run(ours, theirs, limits: (0, 0)), try Self.run(ours, theirs, limits: (0, 0), lists: (8, 8))
-        )
+        let thrifty = try Negentropy.thrifty(frameBytesMax: 0)
+        let (long, short) = (try Self.run(ours, theirs, limits: (0, 0)), try Self.run(ours, theirs, thrifty, thrifty))
         #expect(short.have == long.have && short.need == long.need)
-        #expect(short.bytes * 2 < long.bytes && short.rounds <= long.rounds + 1)
+        #expect(short.bytes * 3 < long.bytes && short.rounds <= long.rounds + 3)
     }
 
     @Test(arguments: UInt64(0)..<20) func `hostile messages are answered or refused, never fatal`(seed: UInt64) throws {
@@ -121,8 +130,14 @@ import Vocabulary
     static func run(
         _ ours: [NegentropyItem], _ theirs: [NegentropyItem], limits: (ours: Int, theirs: Int), lists: (ours: Int, theirs: Int) = (32, 32)
     ) throws -> Outcome {
-        let initiator = try Negentropy(frameBytesMax: limits.ours, listsBelow: lists.ours)
-        let responder = try Negentropy(frameBytesMax: limits.theirs, listsBelow: lists.theirs)
+        try run(
+            ours, theirs, try Negentropy(frameBytesMax: limits.ours, buckets: 16, listsBelow: lists.ours),
+            try Negentropy(frameBytesMax: limits.theirs, buckets: 16, listsBelow: lists.theirs))
+    }
+
+    static func run(
+        _ ours: [NegentropyItem], _ theirs: [NegentropyItem], _ initiator: Negentropy, _ responder: Negentropy
+    ) throws -> Outcome {
         let (mine, other) = (NegentropySet(ours), NegentropySet(theirs))
         var outcome = Outcome()
         var next: [UInt8]? = initiator.initiate(mine)
