@@ -17,7 +17,9 @@ extension World {
     /// - Returns: false while the node has no link, or does not know the user.
     mutating func forgeRecord(of user: UserID, from index: Int) -> Bool {
         guard let row = nodes[index].store.values[.userRecord]?[user.bytes], let link = nodes[index].wireOfLink.keys.sorted().first,
-            let record = try? SignedUserRecord(decoding: row), let truth = try? UserRecord(decoding: record.body)
+            let federation = nodes[index].core?.federation,
+            let record = try? PackedRecord(row: row, key: user.bytes, in: federation).signed(in: federation),
+            let truth = try? UserRecord(decoding: record.body)
         else { return false }
         // The next one, which says that the user lives here.
         let lie = UserRecord(

@@ -47,6 +47,8 @@ extension LinkFrame {
             var records = ProtoRecords()
             records.records = list.map { ProtoSignedUserRecord($0) }
             frame.records = records
+        case .takesPackedRecords: frame.takesPackedRecords = ProtoTakesPackedRecords()
+        case .packedRecords(let list): frame.packedRecords = ProtoPackedRecords(list)
         case .reconcile(let exchange, let initiator, let message):
             var reconcile = ProtoReconcile()
             reconcile.exchange = exchange
@@ -137,6 +139,8 @@ extension LinkFrame {
         case .records(let records):
             self = .records(
                 try records.records.values("records", max: Limits.itemsPerFrameMax) { record throws(WireError) in try record.value() })
+        case .takesPackedRecords: self = .takesPackedRecords
+        case .packedRecords(let packed): self = .packedRecords(try packed.value())
         case .reconcile(let reconcile):
             self = .reconcile(
                 exchange: reconcile.exchange, initiator: reconcile.initiator,
@@ -175,6 +179,28 @@ extension LinkFrame {
             self = .presenceUnwanted(try unwanted.users.ids("presence_unwanted.users", max: Limits.presenceNewsPerFrameMax))
         case .presence(let presence): self = .presence(try presence.news.news())
         case nil: throw .unknownFrame
+        }
+    }
+}
+
+extension ProtoPackedRecords {
+    fileprivate init(_ list: [PackedRecord]) {
+        self.init()
+        var numbers: [NodeID: Int] = [:]
+        for record in list {
+            for node in [record.issuer, record.home] where numbers[node] == nil {
+                numbers[node] = nodes.count
+                nodes.append(Data(node))
+            }
+        }
+        records = list.map { record in Data(record.inFrame { numbers[$0] ?? 0 }) }
+    }
+
+    fileprivate func value() throws(WireError) -> [PackedRecord] {
+        let known: [NodeID] = try nodes.ids("packed_records.nodes", max: 2 * Limits.itemsPerFrameMax)
+        return try records.values("packed_records.records", max: Limits.itemsPerFrameMax) { bytes throws(WireError) in
+            guard let record = try? PackedRecord(inFrame: Array(bytes), nodes: known) else { throw .badValue("packed_records.records") }
+            return record
         }
     }
 }

@@ -88,7 +88,7 @@ struct GossipCommand: ParsableCommand {
         case .hello, .goodbye: "links"
         case .statements, .statementsDigest, .join, .admitted: "statements"
         case .liveness: "liveness"
-        case .records, .reconcile, .recordsWanted, .equivocation, .lookup, .found: "directory"
+        case .records, .takesPackedRecords, .packedRecords, .reconcile, .recordsWanted, .equivocation, .lookup, .found: "directory"
         case .entry, .acknowledge, .claimKeyPackages, .keyPackages, .fetchGroup, .group, .refusedRequest, .refetch, .signal,
             .presenceWanted, .presenceUnwanted, .presence:
             "messages"

@@ -42,11 +42,9 @@ extension Directory {
             refuse(refusal, from: origin.peer)
             return false
         }
-        guard let stored = try? StoredRecord(signed), supersedes(record, digest, origin), makeRoom(for: record, origin) else {
-            return false
-        }
-        store(stored, digest)
-        return true
+        guard let packed = try? PackedRecord(signed, in: federation), supersedes(record, digest, origin), makeRoom(for: record, origin)
+        else { return false }
+        return store(packed, published: record.published, digest)
     }
 
     private func refusal(ofMembersIn record: UserRecord) -> DirectoryRefusal? {
@@ -113,13 +111,14 @@ extension Directory {
         return true
     }
 
-    private mutating func store(_ record: StoredRecord, _ digest: Digest) {
+    private mutating func store(_ record: PackedRecord, published: UInt64, _ digest: Digest) -> Bool {
         let before = table.remove(record.user)
         if let before { items.remove(before.item) }
-        table.insert(record, digest: digest)
-        items.insert(NegentropyItem(timestamp: record.published, id: digest.raw))
-        out.append(.write(.put(.userRecord, key: record.user.bytes, value: record.bytes)))
+        guard (try? table.insert(record, digest: digest)) != nil else { return false }
+        items.insert(NegentropyItem(timestamp: published, id: digest.raw))
+        out.append(.write(.put(.userRecord, key: record.user.bytes, value: record.row)))
         out.append(.changed(record.user, from: before?.home, to: record.home))
+        return true
     }
 
     /// Removes a user's record for good.

@@ -29,6 +29,15 @@ extension Directory {
         recordsArrived(isEnd: records.isEmpty, from: peer, at: now)
     }
 
+    mutating func received(
+        _ packed: [PackedRecord], from peer: NodeID, at now: Instant, using random: inout some RandomNumberGenerator
+    ) {
+        // What does not decode here is not looked at further: no honest peer sends it.
+        let records = packed.map { try? $0.signed(in: federation) }.prefix { $0 != nil }.compactMap(\.self)
+        if records.count < packed.count { refuse(.forged, from: peer) }
+        if records.isEmpty == packed.isEmpty { received(records, from: peer, at: now, using: &random) }
+    }
+
     private mutating func passOn(_ records: [SignedUserRecord], except peer: NodeID?, using random: inout some RandomNumberGenerator) {
         guard !records.isEmpty else { return }
         for target in somePeers(except: peer, using: &random) { send(records, to: target) }
@@ -40,6 +49,7 @@ extension Directory {
 
     /// In frames that are not too long.
     mutating func send(_ records: [SignedUserRecord], to peer: NodeID) {
+        if packing.contains(peer) { return sendPacked(records.compactMap { try? PackedRecord($0, in: federation) }, to: peer) }
         var (frame, bytes): ([SignedUserRecord], Int) = ([], 0)
         for record in records {
             // Two signatures and what the encoding adds.
@@ -52,5 +62,19 @@ extension Directory {
             bytes += size
         }
         if !frame.isEmpty { out.append(.send(peer, .records(frame))) }
+    }
+    private mutating func sendPacked(_ records: [PackedRecord], to peer: NodeID) {
+        var (frame, bytes): ([PackedRecord], Int) = ([], 0)
+        for record in records {
+            // The user, and both nodes as if nobody else had them.
+            let size = record.rest.count + 120
+            if bytes + size > Limits.recordsFrameBytesMax, !frame.isEmpty {
+                out.append(.send(peer, .packedRecords(frame)))
+                (frame, bytes) = ([], 0)
+            }
+            frame.append(record)
+            bytes += size
+        }
+        if !frame.isEmpty { out.append(.send(peer, .packedRecords(frame))) }
     }
 }

@@ -24,6 +24,8 @@ public struct Directory: Core {
     var expelled: Set<NodeID> = []
     /// Rising, so that a random choice among them depends on the random source alone.
     var linked: [NodeID] = []
+    /// Those of them that take packed records.
+    var packing: Set<NodeID> = []
 
     let engine: Negentropy
     /// Exchanges that this node began, by peer.
@@ -48,7 +50,7 @@ public struct Directory: Core {
     ) throws(CodecError) {
         self.node = node
         self.federation = federation
-        table = RecordTable(home: node)
+        table = RecordTable(home: node, in: federation)
         guard let engine = try? Negentropy.thrifty(frameBytesMax: Limits.reconcileBytesMax) else {
             preconditionFailure("a reconciliation message of \(Limits.reconcileBytesMax) bytes")
         }
@@ -59,11 +61,12 @@ public struct Directory: Core {
         }
         var items: [NegentropyItem] = []
         items.reserveCapacity(records.count)
-        for (_, value) in records {
-            let record = try StoredRecord(encoded: value)
-            let item = record.item
-            guard proofs[record.user] == nil, table[record.user] == nil else { continue }
-            table.insert(record, digest: Digest(raw: item.id))
+        table.reserve(records.count)
+        for (key, value) in records {
+            let packed = try PackedRecord(row: value, key: key, in: federation)
+            guard proofs[packed.user] == nil, table[packed.user] == nil else { continue }
+            let item = try StoredRecord(packed, in: federation).item
+            try table.insert(packed, digest: Digest(raw: item.id))
             items.append(item)
         }
         self.items = NegentropySet(items)
@@ -107,6 +110,8 @@ public struct Directory: Core {
     ) {
         switch frame {
         case .records(let records): received(records, from: peer, at: now, using: &random)
+        case .packedRecords(let packed): received(packed, from: peer, at: now, using: &random)
+        case .takesPackedRecords: if linked.contains(peer) { packing.insert(peer) }
         case .recordsWanted(let digests): answer(digests, to: peer)
         case .reconcile(let exchange, true, let message): respond(to: message, exchange, from: peer)
         case .reconcile(let exchange, false, let message): proceed(with: message, exchange, from: peer, at: now)
@@ -135,12 +140,14 @@ public struct Directory: Core {
         guard !linked.contains(peer) else { return }
         if linked.isEmpty { nextReconciliation = now + Self.interval(using: &random) }
         linked.insert(peer, at: linked.firstIndex { peer < $0 } ?? linked.endIndex)
+        out.append(.send(peer, .takesPackedRecords))
         // One of the two compares at once, whoever was away.
         if node < peer { due[peer] = now }
     }
 
     private mutating func linkDown(_ peer: NodeID, at now: Instant) {
         linked.removeAll { $0 == peer }
+        packing.remove(peer)
         due[peer] = nil
         exchanges[peer] = nil
         failLookups(to: peer)

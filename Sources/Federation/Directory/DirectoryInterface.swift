@@ -6,7 +6,7 @@ public enum DirectoryInput: Equatable, Sendable {
     case membersChanged(active: [NodeID], expelled: [NodeID])
     case linkUp(NodeID)
     case linkDown(NodeID)
-    /// One of the frames that are the directory's: records, reconcile, recordsWanted, equivocation, lookup, found. Others do nothing.
+    /// One of the frames that are the directory's: records, takesPackedRecords, packedRecords, reconcile, recordsWanted, equivocation, lookup, found. Others do nothing.
     case frameReceived(LinkFrame, from: NodeID)
     /// A user of this node published a record, and this node signed it. Whether it was taken shows in `signedRecord(of:)`.
     case published(SignedUserRecord)

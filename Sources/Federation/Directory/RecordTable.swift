@@ -1,12 +1,16 @@
 internal import Vocabulary
 
-/// Every record of the replica, one a user, found by user, by name and by digest, and by device where the user lives here. A record costs its
-/// bytes and about a hundred more.
+/// Every record of the replica, one a user, found by user, by name and by digest, and by device where the user lives here. A record costs what
+/// of its bytes is not told by others, and about a hundred more.
 struct RecordTable: Sendable {
+    private let federation: FederationID
     private var home: NodeID
-    /// Encoded records; an empty one is a free slot.
-    private var rows: [[UInt8]] = []
-    private var free: [Int] = []
+    /// The user, the numbers of issuer and home in `nodes`, then form and rest of a `PackedRecord`.
+    private var heap = RecordHeap()
+    private static let headBytes = 41
+    /// Issuers and homes, each once.
+    private var nodes: [NodeID] = []
+    private var numbers: [NodeID: UInt32] = [:]
     private var byUser = SlotIndex()
     private var byName = SlotIndex()
     private var byDigest = SlotIndex()
@@ -14,7 +18,7 @@ struct RecordTable: Sendable {
     private(set) var localUserCount = 0
 
     /// - Parameter home: the node whose users' devices are found.
-    init(home: NodeID) { self.home = home }
+    init(home: NodeID, in federation: FederationID) { (self.home, self.federation) = (home, federation) }
 
     /// The same records as another node sees them.
     /// - Parameter users: those of them who live here.
@@ -29,18 +33,26 @@ struct RecordTable: Sendable {
         }
     }
 
-    var count: Int { rows.count - free.count }
+    var count: Int { heap.count }
+
+    /// Makes room for so many at once: growing by doubling would leave half of it empty.
+    mutating func reserve(_ count: Int) {
+        heap.reserve(count)
+        byUser.reserve(count)
+        byName.reserve(count)
+        byDigest.reserve(count)
+    }
 
     /// - Precondition: there is none of this user.
-    mutating func insert(_ record: StoredRecord, digest: Digest) {
-        let slot: Int
-        if let reused = free.popLast() {
-            slot = reused
-            rows[slot] = record.bytes
-        } else {
-            slot = rows.count
-            rows.append(record.bytes)
-        }
+    mutating func insert(_ packed: PackedRecord, digest: Digest) throws(CodecError) {
+        let record = try StoredRecord(packed, in: federation)
+        var writer = ByteWriter(reservingCapacity: packed.rest.count + Self.headBytes)
+        writer.write(packed.user)
+        writer.write(number(of: packed.issuer))
+        writer.write(number(of: packed.home))
+        writer.write(packed.form.rawValue)
+        writer.write(fixed: packed.rest)
+        let slot = heap.insert(writer.bytes)
         byUser.insert(hash: Self.hash(record.user), slot: slot)
         byName.insert(hash: record.nameHash, slot: slot)
         byDigest.insert(hash: Self.hash(digest), slot: slot)
@@ -49,20 +61,34 @@ struct RecordTable: Sendable {
         for device in record.devices { byDevice.insert(hash: Self.hash(device), slot: slot) }
     }
 
-    /// - Returns: what was there.
+    private mutating func number(of node: NodeID) -> UInt32 {
+        if let known = numbers[node] { return known }
+        let number = UInt32(nodes.count)
+        nodes.append(node)
+        numbers[node] = number
+        return number
+    }
+
+    /// - Returns: what of it is needed once it is gone.
     @discardableResult
-    mutating func remove(_ user: UserID) -> StoredRecord? {
-        guard let slot = slot(of: user), let record = record(slot) else { return nil }
-        byUser.remove(hash: Self.hash(user), slot: slot)
+    mutating func remove(_ user: UserID) -> (item: NegentropyItem, home: NodeID)? {
+        guard let slot = slot(of: user), let gone = forget(slot) else { return nil }
+        heap.remove(slot)
+        return gone
+    }
+
+    /// In the indices.
+    private mutating func forget(_ slot: Int) -> (item: NegentropyItem, home: NodeID)? {
+        guard let record = record(slot) else { return nil }
+        let item = record.item
+        byUser.remove(hash: Self.hash(record.user), slot: slot)
         byName.remove(hash: record.nameHash, slot: slot)
-        byDigest.remove(hash: Self.hash(record.digest), slot: slot)
+        byDigest.remove(hash: Self.hash(Digest(raw: item.id)), slot: slot)
         if record.home == home {
             localUserCount -= 1
             for device in record.devices { byDevice.remove(hash: Self.hash(device), slot: slot) }
         }
-        rows[slot] = []
-        free.append(slot)
-        return record
+        return (item, record.home)
     }
 
     subscript(user: UserID) -> StoredRecord? { slot(of: user).flatMap(record) }
@@ -94,14 +120,21 @@ struct RecordTable: Sendable {
     var localDevices: [DeviceID] { Set(all.filter { $0.home == home }.flatMap(\.devices)).sorted() }
 
     /// In the order of their slots.
-    var all: some Sequence<StoredRecord> { rows.indices.lazy.compactMap { record($0) } }
+    var all: some Sequence<StoredRecord> { heap.slots.lazy.compactMap { record($0) } }
 
     private func slot(of user: UserID) -> Int? {
-        byUser.first(hash: Self.hash(user)) { record($0)?.user == user }
+        byUser.first(hash: Self.hash(user)) { heap[$0].flatMap { Bytes32($0.prefix(32)) } == user.raw }
     }
 
     private func record(_ slot: Int) -> StoredRecord? {
-        rows[slot].isEmpty ? nil : try? StoredRecord(encoded: rows[slot])
+        guard let bytes = heap[slot] else { return nil }
+        var reader = ByteReader(bytes)
+        guard let user = try? reader.id(UserID.self), let issuer = try? reader.integer(UInt32.self),
+            let home = try? reader.integer(UInt32.self), let form = try? reader.integer(UInt8.self)
+        else { return nil }
+        let packed = PackedRecord(
+            user: user, issuer: nodes[Int(issuer)], home: nodes[Int(home)], form: PackedRecord.Form(rawValue: form), rest: reader.rest)
+        return try? StoredRecord(packed, in: federation)
     }
 
     /// Swift's seeded hash: users choose their keys, and must not be able to choose where they land.

@@ -7,6 +7,14 @@ struct SlotIndex: Sendable {
     private var cells: [UInt64] = [UInt64](repeating: 0, count: 16)
     private var count = 0
 
+    /// Before the first is inserted.
+    mutating func reserve(_ slots: Int) {
+        guard count == 0 else { return }
+        var size = cells.count
+        while (slots + 1) * 4 > size * 3 { size *= 2 }
+        cells = [UInt64](repeating: 0, count: size)
+    }
+
     private var mask: Int { cells.count - 1 }
 
     mutating func insert(hash: UInt32, slot: Int) {

@@ -126,7 +126,7 @@ extension Node {
             refetch(key, by: RosterEntry(user: user, device: device), from: from, through: through)
         case (.established, .signal(let signal, let recipients)): receive(signal, for: recipients, from: peer)
         case (.established, .records), (.established, .reconcile), (.established, .recordsWanted), (.established, .equivocation),
-            (.established, .lookup), (.established, .found):
+            (.established, .lookup), (.established, .found), (.established, .takesPackedRecords), (.established, .packedRecords):
             if !isSpaceLow { perform(directory.step(.frameReceived(frame, from: peer), at: now, using: &random)) }
         default:
             // Before that, what crosses our own first frames is ignored, not punished.

@@ -94,6 +94,7 @@ extension LinkFrame {
             try promise(list.allSatisfy { $0.body.count <= Limits.statementBytesMax }, "a statement that is too long")
         case .records(let list):
             try promise(list.allSatisfy { $0.body.count <= Limits.userRecordBytesMax }, "a record that is too long")
+        case .packedRecords(let list): try promise(list.count <= Limits.itemsPerFrameMax, "\(list.count) packed records")
         case .recordsWanted(let wanted): try promise(wanted.count <= Limits.itemsPerFrameMax, "\(wanted.count) records wanted")
         case .presence(let news): try promise(news.count <= Limits.presenceNewsPerFrameMax, "\(news.count) news")
         default: break

@@ -113,7 +113,7 @@ struct HonestWorld: @unchecked Sendable {
 extension HonestWorld {
     var records: [SignedUserRecord] {
         world.store(0).values[.userRecord, default: [:]].sorted { $0.key.lexicographicallyPrecedes($1.key) }
-            .compactMap { try? SignedUserRecord(decoding: $0.value) }
+            .compactMap { try? PackedRecord(row: $0.value, key: $0.key, in: federation).signed(in: federation) }
     }
 
     var statements: [SignedStatement] {

@@ -7,6 +7,9 @@ internal import Storage
 internal import Transport
 package import Vocabulary
 
+/// Of glibc, whose module lacks it: gives back what of the heap is free.
+@_silgen_name("malloc_trim") private func trimHeap(_ pad: Int) -> Int32
+
 extension NodeOperations {
     /// Runs the node until SIGTERM, SIGINT or SIGHUP; then drains, brings the store into its file and returns.
     ///
@@ -45,6 +48,8 @@ extension NodeOperations {
                 path: folder.configurationFile, key: "name",
                 reason: "The federation knows this node as \(name); a name cannot be changed here.")
         }
+        // What was read has been packed by now: what it took is the system's again.
+        _ = trimHeap(0)
         let (network, addresses) = try listen(folder, configuration, key, certificate, writer, last: lastListening)
         writer.attach(network)
         let advertised = NetworkAddresses(

@@ -21,6 +21,10 @@ enum Schema {
             position INTEGER PRIMARY KEY, queue BLOB NOT NULL, event INTEGER, bytes INTEGER NOT NULL, sealed BLOB NOT NULL) STRICT;
         -- With the bytes, so that an outline never reads the table.
         CREATE INDEX entry_by_queue ON entry(queue, position, bytes);
+        """,
         """
+        -- From here on records of users are stored packed, beside those that are not: what reads them all refuses a program that does not.
+        SELECT 1;
+        """,
     ]
 }

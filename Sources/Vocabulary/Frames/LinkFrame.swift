@@ -20,6 +20,9 @@ public indirect enum LinkFrame: Hashable, Sendable {
 
     /// Fresh or asked-for user records.
     case records([SignedUserRecord])
+    /// The sender takes packed ones.
+    case takesPackedRecords
+    case packedRecords([PackedRecord])
     /// One Negentropy V1 message; `initiator` tells which side of an exchange sent it.
     case reconcile(exchange: UInt64, initiator: Bool, message: [UInt8])
     /// Records the sender lacks, by digest.

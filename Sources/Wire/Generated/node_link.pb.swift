@@ -326,6 +326,22 @@ nonisolated struct ProtoLinkFrame: Sendable {
     set {frame = .presence(newValue)}
   }
 
+  var takesPackedRecords: ProtoTakesPackedRecords {
+    get {
+      if case .takesPackedRecords(let v)? = frame {return v}
+      return ProtoTakesPackedRecords()
+    }
+    set {frame = .takesPackedRecords(newValue)}
+  }
+
+  var packedRecords: ProtoPackedRecords {
+    get {
+      if case .packedRecords(let v)? = frame {return v}
+      return ProtoPackedRecords()
+    }
+    set {frame = .packedRecords(newValue)}
+  }
+
   var unknownFields = SwiftProtobuf.UnknownStorage()
 
   nonisolated enum OneOf_Frame: Equatable, Sendable {
@@ -356,6 +372,8 @@ nonisolated struct ProtoLinkFrame: Sendable {
     case presenceWanted(ProtoPresenceWanted)
     case presenceUnwanted(ProtoPresenceUnwanted)
     case presence(ProtoLinkPresence)
+    case takesPackedRecords(ProtoTakesPackedRecords)
+    case packedRecords(ProtoPackedRecords)
 
   }
 
@@ -814,6 +832,34 @@ nonisolated struct ProtoRecords: Sendable {
   init() {}
 }
 
+/// Said once on a link: the sender takes `packed_records` in place of `records`.
+nonisolated struct ProtoTakesPackedRecords: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  init() {}
+}
+
+/// As `records`, without what is the same in all of them. Only to a node that has said that it takes them.
+nonisolated struct ProtoPackedRecords: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// 32 each: issuers and homes of the records
+  var nodes: [Data] = []
+
+  /// docs/protocol/directory.md, section 7
+  var records: [Data] = []
+
+  var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  init() {}
+}
+
 /// One message of the Negentropy protocol, version 1.
 nonisolated struct ProtoReconcile: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
@@ -1138,7 +1184,7 @@ nonisolated extension ProtoLivenessState: SwiftProtobuf._ProtoNameProviding {
 
 nonisolated extension ProtoLinkFrame: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   static let protoMessageName: String = _protobuf_package + ".LinkFrame"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}hello\0\u{1}entry\0\u{1}acknowledge\0\u{1}join\0\u{1}admitted\0\u{1}statements\0\u{3}statements_digest\0\u{1}liveness\0\u{1}records\0\u{1}reconcile\0\u{3}records_wanted\0\u{1}equivocation\0\u{1}lookup\0\u{1}found\0\u{1}goodbye\0\u{3}claim_key_packages\0\u{3}key_packages\0\u{3}fetch_group\0\u{1}group\0\u{3}refused_request\0\u{1}refetch\0\u{1}signal\0\u{3}presence_wanted\0\u{3}presence_unwanted\0\u{1}presence\0")
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}hello\0\u{1}entry\0\u{1}acknowledge\0\u{1}join\0\u{1}admitted\0\u{1}statements\0\u{3}statements_digest\0\u{1}liveness\0\u{1}records\0\u{1}reconcile\0\u{3}records_wanted\0\u{1}equivocation\0\u{1}lookup\0\u{1}found\0\u{1}goodbye\0\u{3}claim_key_packages\0\u{3}key_packages\0\u{3}fetch_group\0\u{1}group\0\u{3}refused_request\0\u{1}refetch\0\u{1}signal\0\u{3}presence_wanted\0\u{3}presence_unwanted\0\u{1}presence\0\u{3}takes_packed_records\0\u{3}packed_records\0")
 
   mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1471,6 +1517,32 @@ nonisolated extension ProtoLinkFrame: SwiftProtobuf.Message, SwiftProtobuf._Mess
           self.frame = .presence(v)
         }
       }()
+      case 26: try {
+        var v: ProtoTakesPackedRecords?
+        var hadOneofValue = false
+        if let current = self.frame {
+          hadOneofValue = true
+          if case .takesPackedRecords(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.frame = .takesPackedRecords(v)
+        }
+      }()
+      case 27: try {
+        var v: ProtoPackedRecords?
+        var hadOneofValue = false
+        if let current = self.frame {
+          hadOneofValue = true
+          if case .packedRecords(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.frame = .packedRecords(v)
+        }
+      }()
       default: break
       }
     }
@@ -1581,6 +1653,14 @@ nonisolated extension ProtoLinkFrame: SwiftProtobuf.Message, SwiftProtobuf._Mess
     case .presence?: try {
       guard case .presence(let v)? = self.frame else { preconditionFailure() }
       try visitor.visitSingularMessageField(value: v, fieldNumber: 25)
+    }()
+    case .takesPackedRecords?: try {
+      guard case .takesPackedRecords(let v)? = self.frame else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 26)
+    }()
+    case .packedRecords?: try {
+      guard case .packedRecords(let v)? = self.frame else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 27)
     }()
     case nil: break
     }
@@ -2400,6 +2480,60 @@ nonisolated extension ProtoRecords: SwiftProtobuf.Message, SwiftProtobuf._Messag
   }
 
   static func ==(lhs: ProtoRecords, rhs: ProtoRecords) -> Bool {
+    if lhs.records != rhs.records {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension ProtoTakesPackedRecords: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  static let protoMessageName: String = _protobuf_package + ".TakesPackedRecords"
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap()
+
+  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    // Load everything into unknown fields
+    while try decoder.nextFieldNumber() != nil {}
+  }
+
+  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  static func ==(lhs: ProtoTakesPackedRecords, rhs: ProtoTakesPackedRecords) -> Bool {
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension ProtoPackedRecords: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  static let protoMessageName: String = _protobuf_package + ".PackedRecords"
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}nodes\0\u{1}records\0")
+
+  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeRepeatedBytesField(value: &self.nodes) }()
+      case 2: try { try decoder.decodeRepeatedBytesField(value: &self.records) }()
+      default: break
+      }
+    }
+  }
+
+  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.nodes.isEmpty {
+      try visitor.visitRepeatedBytesField(value: self.nodes, fieldNumber: 1)
+    }
+    if !self.records.isEmpty {
+      try visitor.visitRepeatedBytesField(value: self.records, fieldNumber: 2)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  static func ==(lhs: ProtoPackedRecords, rhs: ProtoPackedRecords) -> Bool {
+    if lhs.nodes != rhs.nodes {return false}
     if lhs.records != rhs.records {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true

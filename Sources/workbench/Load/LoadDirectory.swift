@@ -17,6 +17,7 @@ struct LoadDirectory: ParsableCommand {
     @Option(help: "User records.") var records = 100_000
     @Option(help: "Users that register over the protocol.") var registrations = 500
     @Option(help: "Records by which two replicas differ.") var differences = 100
+    @Flag(help: "Only what two replicas in this process need to agree.") var replicasOnly = false
     @OptionGroup var common: LoadCommand.Common
 
     func validate() throws {
@@ -38,6 +39,10 @@ struct LoadDirectory: ParsableCommand {
             note("making \(records) records")
             // Numbers above those of the registered.
             let made = try LoadRecords(records, from: registrations, of: folder, seed: ~common.seed)
+            if replicasOnly {
+                try reconcile(made, &report)
+                return report.say(asJSON: common.json)
+            }
             try made.store(in: folder)
             let opened = LoadClock.now
             try federation.run(0)

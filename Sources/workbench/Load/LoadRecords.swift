@@ -10,7 +10,7 @@ internal import Vocabulary
 struct LoadRecords {
     let federation: FederationID
     let home: NodeID
-    /// As `SignedUserRecord.encoded()`.
+    /// As a node stores them.
     let rows: [(key: [UInt8], value: [UInt8])]
 
     /// - Parameters:
@@ -48,7 +48,8 @@ struct LoadRecords {
         let body = record.encoded()
         let signed = SignedUserRecord(
             body: body, userSignature: identity.sign(body, for: .userRecord), homeSignature: node.sign(body, for: .homeConsent))
-        return (user.bytes, signed.encoded())
+        guard let packed = try? PackedRecord(signed, in: federation) else { preconditionFailure("a record that does not decode") }
+        return (user.bytes, packed.row)
     }
 
     /// Puts them into the node's store, which is not in use.

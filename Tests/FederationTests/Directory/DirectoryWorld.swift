@@ -137,6 +137,7 @@ struct World {
         let content =
             switch frame {
             case .records(let records): records.map { $0.encoded().count + 8 }.reduce(0, +)
+            case .packedRecords(let records): records.map { $0.rest.count + 40 }.reduce(0, +)
             case .reconcile(_, _, let message): message.count
             case .recordsWanted(let digests): digests.count * 34
             case .equivocation(let one, let other): one.encoded().count + other.encoded().count

@@ -20,7 +20,7 @@ extension JournaledNodeStore {
 
 /// The rows as they are, without the key.
 func openRows(_ folder: Folder) throws -> Database {
-    try Database(path: folder.file("store.db"), options: .init(applicationID: 0x7068_7331, migrations: [""]))
+    try Database(path: folder.file("store.db"), options: .init(applicationID: 0x7068_7331, migrations: ["", ""]))
 }
 
 func bytes32(_ byte: UInt8) -> Bytes32 { Bytes32([UInt8](repeating: byte, count: 32)) ?? .zero }

@@ -61,6 +61,14 @@ enum Fixture {
         ] + groupsOfNode
     }
 
+    /// - Parameter home: a number of the two nodes.
+    private static func packed(_ home: [UInt8]) throws -> PackedRecord {
+        let user: UserID = id32(0xb1)
+        let head = user.bytes + [0, 0] + home + [1, 0x61]
+        let rest = [UInt8](repeating: 0x9b, count: 64) + [1, 1, 0, 0, 0] + [UInt8](repeating: 0x9c, count: 64)
+        return try PackedRecord(inFrame: head + rest, nodes: [id32(0xa1), id32(0xa2)])
+    }
+
     static func link() throws -> [LinkFrame] {
         [
             .hello(versions: VersionRange(lowest: 1, highest: 9), federation: id32(0xfa), readThrough: 3, statements: id32(0xf2)),
@@ -75,6 +83,8 @@ enum Fixture {
             .liveness(.pingRequest(sequence: 2, target: id32(0xa3), claims: claims)),
             .liveness(.negative(sequence: counterMax, claims: [])),
             .records([record, unconsented]), .records([]), .reconcile(exchange: .max, initiator: true, message: [0x61, 0, 0, 0]),
+            .takesPackedRecords, .packedRecords([]),
+            .packedRecords([try packed([0]), try packed([1])]),
             .reconcile(exchange: 0, initiator: false, message: []), .recordsWanted([id32(0xf3), id32(0xf4)]),
             .equivocation(record, unconsented), .lookup(RequestID(1), .user(id32(0xb1))),
             .lookup(RequestID(2), .address(try Address("bob@tower"))), .found(RequestID(1), record),
