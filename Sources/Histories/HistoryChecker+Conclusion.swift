@@ -149,9 +149,17 @@ extension HistoryChecker {
             violations.append(.falseAlarm(alarm.name, at: alarm.client))
         }
         let alarmed = Set(alarms.map(\.conversation))
-        for conversation in divided.sorted() where !alarmed.contains(conversation) {
+        for (conversation, since) in divided.sorted(by: { $0.key < $1.key })
+        where !alarmed.contains(conversation) && couldBeNoticed(conversation, since) {
             violations.append(.lieUnnoticed(conversation: conversation))
         }
+    }
+
+    /// A lie is found out at the next message (docs/protocol/hub.md §3). Where the hub went before anything more was said there is none, and
+    /// nobody has a word of anybody else's that tells.
+    private func couldBeNoticed(_ conversation: String, _ since: Int) -> Bool {
+        conversations[conversation]?.isGone != true
+            || messages.values.contains { $0.place?.conversation == conversation && $0.invoked > since && !$0.shown.isEmpty }
     }
 
     private mutating func judgeConvergence(_ stays: [String: [String: [ClosedRange<UInt64>]?]]) {

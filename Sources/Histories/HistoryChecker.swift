@@ -182,11 +182,12 @@ public struct HistoryChecker: Sendable {
     /// A violation that a lie about the conversation would explain is judged at the end: by whether it was noticed.
     mutating func note(_ violation: Violation, in conversation: String) {
         if conversations[conversation]?.isGone == true { return }
-        if conversations[conversation]?.isLiedAbout != true { violations.append(violation) } else { divided.insert(conversation) }
+        guard conversations[conversation]?.isLiedAbout == true else { return violations.append(violation) }
+        divided[conversation] = divided[conversation] ?? count
     }
 
-    /// Conversations that were lied about, and in which it made a difference.
-    var divided: Set<String> = []
+    /// Conversations that were lied about, and in which it made a difference: since which event.
+    var divided: [String: Int] = [:]
 
     mutating func seat(_ client: String, _ place: Place, _ body: (inout SeatRecord) -> Void) {
         conversations[place.conversation, default: .init()].readers.insert(client)

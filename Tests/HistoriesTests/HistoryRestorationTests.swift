@@ -245,4 +245,21 @@ import Testing
         #expect(HistoryChecker.check((history + stuck).filter { $0 != lie }).contains(.lost("two")))
         #expect(HistoryChecker.check(history.filter { $0 != lie }).contains(.twoAtOnePlace(place, at: "alice")))
     }
+
+    @Test func `a lie is to be noticed at the next message, and there may be none before the hub is gone`() {
+        let group = HistoryEvent.Recipient.group("g")
+        var history = [
+            HistoryEvent(0, "alice", .found(conversation: "g")), HistoryEvent(0, "bob", .fault("lyingHub", conversation: "g")),
+            HistoryEvent(0, "alice", .change(HistoryEvent.Place("g", 1), .added, who: ["bob", "carol"])),
+            HistoryEvent(0, "alice", .invoke(message: "one", to: group)), HistoryEvent(0, "alice", .invoke(message: "two", to: group)),
+            HistoryEvent(0, "carol", .show(message: "one", author: "alice", HistoryEvent.Place("g", 2))),
+            HistoryEvent(0, "bob", .show(message: "two", author: "alice", HistoryEvent.Place("g", 2))),
+        ]
+        let gone = HistoryEvent(0, "node1", .gone(conversation: "g"))
+        #expect(HistoryChecker.check(history).contains(.lieUnnoticed(conversation: "g")))
+        #expect(HistoryChecker.check(history + [gone]) == [])
+        history.append(HistoryEvent(0, "carol", .invoke(message: "three", to: group)))
+        history.append(HistoryEvent(0, "bob", .show(message: "three", author: "carol", HistoryEvent.Place("g", 3))))
+        #expect(HistoryChecker.check(history + [gone]) == [.lieUnnoticed(conversation: "g")])
+    }
 }
