@@ -41,7 +41,7 @@ extension Simulator {
         var heads: [ConversationID: Set<UInt64>] = [:]
         for user in present {
             let profile = world.profile(user)
-            if openEnd(of: profile) != nil { return false }
+            if openEnd(of: user) != nil { return false }
             for one in profile.conversations.values where goesOn(one) { heads[one.id, default: []].insert(one.head.value) }
         }
         return heads.values.allSatisfy { $0.count == 1 } && directoryViolations().isEmpty
@@ -55,22 +55,24 @@ extension Simulator {
     }
 
     /// What of a device has still to come to its end; always the same of several.
-    private func openEnd(of profile: SimulatedProfile) -> String? {
+    private func openEnd(of user: Int) -> String? {
+        let profile = world.profile(user)
         let gone = Set(users.filter { expelled.contains($0 % options.nodes) }.map { world.profile($0).account.userID })
         if let item = profile.waiting(without: gone, liedAbout) {
             return "\(item.message.hex) is \(item.state) in \(item.conversation?.hex ?? "no conversation yet")"
         }
         let open = profile.conversations.values.filter { one in
             // Whoever lacks something since a hub lied finds that out once it answers.
-            one.isStale ? isIn(one) : goesOn(one) && (one.committing != nil || one.hasHole)
+            one.isStale ? isIn(one) : goesOn(one) && (one.committing != nil || world.lacks(one.id, at: user))
         }
         return open.min { $0.id < $1.id }.map { one in
-            one.isStale ? "it is not in \(one.id.hex)" : "\(one.hasHole ? "something is missing" : "a commit waits") in \(one.id.hex)"
+            let what = one.isStale ? "it is not" : world.lacks(one.id, at: user) ? "something is missing" : "a commit waits"
+            return "\(what) in \(one.id.hex)"
         }
     }
 
     private var openEnds: [Violation] {
-        let ends = present.compactMap { user in openEnd(of: world.profile(user)).map { Violation.unsettled($0, at: name(user)) } }
+        let ends = present.compactMap { user in openEnd(of: user).map { Violation.unsettled($0, at: name(user)) } }
         guard ends.isEmpty else { return ends }
         var heads: [ConversationID: [(user: String, head: UInt64)]] = [:]
         for user in present {

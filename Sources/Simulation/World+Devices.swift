@@ -140,6 +140,8 @@ extension World {
     public func group(_ id: ConversationID, at device: Int) -> Group? {
         devices[device].disk.groups[id].flatMap { try? Group(restoring: $0) }
     }
+    /// Whether a device waits for something that is missing: of its memory, not of its disk.
+    public func lacks(_ id: ConversationID, at device: Int) -> Bool { devices[device].core?.conversations[id]?.hasHole ?? false }
     /// Seconds since 1970, as MLS asks for them.
     public var seconds: UInt64 { wall.seconds }
     public func members(of id: ConversationID, at device: Int) -> [RosterEntry] {
