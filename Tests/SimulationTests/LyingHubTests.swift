@@ -92,6 +92,29 @@ import Vocabulary
         #expect(flow.world.heard(flow.users[1]).contains { if case .hole = $0 { true } else { false } })
     }
 
+    /// The hub has the last word: whoever is out can ask for nothing any more.
+    @Test(arguments: [false, true]) func `what is kept from a member who is put out then is noticed, also in another session`(
+        isAway: Bool
+    ) throws {
+        var flow = try quiet(seed: 65)
+        listen(&flow, Liar(.gap, in: flow.id, after: (flow.head(at: 0), flow.chain(at: 0)), to: flow.isOne(of: [1])))
+        let (victim, address) = (flow.users[1], try #require(flow.address(1)))
+        flow.send(by: 0)
+        try flow.world.run(for: .seconds(1))
+        flow.send(by: 2)
+        if isAway {
+            try flow.world.run(for: .seconds(1))
+            #expect(flow.world.lacks(flow.id, at: victim))
+            flow.world.kill(device: victim, for: .seconds(10))
+        }
+        flow.wish(.remove(flow.id, [address]), by: 0)
+        try flow.world.run(for: .minutes(2))
+        #expect(flow.alarms(at: 1) == [.gap])
+        #expect(flow.world.profile(victim).conversations[flow.id]?.standing == .removed)
+        #expect(!flow.world.lacks(flow.id, at: victim))
+        #expect([0, 2].allSatisfy { flow.alarms(at: $0).isEmpty })
+    }
+
     @Test func `a forged receipt is noticed and counts for nothing`() throws {
         var flow = try GroupFlow(users: 3, nodes: 2, seed: 807)
         listen(&flow, Liar(.forgedReceipt, in: flow.id, after: (1, .zero), to: flow.isOne(of: [0])))

@@ -39,6 +39,8 @@ public struct Conversation: Sendable {
     public internal(set) var joined: SequenceNumber
     /// While it is not taken any more, or not yet again, what comes: through here everything was.
     var resumed: SequenceNumber?
+    /// Something has come under this number: the hub has given all that are before it, whether or not they have come.
+    var given: SequenceNumber = .zero
     /// What we have was not said yet, though the entries it came with are gone at home (`Pace`).
     public internal(set) var isOwing = false
     /// Shown to the user through here.
@@ -57,6 +59,8 @@ public struct Conversation: Sendable {
     /// Came before what is in front of them.
     var held: [SequenceNumber: Held] = [:]
     var refetch: Refetch?
+    /// Where we were when our home was restored: what comes next may have gone with its store.
+    var forgottenAtHome: SequenceNumber?
     /// The hub is in a later epoch than we: the commit between must come until then.
     var awaitsCommit: Instant?
     /// Proposals of others wait for a commit; ours is due then.
@@ -102,7 +106,10 @@ public struct Conversation: Sendable {
     public var id: ConversationID { key.conversation }
 
     /// A number is missing and was asked for.
-    public var hasHole: Bool { refetch != nil && !held.isEmpty }
+    public var hasHole: Bool { refetch != nil && (!held.isEmpty || isBehind) }
+
+    /// The hub has given a number that has not come.
+    var isBehind: Bool { given > head }
 
     /// The first event that came before what is in front of it. An acceptance of a copy of us is no event: the event it stands for is missing.
     var firstHeld: Envelope? {
@@ -111,7 +118,9 @@ public struct Conversation: Sendable {
 
     /// What has to come before what is held can be followed. The hub's word of a restoration follows on the last event that its copy had.
     var hole: ClosedRange<SequenceNumber>? {
-        guard let first = firstHeld else { return held.keys.max().map { head.next...max($0, head.next) } }
+        guard let first = firstHeld else {
+            return (held.keys.max() ?? (isBehind ? given : nil)).map { head.next...max($0, head.next) }
+        }
         let from = first.kind == .restoration ? (try? Restoration(decoding: first.payload))?.from : nil
         let last = if let from, from > head { from } else { SequenceNumber(unchecked: max(first.number.value, 1) - 1) }
         return last > head ? head.next...last : nil
@@ -172,7 +181,7 @@ public struct Conversation: Sendable {
 
     /// Over numbers that a restored hub will not give any more; what is known of before stays known.
     mutating func skip(to number: SequenceNumber, chain digest: Digest) {
-        (head, chain) = (number, digest)
+        (head, chain, given) = (number, digest, number)
         recent.append((number, digest))
         held = held.filter { $0.key > number }
         (refetch, awaitsCommit) = (nil, nil)
@@ -180,7 +189,7 @@ public struct Conversation: Sendable {
 
     /// On coming in: what came before is not ours to compare.
     mutating func jump(to number: SequenceNumber, chain digest: Digest) {
-        (head, chain) = (number, digest)
+        (head, chain, given) = (number, digest, number)
         recent = [(number, digest)]
         held = held.filter { $0.key > number }
         refetch = nil
@@ -206,7 +215,7 @@ public struct Conversation: Sendable {
 extension Conversation {
     public func encoded() -> [UInt8] {
         var writer = ByteWriter()
-        writer.write(UInt16(6))
+        writer.write(UInt16(7))
         writer.write(key)
         writer.write(standing.rawValue)
         switch origin {
@@ -233,13 +242,14 @@ extension Conversation {
         writer.write(optional: resumed) { $0.write($1) }
         writer.write(UInt8(isOwing ? 1 : 0))
         writer.write(UInt8(hasSucceeded ? 1 : 0))
+        writer.write(given)
         return writer.bytes
     }
 
     public init(decoding bytes: [UInt8]) throws(CodecError) {
         var reader = ByteReader(bytes)
         let format = try reader.integer(UInt16.self)
-        guard (2...6).contains(format) else { throw .badValue("the format of a conversation") }
+        guard (2...7).contains(format) else { throw .badValue("the format of a conversation") }
         key = try reader.conversationKey()
         guard let standing = Standing(rawValue: try reader.integer()) else { throw .badValue("a conversation's standing") }
         self.standing = standing
@@ -263,6 +273,7 @@ extension Conversation {
         if format >= 4 { resumed = try reader.optional { reader throws(CodecError) in try reader.counter() } }
         if format >= 5 { isOwing = try reader.integer(UInt8.self) == 1 }
         if format >= 6 { hasSucceeded = try reader.integer(UInt8.self) == 1 }
+        if format >= 7 { given = try reader.counter() }
         try reader.finish()
     }
 }

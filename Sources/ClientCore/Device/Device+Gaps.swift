@@ -15,6 +15,9 @@ extension Device {
             if one.held.count < ClientLimits.heldMax, !isAccepted { one.held[item.number] = item }
             return one.refetch == nil
         }
+        // That something is missing outlives session and process. A restoration's number says nothing of those before it.
+        let isRestoration = if case .event(let envelope) = item { envelope.kind == .restoration } else { false }
+        if !isRestoration, let one = conversations[id], item.number > one.given { change(id) { $0.given = item.number } }
         if isNew == true { refetch(id, at: now) }
     }
 
@@ -27,7 +30,7 @@ extension Device {
         _ = conversations.update(id) {
             $0.refetch = Conversation.Refetch(until: now + ClientLimits.refetchAfter, tries: tries, through: through, isOpen: isOpen)
         }
-        if !one.held.isEmpty { emit(.hole(id, count: Int(clamping: hole.upperBound.value - hole.lowerBound.value + 1))) }
+        if !one.held.isEmpty || one.isBehind { emit(.hole(id, count: Int(clamping: hole.upperBound.value - hole.lowerBound.value + 1))) }
         emit(.send(.refetch(one.key, from: hole.lowerBound, through: through)))
     }
 
@@ -39,7 +42,7 @@ extension Device {
             if !one.held.isEmpty { refetch(id, at: now) }
             return
         }
-        if one.held.isEmpty, !wait.isOpen {
+        if one.held.isEmpty, !one.isBehind, !wait.isOpen {
             _ = conversations.update(id) { $0.refetch = nil }
         } else if one.head >= wait.through {
             refetch(id, isOpen: wait.isOpen && one.held.isEmpty, at: now)
@@ -52,8 +55,8 @@ extension Device {
         guard isLive else { return }
         for id in conversations.refetching.sorted() {
             guard let one = conversations[id], let wait = one.refetch, wait.until <= now else { continue }
-            if one.held.isEmpty {
-                // There is nothing beyond what we have.
+            if !one.standing.isFollowed || one.held.isEmpty && (one.isStale || !one.isBehind) {
+                // There is nothing beyond what we have, or it is not ours any more.
                 _ = conversations.update(one.id) { $0.refetch = nil }
             } else if wait.tries < ClientLimits.refetchesMax {
                 refetch(one.id, try: wait.tries + 1, at: now)
@@ -116,6 +119,19 @@ extension Device {
         }
         probes += 1
         probeAt = now + min(ClientLimits.probeAfter * (1 << min(probes, 10)), ClientLimits.probeEveryMax)
+    }
+
+    /// The hub says that we are in no such conversation, and has given a number of it that lies behind what it still owes us. A hub that was
+    /// restored, and has forgotten the conversation, had given what lies before as well: so it is withheld, also from whoever was removed
+    /// meanwhile, who cannot ask for it any more.
+    /// What a home that was restored has lost, and an old copy of what its later self had, is no fault of the hub's. The history shows what came behind what was missing.
+    mutating func noteWithheld(in one: Conversation) {
+        if one.isBehind, !one.isStale, one.forgottenAtHome != one.head { raise(.gap, one.key, one.head.next) }
+        let isBlocked = one.profile.peer(of: account.userID).flatMap { contacts[$0]?.isBlocked } ?? false
+        guard one.standing != .declined, !isBlocked else { return }
+        for case .event(let envelope) in one.held.sorted(by: { $0.key < $1.key }).map(\.value) where envelope.kind == .application {
+            record(envelope, .undecryptable("something before it is missing, and cannot be had any more"))
+        }
     }
 
     /// What is held before a number will not be followed any more.

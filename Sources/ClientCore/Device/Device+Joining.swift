@@ -230,7 +230,7 @@ extension Device {
         }
         change(id) {
             $0.isStale = false
-            ($0.awaitsCommit, $0.resumed) = (nil, nil)
+            ($0.awaitsCommit, $0.resumed, $0.given) = (nil, nil, acceptance.number)
             $0.passage?.mayReturn = false
             if $0.joined == .zero { $0.joined = acceptance.number }
         }
@@ -290,7 +290,10 @@ extension Device {
         }
         // The group does not let us in. A direct conversation goes on in a new one.
         giveUp(id, Refusal(.notOnRoster, "the conversation cannot be entered any more\(advice(id))"), mayBeThere: true)
-        if refusal.code == .unknownConversation, let one = conversations[id] { loseReceipts(in: one) }
+        if refusal.code == .unknownConversation, let one = conversations[id] {
+            noteWithheld(in: one)
+            loseReceipts(in: one)
+        }
         change(id) { $0.standing = .removed }
         giveUpWishes(in: id, refusal)
     }

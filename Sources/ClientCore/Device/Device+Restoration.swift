@@ -214,6 +214,7 @@ extension Device {
         keyPackages.isDoubtful = true
         outbox.homeForgot()
         refill = Set(conversations.all.filter { $0.standing.isFollowed && $0.head > .zero }.map(\.id))
+        for id in refill { _ = conversations.update(id) { $0.forgottenAtHome = $0.head } }
         // Receipts that it had for us are gone, and nobody says them again by himself: of what is numbered, as we know or will learn.
         var writer = ByteWriter()
         writer.write(restoration)
@@ -228,6 +229,7 @@ extension Device {
 
     /// The hubs keep what we lack, and need our word for what we have.
     mutating func fetchForgotten(at now: Instant) {
+        refill.formUnion(conversations.all.filter { $0.isBehind && !$0.isStale }.map(\.id))
         for id in refill.sorted() where conversations[id]?.standing.isFollowed == true {
             advanced.insert(id)
             refetch(id, isOpen: true, at: now)

@@ -302,6 +302,7 @@ extension Device {
     /// Founded after the backup that its hub was restored from: nobody has the conversation any more. A direct one goes on in a new one.
     private mutating func forgotten(_ id: ConversationID, _ refusal: Refusal) {
         guard let one = conversations[id], one.standing.isFollowed else { return }
+        noteWithheld(in: one)
         giveUp(id, refusal, mayBeThere: true)
         loseReceipts(in: one)
         change(id) { $0.standing = .removed }
