@@ -25,6 +25,7 @@ extension Device {
         case .entry(let position, let item):
             guard isLive else { return emit(.note(.unexpectedFrame)) }
             acknowledgeThrough = max(acknowledgeThrough ?? .zero, position)
+            withheld?.entries += 1
             switch item {
             case .event(let envelope): take(.event(envelope), at: now, using: &random)
             case .accepted(let acceptance): take(.accepted(acceptance), at: now, using: &random)
@@ -39,6 +40,10 @@ extension Device {
             guard case .live(_, let pingAt, let pongUntil) = phase else { return emit(.note(.unexpectedFrame)) }
             phase = .live(caughtUp: true, pingAt: pingAt, pongUntil: pongUntil)
             (probes, probeAt) = (0, now + ClientLimits.probeAfter)
+            if order.isCatchingUp {
+                order.isCatchingUp = false
+                write(.order(order))
+            }
             fetchForgotten(at: now)
             testifyAgain(using: &random)
             for one in conversations.all where hasWork(in: one) {
@@ -81,6 +86,7 @@ extension Device {
         }
         submit()
         guard isLive else { return }
+        acknowledgeThrough = acknowledgeable
         mark(at: now, using: &random)
         let watermarks = takeOwed(at: now).compactMap { id -> Watermark? in
             // What comes while nothing is taken is not had: it is said once we are back in, with where that was.
@@ -97,6 +103,32 @@ extension Device {
         }
         for some in watermarks.isEmpty ? [[]] : watermarks.chunks(of: Limits.watermarksPerFrameMax) {
             emit(.send(.acknowledge(through: acknowledgeThrough ?? .zero, watermarks: some, order: advanced.isEmpty ? 0 : order.last)))
+        }
+    }
+
+    // MARK: What is not acknowledged yet
+
+    /// What came is not on our disk: a copy of this profile would never hear of it.
+    mutating func keepAtHome(_ id: ConversationID) {
+        guard unkept[id] == nil, let position = acknowledgeThrough else { return }
+        unkept[id] = position
+    }
+
+    /// Without what is only in memory, in front of which something is missing or of which we are not in yet. That does not keep the queue
+    /// from going on: of much that waits nothing is held back.
+    private var acknowledgeable: QueuePosition? {
+        mutating get {
+            guard let through = [acknowledgeThrough, withheld?.through].compactMap(\.self).max() else { return nil }
+            unkept = unkept.filter { id, _ in
+                conversations[id].map { $0.standing.isFollowed && (!$0.held.isEmpty || $0.isPlaceholder) } ?? false
+            }
+            guard let first = unkept.values.min(), withheld?.entries ?? 0 < ClientLimits.withheldMax else {
+                (withheld, unkept) = (nil, [:])
+                return through
+            }
+            withheld = (through, withheld?.entries ?? 1)
+            // Of a step without entries there is nothing to say.
+            return acknowledgeThrough.map { _ in QueuePosition(unchecked: max(first.value, 1) - 1) }
         }
     }
 }

@@ -6,9 +6,10 @@ internal import Vocabulary
 // Numbers that are missing: asked for again, and if they cannot be had the conversation is rejoined and the user told.
 
 extension Device {
-    /// Kept until what is in front of it has come. Not acknowledged for the conversation: our watermark stays where it is.
+    /// Kept until what is in front of it has come. Not acknowledged: our watermark stays where it is, and the entry at home.
     mutating func hold(_ item: Conversation.Held, at now: Instant) {
         let id = item.key.conversation
+        keepAtHome(id)
         let isNew = conversations.update(id) { one -> Bool in
             // The hub's word on a message of ours stays: what is fetched again is the event for others, which we cannot open.
             let isAccepted = if case .accepted? = one.held[item.number] { true } else { false }
@@ -189,6 +190,7 @@ extension Device {
 
     private mutating func awaitWelcome(_ key: ConversationKey, after head: SequenceNumber, by number: SequenceNumber, at now: Instant) {
         let last = min(number.value + UInt64(Limits.refetchedMax), counterMax)
+        keepAtHome(key.conversation)
         emit(.send(.refetch(key, from: head.next, through: SequenceNumber(unchecked: last))))
         restingUntil[key.conversation] = now + ClientLimits.refetchAfter
         touched.insert(key.conversation)
@@ -199,7 +201,7 @@ extension Device {
     /// The home has seen later submissions of this device than we have handed over: somebody restored an old copy of the profile. To send
     /// now could use a key a second time, as could what was sealed without a session, so every conversation is rejoined first.
     mutating func restored(seen: UInt64) {
-        (order.last, order.handedOver) = (max(order.last, seen), seen)
+        (order.last, order.handedOver, order.isCatchingUp) = (max(order.last, seen), seen, true)
         write(.order(order))
         emit(.note(.restored))
         keyPackages.isDoubtful = true

@@ -83,6 +83,8 @@ extension Device {
         one.joined = part.number
         one.intents = [Intent(id: random.next() >> 12, .refresh, until: wall)]
         if let group = groups[id], let markKey = try? MarkKey(of: group) { one.markKeys = [markKey] }
+        // Sealing with its keys could use one a second time: that our later self entered by it we cannot know.
+        one.isStale = order.isCatchingUp
         conversations[id] = one
         awaitRefresh(id, at: now, using: &random)
         receipts[id] = nil

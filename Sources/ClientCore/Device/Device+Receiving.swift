@@ -47,7 +47,7 @@ extension Device {
         guard item.number > conversation.head else { return seen(item, in: conversation) }
         if case .event(let envelope) = item, envelope.kind == .restoration { return pass(envelope, at: now, using: &random) }
         // Not in yet: what lies before we are is not ours to follow.
-        if conversation.isStale, groups[id]?.isActive != true, conversation.committing == nil { return }
+        if conversation.isStale, groups[id]?.isActive != true, conversation.committing == nil { return keepAtHome(id) }
         if let acceptance = ourReturn(item) {
             accepted(acceptance, at: now, using: &random)
             return followHeld(id, at: now, using: &random)

@@ -135,7 +135,7 @@ extension Device {
         case .connecting, .greeting, .joining, .authenticating, .live: break
         }
         outbox.sessionClosed()
-        acknowledgeThrough = nil
+        (acknowledgeThrough, withheld, unkept) = (nil, nil, [:])
         advanced = []
         (lookupRetryAt, probeAt) = (nil, nil)
         parcels = [:]

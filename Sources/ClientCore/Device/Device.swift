@@ -57,6 +57,10 @@ public struct Device: Core {
     var unlisted: Set<UserID> = []
     /// Owed at the end of the batch: the queue position reached, the conversations that went on, and those that may have something to do.
     var acknowledgeThrough: QueuePosition?
+    /// Where the first entry of a conversation stands that is not on our disk: it is not acknowledged, nor is what follows it.
+    var unkept: [ConversationID: QueuePosition] = [:]
+    /// What is not acknowledged for that reason: how far it goes, and how many entries it is.
+    var withheld: (through: QueuePosition, entries: Int)?
     var advanced: Set<ConversationID> = []
     var touched: Set<ConversationID> = []
     /// Conversations of which the user has seen more than we have said.

@@ -38,6 +38,8 @@ public enum ClientLimits {
     public static let awaitingMax = 512
     /// Events that are kept while one in front of them is missing.
     public static let heldMax = 512
+    /// Entries of the home's queue that stay there since one in front of them is not on our disk: a part of what the home pushes at once.
+    public static let withheldMax = Limits.pushWindowEntries / 4
     /// How far apart the first fresh keys of a group's members are, for each member it has: every one is a commit that all have to process,
     /// of up to 80 KiB in a group of 1,000, where it is one a minute for 17 hours. More leaves the keys of KeyPackages in use for longer;
     /// less delays what is said meanwhile.

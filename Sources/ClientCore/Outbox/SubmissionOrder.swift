@@ -8,6 +8,8 @@ public struct SubmissionOrder: Hashable, Sendable {
     public internal(set) var last: UInt64 = 0
     /// The highest one that a home may have seen.
     public internal(set) var handedOver: UInt64 = 0
+    /// An old copy that has still to read what waits at home. A Welcome among that may be one that its later self has entered by.
+    var isCatchingUp = false
 
     public init() {}
 
@@ -21,6 +23,7 @@ public struct SubmissionOrder: Hashable, Sendable {
         var writer = ByteWriter()
         writer.write(last)
         writer.write(handedOver)
+        writer.write(UInt8(isCatchingUp ? 1 : 0))
         return writer.bytes
     }
 
@@ -29,6 +32,7 @@ public struct SubmissionOrder: Hashable, Sendable {
         last = try reader.integer()
         // Older profiles do not tell them apart.
         handedOver = bytes.count == 8 ? last : try reader.integer()
+        isCatchingUp = bytes.count > 16 ? try reader.integer(UInt8.self) == 1 : false
         try reader.finish()
     }
 }
