@@ -250,7 +250,8 @@ import Vocabulary
         #expect(Self.texts(world, users[0]) == ["two"])
         world.plot = nil
         world.restore(old, device: victim)
-        try world.run(for: .seconds(5))
+        // Sooner than it takes fresh keys.
+        try world.run(for: .seconds(1))
         #expect(Self.texts(world, victim) == ["one"])
         let sent = world.send("three", from: victim, to: address)
         let message = try #require(sent)
@@ -258,6 +259,26 @@ import Vocabulary
         #expect(Self.texts(world, users[0]) == ["two", "three"])
         #expect(world.state(message, at: victim).isDelivered)
         #expect(users.allSatisfy { world.alarms($0) == 0 })
+    }
+
+    /// The word that its hub knows where it stands came to its later self, and is among what the copy comes back in past.
+    @Test func `an old copy from while its restored hub found out where it stood comes back in and writes`() throws {
+        var flow = try GroupFlow(users: 3, nodes: 2, seed: 1_025)
+        for index in 0..<3 { flow.send(by: index) }
+        try flow.world.run(for: .seconds(30))
+        let (user, id, before) = (flow.users[0], flow.id, flow.head(at: 0))
+        let backup = flow.world.store(0).copy()
+        // As long as somebody is away the hub waits for what he says.
+        flow.world.kill(device: flow.users[2], for: .seconds(5))
+        try flow.world.restore(backup, node: 0)
+        #expect(try flow.world.run(until: { ($0.profile(user).conversations[id]?.head ?? .zero) > before }, within: .seconds(5)))
+        let old = flow.world.profile(user)
+        try flow.world.run(for: .seconds(30))
+        flow.world.restore(old, device: user)
+        try flow.world.run(for: .seconds(1))
+        flow.send(by: 0)
+        #expect(try flow.settle(staying: [0, 1, 2], within: .minutes(2)))
+        #expect((0..<3).allSatisfy { flow.alarms(at: $0).isEmpty })
     }
 
     /// Nobody says anything, and the hub's copy had everything: its word of the restoration is the first event that comes.

@@ -233,6 +233,8 @@ extension Device {
         change(id) {
             $0.isStale = false
             ($0.awaitsCommit, $0.resumed, $0.given) = (nil, nil, acceptance.number)
+            // A hub that still finds out where it stands numbers nothing of ours: its word that it has was among what we came past.
+            $0.passage?.isSettled = true
             $0.passage?.mayReturn = false
             if $0.joined == .zero { $0.joined = acceptance.number }
         }
