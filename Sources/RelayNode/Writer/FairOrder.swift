@@ -21,14 +21,14 @@ package enum FairOrder {
     }
 
     /// What each speaker has had of the writer's time with dear inputs. A turn ends before the next input of one who has had a share of it,
-    /// and then he rests: while others speak, a flood has a quarter of the time, and nobody waits for it longer than a share and one input.
+    /// and then he rests: while others speak, a flood has a ninth of the time, and nobody waits for it longer than a share and one input.
     /// What is cheap goes on, for the larger a batch the less each message costs; and who speaks alone, a node that catches up, is not held up.
     package struct Shares {
         /// Of one turn, for one speaker, in inputs that take longer than `dear`.
-        package static let shareMax = Duration.milliseconds(1)
+        package static let shareMax = Duration.microseconds(300)
         package static let dear = Duration.microseconds(200)
-        /// So many times as long as he spoke.
-        package static let rest = 3
+        /// So many times as long as he spoke. With 3 others wait for a flooding node two and a half times as long as in calm, with 7 twice.
+        package static let rest = 8
         /// Others count as speaking for so long after they did.
         package static let othersMax = Duration.milliseconds(20)
         /// Who had to rest is no bystander for so long.

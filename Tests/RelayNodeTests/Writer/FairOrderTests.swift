@@ -33,7 +33,7 @@ import Vocabulary
         #expect(!shares.isExhausted(for: bystander) && !shares.isExhausted(for: peer) && !shares.isExhausted(for: .node))
     }
 
-    @Test func `while others speak a flood rests three times as long as it spoke, and alone it does not`() {
+    @Test func `while others speak a flood rests eight times as long as it spoke, and alone it does not`() {
         var shares = FairOrder.Shares()
         let start = Instant.start + .seconds(1)
         func flooded(at now: Instant) {
@@ -43,9 +43,9 @@ import Vocabulary
         flooded(at: start)
         #expect(shares.rest(of: flood, at: start) == nil)
         shares.had(.microseconds(40), by: bystander, at: start)
-        #expect(shares.rest(of: flood, at: start) == start + .milliseconds(6))
+        #expect(shares.rest(of: flood, at: start) == start + .milliseconds(16))
         #expect(shares.rest(of: bystander, at: start) == nil && shares.rest(of: .node, at: start) == nil)
-        #expect(shares.rest(of: flood, at: start + .milliseconds(6)) == nil)
+        #expect(shares.rest(of: flood, at: start + .milliseconds(16)) == nil)
         // Its own cheap inputs are nobody else's.
         flooded(at: start + .milliseconds(19))
         shares.had(.microseconds(40), by: flood, at: start + .milliseconds(19))
