@@ -21,21 +21,36 @@ package enum FairOrder {
     }
 
     /// What each speaker has had of the writer's time with dear inputs. A turn ends before the next input of one who has had a share of it,
-    /// and then he rests: while others speak, a flood has a ninth of the time, and nobody waits for it longer than a share and one input.
-    /// What is cheap goes on, for the larger a batch the less each message costs; and who speaks alone, a node that catches up, is not held up.
+    /// and then he rests: while others speak, he has a quarter of the time, and nobody waits for it longer than a share and one input. Who
+    /// goes on as soon as he has rested, again and again, has a ninth of it, in smaller shares: a flood does, and a node that joins; not one
+    /// whose users change large groups now and then. What is cheap goes on, for the larger a batch the less each message costs; and who speaks
+    /// alone, a node that catches up, is not held up.
     package struct Shares {
-        /// Of one turn, for one speaker, in inputs that take longer than `dear`.
-        package static let shareMax = Duration.microseconds(300)
+        /// Inputs that take longer.
         package static let dear = Duration.microseconds(200)
-        /// So many times as long as he spoke. With 3 others wait for a flooding node two and a half times as long as in calm, with 7 twice.
-        package static let rest = 8
         /// Others count as speaking for so long after they did.
         package static let othersMax = Duration.milliseconds(20)
         /// Who had to rest is no bystander for so long.
         package static let remembered = Duration.seconds(1)
+        /// Who speaks again so soon after his rest has not paused.
+        package static let pause = Duration.milliseconds(20)
+        /// So many rests without a pause are a flood.
+        package static let insistentFrom = 10
+
+        /// Of one turn, for one speaker, in dear inputs.
+        package static func shareMax(insistent: Bool) -> Duration { .microseconds(insistent ? 300 : 1_000) }
+        /// So many times as long as he spoke. With 3 others wait for a flooding node two and a half times as long as in calm, with 7 twice.
+        package static func rest(insistent: Bool) -> Int { insistent ? 8 : 3 }
+
+        private struct Rest {
+            var until: Instant
+            /// How many there were without a pause.
+            var inARow: Int
+            var isInsistent: Bool { inARow >= Shares.insistentFrom }
+        }
 
         private var had: [Speaker: Duration] = [:]
-        private var restsUntil: [Speaker: Instant] = [:]
+        private var rests: [Speaker: Rest] = [:]
         private var othersSpoke: Instant?
 
         package init() {}
@@ -44,25 +59,33 @@ package enum FairOrder {
             guard speaker != .node else { return }
             if time > Self.dear {
                 had[speaker, default: .zero] += time
-            } else if restsUntil.isEmpty || restsUntil[speaker] == nil {
+            } else if rests.isEmpty || rests[speaker] == nil {
                 othersSpoke = now
             }
         }
 
-        package func isExhausted(for speaker: Speaker) -> Bool { !had.isEmpty && had[speaker, default: .zero] > Self.shareMax }
+        package func isExhausted(for speaker: Speaker) -> Bool {
+            guard !had.isEmpty, let time = had[speaker] else { return false }
+            return time > Self.shareMax(insistent: rests[speaker]?.isInsistent ?? false)
+        }
 
         package mutating func turnEnded(at now: Instant) {
-            if !restsUntil.isEmpty { restsUntil = restsUntil.filter { now - $0.value < Self.remembered } }
+            if !rests.isEmpty { rests = rests.filter { now - $0.value.until < Self.remembered } }
             guard !had.isEmpty else { return }
-            for (speaker, time) in had where time > Self.shareMax { restsUntil[speaker] = now + time * Self.rest }
+            for (speaker, time) in had where isExhausted(for: speaker) {
+                let last = rests[speaker]
+                let inARow = last.map { now - $0.until < Self.pause + time ? $0.inARow + 1 : 1 } ?? 1
+                let isInsistent = inARow >= Self.insistentFrom
+                rests[speaker] = Rest(until: now + time * Self.rest(insistent: isInsistent), inARow: inARow)
+            }
             had = [:]
         }
 
-        package var hasResting: Bool { !restsUntil.isEmpty }
+        package var hasResting: Bool { !rests.isEmpty }
 
         /// When he may speak again; nil for at once.
         package func rest(of speaker: Speaker, at now: Instant) -> Instant? {
-            guard !restsUntil.isEmpty, let until = restsUntil[speaker], until > now, let othersSpoke, now - othersSpoke < Self.othersMax
+            guard !rests.isEmpty, let until = rests[speaker]?.until, until > now, let othersSpoke, now - othersSpoke < Self.othersMax
             else { return nil }
             return min(until, othersSpoke + Self.othersMax)
         }

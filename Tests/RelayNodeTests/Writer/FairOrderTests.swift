@@ -33,7 +33,7 @@ import Vocabulary
         #expect(!shares.isExhausted(for: bystander) && !shares.isExhausted(for: peer) && !shares.isExhausted(for: .node))
     }
 
-    @Test func `while others speak a flood rests eight times as long as it spoke, and alone it does not`() {
+    @Test func `while others speak a flood rests three times as long as it spoke, and alone it does not`() {
         var shares = FairOrder.Shares()
         let start = Instant.start + .seconds(1)
         func flooded(at now: Instant) {
@@ -43,14 +43,38 @@ import Vocabulary
         flooded(at: start)
         #expect(shares.rest(of: flood, at: start) == nil)
         shares.had(.microseconds(40), by: bystander, at: start)
-        #expect(shares.rest(of: flood, at: start) == start + .milliseconds(16))
+        #expect(shares.rest(of: flood, at: start) == start + .milliseconds(6))
         #expect(shares.rest(of: bystander, at: start) == nil && shares.rest(of: .node, at: start) == nil)
-        #expect(shares.rest(of: flood, at: start + .milliseconds(16)) == nil)
+        #expect(shares.rest(of: flood, at: start + .milliseconds(6)) == nil)
         // Its own cheap inputs are nobody else's.
         flooded(at: start + .milliseconds(19))
         shares.had(.microseconds(40), by: flood, at: start + .milliseconds(19))
         #expect(shares.rest(of: flood, at: start + .milliseconds(19)) == start + .milliseconds(20))
         #expect(shares.rest(of: flood, at: start + .milliseconds(20)) == nil)
+    }
+
+    @Test func `who goes on again and again as soon as it has rested rests eight times as long, in smaller shares, until it pauses`() {
+        var shares = FairOrder.Shares()
+        var now = Instant.start + .seconds(1)
+        func speak() -> Duration? {
+            shares.had(.microseconds(40), by: bystander, at: now)
+            shares.had(.microseconds(1_200), by: flood, at: now)
+            shares.turnEnded(at: now)
+            return shares.rest(of: flood, at: now).map { $0 - now }
+        }
+        for _ in 1..<FairOrder.Shares.insistentFrom {
+            #expect(speak() == .microseconds(3_600))
+            now = now + .milliseconds(4)
+        }
+        #expect(speak() == .microseconds(9_600))
+        now = now + .milliseconds(10)
+        shares.had(.microseconds(400), by: flood, at: now)
+        #expect(shares.isExhausted(for: flood))
+        // Now and then, as a node whose users change groups.
+        now = now + .milliseconds(100)
+        shares.turnEnded(at: now)
+        now = now + .milliseconds(100)
+        #expect(speak() == .microseconds(3_600))
     }
 
     @Test func `a session and a link of one number are two, and opening and closing stand with what is said between`() {
