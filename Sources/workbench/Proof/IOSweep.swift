@@ -12,9 +12,6 @@ enum IOSweep: ProofScenario {
     static let secondsMin = 20
     static let share = 3
 
-    /// One failing call each, in the order of a sweep.
-    struct Cell { let kinds: FaultControl.Kinds, error: Int32, call: Int }
-
     struct Tally {
         var cells = 0
         var exits: [String: Int] = [:]
@@ -25,37 +22,52 @@ enum IOSweep: ProofScenario {
         var parts: [ProofPart] = []
     }
 
-    /// Cells by turns, so that workers and parts of a run share a sweep: part n begins where it would be with all before it.
-    final class Sweep: Sendable {
-        private let state: Mutex<(lanes: [(kinds: FaultControl.Kinds, error: Int32, next: Int, misses: Int)], turn: Int)>
+    /// One kind of calls that fail in one way, each in its turn.
+    struct Lane {
+        let kinds: FaultControl.Kinds
+        let error: Int32
+        /// Whose turn it is.
+        var call: Int
+        var misses = 0
 
         private static let missesMax = 4
+
+        /// No two runs of the script make quite the same number of calls.
+        var isOver: Bool { misses >= Self.missesMax }
+        var name: String { "\(kinds.text)_\(error == EIO ? "EIO" : "ENOSPC")" }
+    }
+
+    /// Cells by turns, so that workers share a sweep.
+    final class Sweep: Sendable {
+        private let state: Mutex<(lanes: [Lane], turn: Int)>
         private let stride: Int
 
         /// - Parameter stride: 1: every call; more: a sample of them, another with each seed.
         init(stride: Int, seed: UInt64) {
             self.stride = stride
-            let lanes: [(FaultControl.Kinds, Int32)] = [(.changes, EIO), (.changes, ENOSPC), ([.read, .open], EIO)]
             let first = 1 + Int(seed % UInt64(stride))
-            state = Mutex((lanes.map { (kinds: $0.0, error: $0.1, next: first, misses: 0) }, 0))
+            let lanes: [(FaultControl.Kinds, Int32)] = [(.changes, EIO), (.changes, ENOSPC), ([.read, .open], EIO)]
+            state = Mutex((lanes.map { Lane(kinds: $0.0, error: $0.1, call: first) }, 0))
         }
 
         /// - Returns: nil when every call has had its turn.
-        func next() -> (lane: Int, cell: Cell)? {
+        func next() -> (index: Int, lane: Lane)? {
             state.withLock { state in
                 for _ in state.lanes.indices {
                     state.turn = (state.turn + 1) % state.lanes.count
                     let lane = state.lanes[state.turn]
-                    guard lane.misses < Self.missesMax else { continue }
-                    state.lanes[state.turn].next += stride
-                    return (state.turn, Cell(kinds: lane.kinds, error: lane.error, call: lane.next))
+                    guard !lane.isOver else { continue }
+                    state.lanes[state.turn].call += stride
+                    return (state.turn, lane)
                 }
                 return nil
             }
         }
 
-        /// The script did not come to the call. No two runs of it make quite the same number.
-        func missed(_ lane: Int) { state.withLock { $0.lanes[lane].misses += 1 } }
+        /// The script did not come to the call.
+        func missed(_ index: Int) { state.withLock { $0.lanes[index].misses += 1 } }
+
+        var isOver: Bool { state.withLock { $0.lanes.allSatisfy(\.isOver) } }
     }
 
     static func run(_ world: ProofWorld, _ part: inout ProofPart) throws {
@@ -66,7 +78,13 @@ enum IOSweep: ProofScenario {
         for worker in 0..<4 {
             done.enter()
             let thread = Thread {
-                do { try work(worker, world, sweep, tally) } catch { tally.withLock { $0.violations.append("worker \(worker): \(error)") } }
+                do {
+                    var nodes = 0
+                    while !world.isOver, !sweep.isOver {
+                        nodes += 1
+                        try work("\(worker).\(nodes)", world, sweep, tally)
+                    }
+                } catch { tally.withLock { $0.violations.append("worker \(worker): \(error)") } }
                 done.leave()
             }
             thread.start()
@@ -78,27 +96,34 @@ enum IOSweep: ProofScenario {
             part.violations += one.violations
         }
         for what in found.violations { part.violate(what) }
+        if found.cells == 0 { part.violate("no call failed") }
         part.add("calls_that_failed", found.cells)
         for (what, count) in found.exits.sorted(by: { $0.key < $1.key }) { part.add(what, count) }
         part.add("node_went_on", found.lived)
         for (lane, call) in found.ends.sorted(by: { $0.key < $1.key }) { part.raise("calls_of_the_script_\(lane)", Double(call)) }
-        if sweep.next() != nil { part.add("sweeps_cut_short", 1) }
+        if !sweep.isOver { part.add("sweeps_cut_short", 1) }
     }
 
-    private static func work(_ worker: Int, _ world: ProofWorld, _ sweep: Sweep, _ tally: borrowing Mutex<Tally>) throws {
-        let federation = ProofFederation(folder: "\(world.folder)/\(worker)", running: world.running)
+    /// So many cells to a node: its script gets longer with all that it has lived through, and the sweep would never come to its end.
+    private static let cellsMax = 40
+
+    private static func work(_ name: String, _ world: ProofWorld, _ sweep: Sweep, _ tally: borrowing Mutex<Tally>) throws {
+        let federation = ProofFederation(folder: "\(world.folder)/\(name)", running: world.running)
         defer { federation.destroy() }
         let node = try federation.make("harbor")
         try node.start()
-        let history = ProofHistory(file: world.historyFile.map { "\($0).\(worker)" })
-        let town = try ProofTown(federation, history, users: 8, seed: world.seed &+ UInt64(worker))
+        let history = ProofHistory(file: world.historyFile.map { "\($0).\(name)" })
+        let seed = name.utf8.reduce(world.seed) { $0 &* 31 &+ UInt64($1) }
+        let town = try ProofTown(federation, history, users: 8, seed: seed)
         defer { town.fleet.stop() }
+        // So that there is something to lose from the first call on.
+        _ = speak(node, town, history)
         try node.stop()
-        history.note("harbor", .plan(fault: "disk"))
-        var part = ProofPart(scenario: name, number: 0, seed: world.seed)
-        while !world.isOver, let (lane, cell) = sweep.next() {
-            let what = "\(cell.kinds.text) \(cell.error == EIO ? "EIO" : "ENOSPC")"
-            node.faults.arm(.error(cell.error), ahead: cell.call, kinds: cell.kinds)
+        var part = ProofPart(scenario: Self.name, number: 0, seed: world.seed)
+        var cells = 0
+        while !world.isOver, cells < cellsMax, let (index, lane) = sweep.next() {
+            cells += 1
+            node.faults.arm(.error(lane.error), ahead: lane.call, kinds: lane.kinds)
             let status = try script(node, town, history)
             let (fired, calls) = (node.faults.fired > 0, node.faults.calls)
             node.faults.count([])
@@ -106,12 +131,12 @@ enum IOSweep: ProofScenario {
             try node.start()
             town.fleet.hurry()
             guard try town.fleet.converge(within: .seconds(20)) != nil else {
-                part.violate("after \(what) at call \(cell.call): not everything came to an end")
+                part.violate("after \(lane.name) at call \(lane.call): not everything came to an end")
                 break
             }
             guard fired else {
-                sweep.missed(lane)
-                tally.withLock { $0.ends[what.replacing(" ", with: "_"), default: 0] = max($0.ends[what, default: 0], calls) }
+                sweep.missed(index)
+                tally.withLock { $0.ends[lane.name, default: 0] = max($0.ends[lane.name, default: 0], calls) }
                 try node.stop()
                 continue
             }
@@ -123,10 +148,10 @@ enum IOSweep: ProofScenario {
                 case 0: tally.lived += 1
                 case 74: tally.exits["exit_74", default: 0] += 1
                 case 78, 65: tally.exits["refused_to_start", default: 0] += 1
-                default: tally.violations.append("\(what) at call \(cell.call): exit \(status): \(said)")
+                default: tally.violations.append("\(lane.name) at call \(lane.call): exit \(status): \(said)")
                 }
                 if status == 0 || said.contains("why: ") && said.contains("remedy: ") { return }
-                tally.violations.append("\(what) at call \(cell.call): exit \(status) without a word: \(said)")
+                tally.violations.append("\(lane.name) at call \(lane.call): exit \(status) without a word: \(said)")
             }
         }
         try node.start()
@@ -143,25 +168,29 @@ enum IOSweep: ProofScenario {
         try node.launch()
         if let status = try node.awaitReady() { return status }
         town.fleet.hurry()
-        town.fleet.send()
-        if town.fleet.users.count < 900 { try town.fleet.add(home: 0, link: town.links[0]) }
+        try town.fleet.add(home: 0, link: town.links[0])
         if let group = town.fleet.groups.first {
             let name = "name \(node.starts)"
             group.founder.loop.execute { group.founder.wish(.rename(group.id, name)) }
         }
-        // Until something has gone through, however slow the machine is; then long enough for the journal to be folded and wiped.
-        let goal = history.counts.accepted + 16
-        let deadline = LoadClock.now + .seconds(8)
-        while history.counts.accepted < goal, LoadClock.now < deadline {
-            if let status = node.ended() {
-                town.fleet.pause()
-                return status
-            }
-            usleep(2_000)
-        }
-        town.fleet.pause()
+        if let status = speak(node, town, history) { return status }
+        // Long enough for the journal to be folded and wiped.
         usleep(900_000)
         if let status = node.ended() { return status }
         return try node.stop()
+    }
+
+    /// All write until something has gone through, however slow the machine is.
+    /// - Returns: how the node ended, if it did.
+    private static func speak(_ node: ProofNode, _ town: ProofTown, _ history: ProofHistory) -> Int32? {
+        town.fleet.send()
+        defer { town.fleet.pause() }
+        let goal = history.counts.accepted + 16
+        let deadline = LoadClock.now + .seconds(8)
+        while history.counts.accepted < goal, LoadClock.now < deadline {
+            if let status = node.ended() { return status }
+            usleep(2_000)
+        }
+        return nil
     }
 }
