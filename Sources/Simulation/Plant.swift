@@ -21,6 +21,7 @@ public enum Plant: String, Sendable, CaseIterable {
     // What a node says
     case resumesWrongCursor
     case skipsNodeInFanOut
+    case acceptsOlderRecords
     case forgesReceipts
     case losesReceipts
     case refusesWhatItTook

@@ -88,10 +88,13 @@ extension Simulator {
 
     /// All nodes must hold the same records of all users.
     func directoryViolations() -> [Violation] {
-        let tables = (0..<options.nodes).filter { !expelled.contains($0) }.map { ($0, world.store($0).values[.userRecord] ?? [:]) }
+        let tables = (0..<options.nodes).filter { !expelled.contains($0) }.map { ($0, world.records(at: $0)) }
         guard let first = tables.first else { return [] }
-        return tables.dropFirst().filter { $0.1 != first.1 }.map {
-            .notConverged(HistoryEvent.Place("directory", UInt64($0.1.count)), at: "node\($0.0)")
+        let different = tables.dropFirst().filter { $0.1 != first.1 }.map { ($0.0, $0.1.count) }
+        // A home that is restored may have been the only one to have it.
+        let outdated = options.faults.contains(.copies) ? 0 : world.outdated(first.1, at: first.0)
+        return (different + (outdated > 0 ? [(first.0, outdated)] : [])).map { node, count in
+            .notConverged(HistoryEvent.Place("directory", UInt64(count)), at: "node\(node)")
         }
     }
 

@@ -52,6 +52,8 @@ public struct Simulator {
     enum Action {
         case speak(Int)
         case change
+        /// Somebody's record has a new version.
+        case renew
         case look(Int)
         case misbehave
         /// Something that a fault does later, or that ends it.
@@ -105,6 +107,7 @@ public struct Simulator {
             agenda.add(.look(user), at: soon(.seconds(20)))
         }
         agenda.add(.change, at: soon(.seconds(15)))
+        agenda.add(.renew, at: soon(.seconds(10)))
         while let next = agenda.first, next <= end {
             guard let (time, action) = agenda.takeFirst() else { break }
             try world.run(for: time - world.now)
@@ -152,6 +155,9 @@ public struct Simulator {
         case .change:
             change()
             agenda.add(.change, at: soon(.seconds(15)))
+        case .renew:
+            if let user = users.randomElement(using: &random) { world.renewRecord(of: user) }
+            agenda.add(.renew, at: soon(.seconds(10)))
         case .look(let user):
             world.setReading(Int.random(in: 0..<4, using: &random) > 0, device: user)
             let others = (0..<3).compactMap { _ in users.randomElement(using: &random).flatMap { world.address($0) } }

@@ -79,6 +79,7 @@ extension World {
     private mutating func startSync(node index: Int) throws {
         let writes = spoiled(nodes[index].disk.pending.compactMap { if case .write(let write) = $0 { write } else { nil } }, of: index)
         guard !writes.isEmpty else { return try release(node: index) }
+        noteRecords(writes, of: index)
         if nodes[index].disk.isFailing {
             nodes[index].disk.isFailing = false
             recorder?.note(.fault("failingDisk"), of: "node\(index)", at: now)

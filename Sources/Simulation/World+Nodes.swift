@@ -185,6 +185,7 @@ extension World {
         case .write, .note, .expelled, .answer: break
         case .sendSession(let session, let frame):
             guard let wire = nodes[index].wireOfSession[session], case .device(let device)? = wires[wire]?.ends[1] else { return }
+            if answersRenewal(frame) { return }
             for frame in spoiled(lie?(device, frame) ?? [frame], from: index, to: device) {
                 agenda.add(.device(device, life: devices[device].life, wire: wire, .received(frame)), at: arrival(on: wire, at: 1))
             }

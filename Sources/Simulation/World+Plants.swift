@@ -60,6 +60,7 @@ extension World {
             nodes[index].store.sync()
             if isDue(20) { agenda.add(.crashNode(index, life: life), at: now) }
             return writes.filter { if case .put(.linkCursor, _, _) = $0 { false } else { true } }
+        case .acceptsOlderRecords: return withOlderRecords(writes, of: index)
         default: break
         }
         return writes

@@ -61,6 +61,7 @@ public struct World {
     /// A bug to be found.
     public var plant: Plant?
     var planted = PlantState()
+    var renewed = RenewedRecords()
     /// Writes down what happens; nil: nobody asks.
     public var recorder: Recorder?
     /// Every event as it is taken up.
