@@ -69,6 +69,49 @@ import Vocabulary
         #expect(flow.users.allSatisfy { flow.world.alarms($0) == 0 })
     }
 
+    @Test(arguments: [false, true])
+    func `who writes to a stranger that was declined, or accepts it later, has what it says from then on`(writes: Bool) throws {
+        var flow = try Flow(nodes: 2, seed: 8)
+        try #expect(flow.join() == true)
+        flow.world.setTrusting(false, device: flow.users[1])
+        flow.send(from: 0, to: 1)
+        try flow.world.run(for: .seconds(10))
+        let other = try #require(flow.world.address(flow.users[0]))
+        flow.world.tell(.contactDecided(other, .decline), to: flow.users[1])
+        try flow.world.run(for: .seconds(2))
+        flow.send(from: 0, to: 1)
+        try flow.world.run(for: .seconds(10))
+        let unwanted = flow.sent[1].message
+        #expect(flow.world.state(unwanted, at: flow.users[0]) == .accepted)
+        #expect(!flow.world.history(flow.users[1]).contains { $0.message == unwanted })
+
+        if writes { flow.send(from: 1, to: 0) } else { flow.world.tell(.contactDecided(other, .accept), to: flow.users[1]) }
+        try flow.world.run(for: .seconds(20))
+        // Its sender hears what became of it.
+        #expect(flow.world.state(unwanted, at: flow.users[0]) == .failed)
+        flow.send(from: 0, to: 1)
+        flow.send(from: 1, to: 0)
+        try flow.world.run(for: .seconds(20))
+        for sent in flow.sent.dropFirst(2) { #expect(flow.world.state(sent.message, at: flow.users[sent.from]).isDelivered) }
+        #expect(flow.users.allSatisfy { flow.world.alarms($0) == 0 })
+    }
+
+    @Test func `who is declined while the node is away stays declined`() throws {
+        var flow = try Flow(nodes: 2, seed: 9)
+        try #expect(flow.join() == true)
+        flow.world.setTrusting(false, device: flow.users[1])
+        flow.send(from: 0, to: 1)
+        try flow.world.run(for: .seconds(10))
+        let other = try #require(flow.world.address(flow.users[0]))
+        flow.world.kill(node: 1, for: .seconds(5))
+        try flow.world.run(for: .seconds(1))
+        flow.world.tell(.contactDecided(other, .decline), to: flow.users[1])
+        try flow.world.run(for: .seconds(60))
+        let id = try #require(flow.world.profile(flow.users[1]).conversations.keys.first)
+        let row = try #require(flow.world.store(1).values[.blocked]?.values.first)
+        #expect((0..<row.count).contains { row[$0...].starts(with: id.bytes) }, "the home was told of it")
+    }
+
     @Test func `what a stranger was blocked for fails alone: what came before waits for the user's word, as it did`() throws {
         var flow = try Flow(nodes: 2, seed: 6)
         try #expect(flow.join() == true)

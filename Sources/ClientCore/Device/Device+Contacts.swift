@@ -241,13 +241,7 @@ extension Device {
                     }
                     giveUp(one.id, Refusal(.blocked, "you have blocked the recipient"), mayBeThere: true)
                 } else if !isBlocked, one.standing == .declined {
-                    // What was kept from us is gone: we come back in where the conversation stands now.
-                    change(one.id) {
-                        $0.standing = contact.isAccepted ? .accepted : .request
-                        $0.isStale = true
-                        // Nothing of what was awaited then is the hub's fault.
-                        ($0.awaitsCommit, $0.refetch, $0.held) = (nil, nil, [:])
-                    }
+                    comeBack(to: one.id, as: contact.isAccepted ? .accepted : .request)
                 }
             }
             if isBlocked { rotateToken(using: &random) }
@@ -263,7 +257,17 @@ extension Device {
                     $0.stopTaking()
                 }
             }
-            ask(.blocks)
+            askBlocks()
+        }
+    }
+
+    /// What was kept from us is gone: we come in where the conversation stands now.
+    private mutating func comeBack(to id: ConversationID, as standing: Conversation.Standing) {
+        change(id) {
+            $0.standing = standing
+            $0.isStale = true
+            // Nothing of what was awaited then is the hub's fault.
+            ($0.awaitsCommit, $0.refetch, $0.held) = (nil, nil, [:])
         }
     }
 
@@ -291,6 +295,11 @@ extension Device {
             unmarked.insert(one.id)
             emit(.messagesArrived)
         }
+        // Declined once, and wanted now: the other one goes on writing there.
+        let declined = contact.isBlocked ? [] : conversations.direct(with: contact.user).filter { $0.standing == .declined }
+        guard !declined.isEmpty else { return }
+        for one in declined { comeBack(to: one.id, as: .accepted) }
+        askBlocks()
     }
 
     var blockedUsers: [UserID] { Array(contacts.all.filter(\.isBlocked).map(\.user).sorted().prefix(Limits.blockedMax)) }
