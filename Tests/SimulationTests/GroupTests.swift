@@ -168,6 +168,33 @@ import Vocabulary
         #expect(flow.world.profile(flow.users[1]).conversations[flow.id]?.intents.isEmpty == true)
     }
 
+    @Test func `a group whose only other member's node is expelled says so, and goes on when somebody is added`() throws {
+        var world = try World(nodes: 3, seed: 711)
+        let (creator, gone, other) = (try world.addUser("ann", at: 1), try world.addUser("bob", at: 2), try world.addUser("cid", at: 0))
+        #expect(try world.run(until: { world in [creator, gone, other].allSatisfy { world.isMember($0) } }, within: .seconds(60)))
+        let member = try #require(world.address(gone))
+        world.tell(.groupRequested(Ticket(0), .create(name: "duo", members: [member])), to: creator)
+        try world.run(for: .seconds(30))
+        let id = try #require(world.profile(creator).conversations.keys.first)
+        #expect(world.members(of: id, at: creator).count == 2)
+        #expect(try world.expel(node: 2, by: 0))
+        try world.run(for: .seconds(10))
+        let late = world.send("anybody?", from: creator, to: id)
+        try world.run(for: .seconds(10))
+        let message = try #require(late)
+        #expect(world.state(message, at: creator) == .failed)
+        var device = try #require(world.core(ofDevice: creator))
+        let needsReset = device.needsReset(id)
+        #expect(!needsReset, "its hub is there")
+        let another = try #require(world.address(other))
+        world.tell(.groupRequested(Ticket(1), .add(id, [another])), to: creator)
+        try world.run(for: .seconds(30))
+        let again = world.send("welcome", from: creator, to: id)
+        try world.run(for: .seconds(30))
+        let welcome = try #require(again)
+        #expect(world.history(other).contains { $0.message == welcome })
+    }
+
     @Test func `with the hub expelled, who wants out is out, what others proposed is left alone, and what is said fails`() throws {
         var world = try World(nodes: 3, seed: 706)
         // The creator lives at the hub, node 1; the admin is node 0.

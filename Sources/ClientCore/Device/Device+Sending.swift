@@ -245,11 +245,6 @@ extension Device {
                 return item.isText ? report(item.message, MessageStatus(.accepted)) : ()
             }
             if refusal.code == .unknownHub { return hubLost(by: item, in: id, using: &random) }
-            // What waited at home for a node that was expelled. What its home had handed on may have its number all the same.
-            if refusal.code == .nodeExpelled, conversations[id]?.profile.isDirect == false {
-                hubless.insert(id)
-                return fail(item.message, hubGone(id).orThere)
-            }
             guard refusal.code == .staleEpoch else { return fail(item.message, refusal) }
             // Sealed anew already, or as soon as the commit that ended the epoch has come; what was refused will never appear. A refusal
             // that was not acknowledged comes again in the next session, when its message may have a number: it is about other bytes.
