@@ -24,8 +24,8 @@ struct Health: Equatable, Sendable {
         }
     }
 
-    /// How far above the known one an incarnation may lie. It counts starts and refutations; a liar must not drive it to its end at once.
-    static let incarnationStepMax: UInt64 = 1 << 32
+    /// How far above the known one an incarnation may lie. It counts starts and refutations; a liar must not drive it to its end.
+    static let incarnationStepMax: UInt64 = 1 << 20
 
     var state: State = .alive
     /// The subject's own counter; 0 until it is heard of.
@@ -64,6 +64,16 @@ struct Health: Equatable, Sendable {
         }
         next.incarnation = claimed
         next.changed = now
+        return next
+    }
+
+    /// The subject's own word over its own link. Where somebody has driven what we hold so high, by claims one above the other, that the
+    /// subject takes none of it and cannot refute, its word is what counts.
+    func after(itsWord own: UInt64, at now: Instant) -> Health {
+        guard incarnation > own &+ Self.incarnationStepMax else { return after(.alive, incarnation: own, at: now) }
+        var next = self
+        next.incarnation = own
+        if state != .alive { (next.state, next.changed) = (.alive, now) }
         return next
     }
 

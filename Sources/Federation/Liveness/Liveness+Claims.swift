@@ -2,10 +2,15 @@ internal import Vocabulary
 
 /// What is claimed of members, and of this node: suspicion, its confirmation and its end, refutation (SWIM §4.2).
 extension Liveness {
-    mutating func apply(_ claim: LivenessClaim, at now: Instant, using random: inout some RandomNumberGenerator) -> [Effect] {
+    /// - Parameter peer: who claims it; nil: this node.
+    mutating func apply(
+        _ claim: LivenessClaim, from peer: NodeID? = nil, at now: Instant, using random: inout some RandomNumberGenerator
+    ) -> [Effect] {
         guard claim.node != node else { return refute(claim, at: now) }
         guard let health = members[claim.node] else { return [] }
-        let next = health.after(claim.state, incarnation: claim.incarnation, at: now)
+        let next =
+            claim.node == peer && claim.state == .alive
+            ? health.after(itsWord: claim.incarnation, at: now) : health.after(claim.state, incarnation: claim.incarnation, at: now)
         guard next != health else { return [] }
         members[claim.node] = next
         if case .suspect = next.state { suspects.insert(claim.node) } else { suspects.remove(claim.node) }

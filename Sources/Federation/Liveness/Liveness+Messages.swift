@@ -8,7 +8,7 @@ extension Liveness {
         guard members[peer] != nil else { return [.note(.fromStranger(peer))] }
         members[peer]?.lastSeen = now
         var effects: [Effect] = []
-        for claim in message.claims.prefix(Limits.livenessClaimsMax) { effects += apply(claim, at: now, using: &random) }
+        for claim in message.claims.prefix(Limits.livenessClaimsMax) { effects += apply(claim, from: peer, at: now, using: &random) }
         switch message {
         case .ping(let sequence, _):
             effects.append(.send(peer, .acknowledge(sequence: sequence, claims: claims(for: peer))))

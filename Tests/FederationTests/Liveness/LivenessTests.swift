@@ -42,6 +42,22 @@ import Vocabulary
         }
     }
 
+    @Test mutating func `a node that was driven out of reach by claims one above the other is alive again by its own word`() {
+        _ = hear([claim(Self.tower, .alive, 7)], from: Self.tower)
+        let ladder = (1...4).map { claim(Self.tower, .dead, UInt64($0) << 20) }
+        _ = hear(ladder)
+        #expect(liveness[Self.tower]?.state == .dead)
+        #expect(hear([claim(Self.tower, .alive, 7)], from: Self.tower).contains(.stateChanged(Self.tower, .alive)))
+        #expect(liveness[Self.tower]?.incarnation == 7)
+        // Others who were told the same say so still.
+        _ = hear([claim(Self.tower, .dead, 4 << 20)])
+        #expect(liveness[Self.tower]?.state == .alive)
+        // What it could refute it must refute.
+        _ = hear([claim(Self.tower, .suspect, 9)])
+        _ = hear([claim(Self.tower, .alive, 7)], from: Self.tower)
+        #expect(liveness[Self.tower]?.state == .suspect)
+    }
+
     @Test mutating func `called suspect, a node answers with a higher incarnation`() {
         let effects = hear([claim(Self.own, .suspect, 5)])
         #expect(effects.last == .note(.refuted(6)))
