@@ -38,6 +38,9 @@ public enum Limits {
     public static let markedDevicesMax = 64
     /// Signals are passed on in conversations of so many devices at most.
     public static let signalledDevicesMax = 64
+    /// Passed on to one device, whoever sends them; more are dropped, they are of the moment.
+    public static let signalsPerSecond = 20.0
+    public static let signalBurst = 64.0
     public static let keyPackageBytesMax = 4 * 1024
     /// One-time KeyPackages that a home keeps for one device.
     public static let keyPackagesPerDeviceMax: Int = 100
@@ -105,6 +108,10 @@ public enum Limits {
     public static let queueEntriesPerDeviceMax = 100_000
     public static let queueBytesPerDeviceMax = 256 * 1024 * 1024
     public static let queueEntriesPerNodeMax = 1_000_000
+    /// Of one user's messages that wait for other nodes, together, and of such receipts: one a conversation.
+    public static let queueEntriesPerUserMax = 100_000
+    public static let queueBytesPerUserMax = 64 * 1024 * 1024
+    public static let queueReceiptsPerUserMax = 10_000
     /// Entries in all queues of a node together: 24 bytes of memory each.
     public static let queueEntriesTotalMax = 4_000_000
     /// Unacknowledged entries pushed to one device, and bytes of them.

@@ -26,7 +26,7 @@ struct Posthouse: ParsableCommand {
               posthouse federation invite --data ./harbor --for tower      a ticket for a second node
               posthouse federation join TICKET --data ./tower              on the second node's machine
               posthouse backup create --data ./harbor --to FILE            of the node, running or not
-              posthouse demo                                   three nodes and two users in a temporary folder
+              posthouse demo                                   three nodes and three users in a temporary folder
 
             Exit codes: 0, 64 usage, 65 bad data, 69 unavailable, 70 the demo stopped, 74 input/output, 77 not permitted, 78 configuration.
             """,

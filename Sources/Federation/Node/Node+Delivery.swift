@@ -73,9 +73,10 @@ extension Node {
         if !membership.isSelfMember { return Refusal(.nodeExpelled, "This node was expelled from the federation.") }
         guard let fanOut else { return nil }
         if case .application = submission.kind, hub.userCount(of: submission.conversation) > 1, !fanOut.isReachable(for: sender.user) {
-            return Refusal(.nodeExpelled, "The recipient's node was expelled from the federation.")
+            return Self.nobodyReachable
         }
         if let refusal = queues.refusal { return refusal }
+        if !fanOut.remote.isEmpty, let refusal = queues.refusal(of: .messages(sender.user)) { return refusal }
         // One full queue must not stop a group: its device is passed over, sees the gap and asks for what it lacks.
         return fanOut.isLarge ? nil : roomRefusal(for: fanOut)
     }
@@ -103,7 +104,8 @@ extension Node {
                 let devices = share.devices.filter { $0 != sender.device && !newcomers.contains($0) }
                 // Within a frame: the recipients of one entry are bounded.
                 for recipients in devices.chunks(of: Limits.recipientsPerEntryMax) {
-                    enqueueForMember(.event(envelope, recipients: recipients), for: share.node, of: fanOut)
+                    enqueueForMember(
+                        .event(envelope, recipients: recipients), for: share.node, of: fanOut, on: .messages(sender.user))
                 }
             }
         }
@@ -129,9 +131,9 @@ extension Node {
         enqueue(item, for: device)
     }
 
-    mutating func enqueueForMember(_ item: NodeItem, for node: NodeID, of fanOut: FanOut) {
+    mutating func enqueueForMember(_ item: NodeItem, for node: NodeID, of fanOut: FanOut, on origin: Queues.Origin? = nil) {
         if fanOut.isLarge, queues.refusal(for: .node(node)) != nil { return count("entries_passed_over") }
-        enqueue(item, for: node)
+        enqueue(item, for: node, on: origin)
     }
 
     /// Why a device cannot be in a conversation: its user must be known here, live at a member, and name the device.
@@ -150,26 +152,32 @@ extension Node {
 
     // MARK: Into the queues
 
-    mutating func enqueue(_ item: DeviceItem, for device: DeviceID, slot: Queues.Slot? = nil) {
+    /// - Parameter hub: at another node, that sends it.
+    mutating func enqueue(_ item: DeviceItem, for device: DeviceID, slot: Queues.Slot? = nil, from hub: NodeID? = nil) {
         if isBlocked(item, for: device) { return count("entries_blocked") }
-        guard !queues.isOverfull(.device(device)) else { return count("entries_dropped_overfull") }
+        let origin = hub.map { Queues.Origin.hub($0, for: device) }
+        guard !queues.isOverfull(.device(device), of: origin) else { return count("entries_dropped_overfull") }
         let stored = item.stored
         let size = stored.content.count + item.eventBytes
         let (writes, push) = queues.append(
-            to: .device(device), content: stored.content, event: stored.event, bytes: size, slot: slot)
+            to: .device(device), content: stored.content, event: stored.event, bytes: size, slot: slot, of: origin)
         write(writes)
         if case (.session(let session), let position)? = push { out.append(.sendSession(session, .entry(position, item))) }
     }
 
-    /// - Parameter slotDevices: whom the item in the slot concerns, for the one that takes its place.
-    mutating func enqueue(_ item: NodeItem, for node: NodeID, slot: Queues.Slot? = nil, slotDevices: [DeviceID] = []) {
+    /// - Parameters:
+    ///   - slotDevices: whom the item in the slot concerns, for the one that takes its place.
+    ///   - origin: on whose account.
+    mutating func enqueue(
+        _ item: NodeItem, for node: NodeID, slot: Queues.Slot? = nil, slotDevices: [DeviceID] = [], on origin: Queues.Origin? = nil
+    ) {
         // Nobody would ever take it.
         if membership.evaluation[node]?.isExpelled == true { return }
         guard !queues.isOverfull(.node(node)) else { return count("entries_dropped_overfull") }
         let stored = item.stored
         let size = stored.content.count + item.eventBytes
         let (writes, push) = queues.append(
-            to: .node(node), content: stored.content, event: stored.event, bytes: size, slot: slot, slotDevices: slotDevices)
+            to: .node(node), content: stored.content, event: stored.event, bytes: size, slot: slot, slotDevices: slotDevices, of: origin)
         write(writes)
         if case (.link(let link), let position)? = push { out.append(.sendLink(link, .entry(position, item))) }
         if links.link(to: node) == nil { dial(node) }
@@ -215,17 +223,19 @@ extension Node {
         goOn(order.destination)
     }
 
+    private static let nobodyReachable = Refusal(.nodeExpelled, "Nobody else of the conversation has a node in the federation any more.")
+
     /// What waits for an expelled node will never be taken: who sent it is told so.
     private mutating func discard(_ entries: [StoredEntry], of destination: Destination) {
-        let refusal = Refusal(.nodeExpelled, "The recipient's node was expelled from the federation.")
         for entry in entries {
             switch try? NodeItem(content: entry.content, event: entry.event) {
             case .submission(let submission, let sender):
                 let key = ConversationKey(hub: submission.hub, conversation: submission.conversation)
+                let refusal = Refusal(.unknownHub, "The conversation's hub was expelled from the federation.")
                 notify(sender, of: Failure(key: key, message: submission.message, refusal: refusal))
             case .event(let envelope, _)
             where envelope.kind == .application && !isReachable(hub.roster(of: envelope.key.conversation), for: envelope.sender):
-                notify(envelope.sender, of: Failure(key: envelope.key, message: envelope.message, refusal: refusal))
+                notify(envelope.sender, of: Failure(key: envelope.key, message: envelope.message, refusal: Self.nobodyReachable))
             case .event, .accepted, .failed, .watermark, .receipt, .welcome, .mark, .marked, nil: break
             }
         }

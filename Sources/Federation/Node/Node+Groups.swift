@@ -9,6 +9,8 @@ struct ConversationTraffic: Sendable {
     var requests: [RequestID: GroupRequest] = [:]
     /// How often a device may ask for a group.
     var fetches = Buckets<DeviceID>(rate: 1, burst: 100)
+    /// By whom they are for: more would fill the way to it.
+    var signals = Buckets<DeviceID>(rate: Limits.signalsPerSecond, burst: Limits.signalBurst)
 
     /// Founding, commits and proposals: each costs the hub milliseconds in a large group, also where it is refused.
     var handshakes = Buckets<DeviceID>(rate: 10, burst: 200)
@@ -167,6 +169,7 @@ extension Node {
 
     private mutating func show(_ signal: Signal, to device: DeviceID) {
         guard !isBlocked(signal.key, for: device), case .session(let session)? = queues.receiver(of: .device(device)) else { return }
+        guard traffic.signals.take(device, at: now) else { return count("signals_dropped") }
         out.append(.sendSession(session, .signal(signal)))
     }
 }

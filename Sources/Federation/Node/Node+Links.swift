@@ -171,10 +171,10 @@ extension Node {
         case .event(let envelope, let recipients): receive(envelope, for: recipients, from: peer)
         case .accepted(let acceptance, let device):
             guard acceptance.key.hub == peer, isLocal(device) else { return }
-            enqueue(.accepted(acceptance), for: device)
+            enqueue(.accepted(acceptance), for: device, from: peer)
         case .failed(let failure, let device):
             if failure.key.hub == peer, isLocal(device) {
-                enqueue(.failed(failure), for: device)
+                enqueue(.failed(failure), for: device, from: peer)
             } else if failure.key.hub == id, let user = hub.user(of: device, in: failure.key.conversation),
                 hub.isWaiting(failure.message, of: device, in: failure.key.conversation),
                 // In a group the device is passed over: it sees the gap, and others have the message.
@@ -192,7 +192,7 @@ extension Node {
         case .receipt(let watermark, let devices):
             guard watermark.key.hub == peer else { return }
             let slot = Queues.Slot(key: watermark.key, device: watermark.device)
-            for device in devices where isLocal(device) { enqueue(.watermark(watermark), for: device, slot: slot) }
+            for device in devices where isLocal(device) { enqueue(.watermark(watermark), for: device, slot: slot, from: peer) }
         case .welcome(let part, let recipients): receive(part, for: recipients, from: peer)
         case .mark(let mark, let devices):
             guard mark.key.hub == id, let user = hub.user(of: mark.device, in: mark.key.conversation), directory.home(of: user) == peer
@@ -200,7 +200,7 @@ extension Node {
             relay(mark, to: devices, of: user)
         case .marked(let mark, let devices):
             guard mark.key.hub == peer else { return }
-            for device in devices where isLocal(device) { take(mark, for: device) }
+            for device in devices where isLocal(device) { take(mark, for: device, from: peer) }
         }
     }
 
@@ -222,26 +222,28 @@ extension Node {
         guard !local.isEmpty else { return }
         let stored = StoredEvent(expires: upTime + UInt64(Limits.timeToLiveDefault.components.seconds), envelope: envelope)
         // Bytes that no entry refers to would stay for ever.
-        if local.contains(where: { queues.refusal(for: .device($0)) == nil }) {
+        if local.contains(where: { queues.refusal(of: .hub(peer, for: $0)) == nil }) {
             out.append(.write(.storeEvent(envelope.eventKey, bytes: stored.encoded(), held: false)))
         }
         for device in local {
-            if let refusal = queues.refusal(for: .device(device)) {
+            if let refusal = queues.refusal(of: .hub(peer, for: device)) {
                 let failure = Failure(key: envelope.key, message: envelope.message, refusal: refusal)
                 enqueue(.failed(failure, device: envelope.sender.device), for: peer)
             } else {
-                enqueue(.event(envelope), for: device)
+                enqueue(.event(envelope), for: device, from: peer)
             }
         }
     }
 
     private mutating func receive(_ part: WelcomePart, for recipients: [DeviceID], from peer: NodeID) {
         guard part.key.hub == peer else { return }
-        let local = recipients.filter { isLocal($0) && !isBlocked(.welcome(part), for: $0) && queues.refusal(for: .device($0)) == nil }
+        let local = recipients.filter {
+            isLocal($0) && !isBlocked(.welcome(part), for: $0) && queues.refusal(of: .hub(peer, for: $0)) == nil
+        }
         guard !local.isEmpty else { return }
         let stored = StoredWelcome(expires: upTime + UInt64(Limits.timeToLiveDefault.components.seconds), part: part)
         out.append(.write(.storeEvent(part.eventKey, bytes: stored.encoded(), held: false)))
-        for device in local { enqueue(.welcome(part), for: device) }
+        for device in local { enqueue(.welcome(part), for: device, from: peer) }
     }
 
     private func isLocal(_ device: DeviceID) -> Bool { directory.isLocal(device) }

@@ -68,13 +68,15 @@ extension Node {
     }
 
     /// Puts the newest in the place of one that the node has not been sent yet, for those that either concerns: receipts do not pile up.
-    private mutating func replace(_ slot: Queues.Slot, for node: NodeID, devices: [DeviceID], item: ([DeviceID]) -> NodeItem) {
+    private mutating func replace(
+        _ slot: Queues.Slot, for node: NodeID, devices: [DeviceID], on origin: Queues.Origin? = nil, item: ([DeviceID]) -> NodeItem
+    ) {
         let all = Set(devices).union(queues.unsent(slot, for: .node(node))).sorted()
         guard all.count <= Limits.recipientsPerEntryMax else {
-            for some in devices.chunks(of: Limits.recipientsPerEntryMax) { enqueue(item(some), for: node) }
+            for some in devices.chunks(of: Limits.recipientsPerEntryMax) { enqueue(item(some), for: node, on: origin) }
             return
         }
-        enqueue(item(all), for: node, slot: slot, slotDevices: all)
+        enqueue(item(all), for: node, slot: slot, slotDevices: all, on: origin)
     }
 
     // MARK: Read receipts
@@ -85,9 +87,9 @@ extension Node {
         if mark.key.hub == id {
             relay(mark, to: devices, of: device.user)
         } else if membership.evaluation.isMember(mark.key.hub) {
-            replace(Queues.Slot(key: mark.key, device: mark.device, isMark: true), for: mark.key.hub, devices: devices) {
-                .mark(mark, devices: $0)
-            }
+            let (slot, origin) = (Queues.Slot(key: mark.key, device: mark.device, isMark: true), Queues.Origin.receipts(device.user))
+            guard queues.refusal(of: origin) == nil else { return count("marks_dropped") }
+            replace(slot, for: mark.key.hub, devices: devices, on: origin) { .mark(mark, devices: $0) }
         }
     }
 
@@ -101,7 +103,7 @@ extension Node {
         var remote: [NodeID: [DeviceID]] = [:]
         for device in Set(devices.prefix(Limits.recipientsPerEntryMax)).sorted() where device != mark.device {
             guard let owner = hub.user(of: device, in: conversation), let home = directory.home(of: owner) else { continue }
-            if home != id { remote[home, default: []].append(device) } else { take(mark, for: device, slot: slot) }
+            if home != id { remote[home, default: []].append(device) } else { take(mark, for: device) }
         }
         for node in remote.keys.sorted() where membership.evaluation.isMember(node) {
             replace(slot, for: node, devices: remote[node] ?? []) { .marked(mark, devices: $0) }
@@ -109,8 +111,8 @@ extension Node {
     }
 
     /// At the home of these devices.
-    mutating func take(_ mark: SealedMark, for device: DeviceID, slot: Queues.Slot? = nil) {
-        enqueue(.mark(mark), for: device, slot: slot ?? Queues.Slot(key: mark.key, device: mark.device, isMark: true))
+    mutating func take(_ mark: SealedMark, for device: DeviceID, from hub: NodeID? = nil) {
+        enqueue(.mark(mark), for: device, slot: Queues.Slot(key: mark.key, device: mark.device, isMark: true), from: hub)
     }
 }
 

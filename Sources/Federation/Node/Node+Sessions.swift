@@ -207,8 +207,9 @@ extension Node {
         } else if let strange = self.refusal(forHub: submission.hub) {
             refusal = strange
         } else {
-            refusal = queues.refusal(for: .node(submission.hub))
-            if refusal == nil { enqueue(.submission(submission, sender: device), for: submission.hub) }
+            let origin = Queues.Origin.messages(device.user)
+            refusal = queues.refusal(for: .node(submission.hub)) ?? queues.refusal(of: origin)
+            if refusal == nil { enqueue(.submission(submission, sender: device), for: submission.hub, on: origin) }
         }
         if let refusal {
             // Of one that waits behind another the word is not renewed: or it would wait for ever behind one that does not come.
@@ -243,8 +244,11 @@ extension Node {
                     return refuse(session, Refusal(.badFrame, "The device did not sign its own watermark."))
                 }
             } else if membership.evaluation.isMember(watermark.key.hub) {
+                // Nobody here knows who is in it, and checks no signature: the hub does.
+                let origin = Queues.Origin.receipts(device.user)
+                if let refusal = queues.refusal(of: origin) { return refuse(session, refusal) }
                 let slot = Queues.Slot(key: watermark.key, device: watermark.device)
-                enqueue(.watermark(watermark), for: watermark.key.hub, slot: slot)
+                enqueue(.watermark(watermark), for: watermark.key.hub, slot: slot, on: origin)
             }
         }
         goOn(destination)

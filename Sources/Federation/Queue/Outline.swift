@@ -3,12 +3,16 @@ struct Outline: Sendable {
     struct Line: Sendable {
         let position: UInt64
         let bytes: UInt32
+        /// On whose account: see `Queues.Shares`.
+        var share: UInt32 = 0
     }
 
     private var lines: [Line] = []
     /// Lines before this one are gone; cleared away now and then, so that taking from the front costs nothing.
     private var front = 0
     private(set) var bytes = 0
+    /// Of it what stands on nobody's account.
+    private(set) var unshared = (entries: 0, bytes: 0)
 
     var count: Int { lines.count - front }
     var first: Line? { front < lines.count ? lines[front] : nil }
@@ -18,13 +22,18 @@ struct Outline: Sendable {
     mutating func append(_ line: Line) -> Bool {
         if let last, last.position >= line.position { return false }
         lines.append(line)
-        bytes += Int(line.bytes)
+        count(line, 1)
         return true
+    }
+
+    private mutating func count(_ line: Line, _ sign: Int) {
+        bytes += sign * Int(line.bytes)
+        if line.share == 0 { unshared = (unshared.entries + sign, unshared.bytes + sign * Int(line.bytes)) }
     }
 
     mutating func removeFirst() {
         guard front < lines.count else { return }
-        bytes -= Int(lines[front].bytes)
+        count(lines[front], -1)
         front += 1
         if front == lines.count {
             lines.removeAll(keepingCapacity: lines.capacity <= 1024)
@@ -39,7 +48,7 @@ struct Outline: Sendable {
     mutating func remove(position: UInt64) -> Line? {
         let index = firstIndex(above: position) - 1
         guard index >= front, lines[index].position == position else { return nil }
-        bytes -= Int(lines[index].bytes)
+        count(lines[index], -1)
         return lines.remove(at: index)
     }
 

@@ -50,12 +50,13 @@ extension Queues {
         mutating func append(_ line: Outline.Line) { _ = outline.append(line) }
 
         /// - Returns: what went; nil when nothing new was acknowledged.
-        mutating func acknowledge(through position: UInt64) -> (entries: Int, bytes: Int)? {
+        mutating func acknowledge(through position: UInt64, _ shares: inout Shares) -> (entries: Int, bytes: Int)? {
             guard let first = outline.first, first.position <= position else { return nil }
             var gone = (entries: 0, bytes: 0)
             while let line = outline.first, line.position <= position {
                 if line.position <= pushed { inFlight = (inFlight.entries - 1, inFlight.bytes - Int(line.bytes)) }
                 gone = (gone.entries + 1, gone.bytes + Int(line.bytes))
+                shares.remove(line)
                 outline.removeFirst()
             }
             tidyWindow()

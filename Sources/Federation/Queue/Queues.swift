@@ -34,6 +34,7 @@ package struct Queues: Sendable {
     }
 
     private var queues: [Destination: Boxed<Queue>] = [:]
+    private var shares = Shares()
     private var attachments: UInt64 = 0
     package private(set) var nextPosition: QueuePosition
     package private(set) var entries = 0
@@ -83,42 +84,70 @@ package struct Queues: Sendable {
     package func refusal(for destination: Destination) -> Refusal? {
         if let refusal { return refusal }
         guard let outline = queues[destination]?.value.outline else { return nil }
-        let (entriesMax, bytesMax) =
+        let isFull =
             switch destination {
-            case .device: (Limits.queueEntriesPerDeviceMax, Limits.queueBytesPerDeviceMax)
-            case .node: (Limits.queueEntriesPerNodeMax, Int.max)
+            // What hubs at other nodes have sent is on their account, so that none of them keeps the others out.
+            case .device: !Self.hasRoom(outline.unshared, Limits.queueEntriesPerDeviceMax, Limits.queueBytesPerDeviceMax)
+            case .node: outline.count >= Limits.queueEntriesPerNodeMax
             }
-        guard outline.count < entriesMax, outline.bytes < bytesMax else {
+        return isFull ? Refusal(.queueFull, "The recipient's queue is full.") : nil
+    }
+
+    /// - Returns: why nothing more may be added on this account.
+    package func refusal(of origin: Origin) -> Refusal? {
+        if let refusal { return refusal }
+        let size = shares.size(of: origin)
+        switch origin {
+        case .messages:
+            if Self.hasRoom(size, Limits.queueEntriesPerUserMax, Limits.queueBytesPerUserMax) { return nil }
+            return Refusal(.queueFull, "Too much of this user's waits for other nodes.")
+        case .receipts:
+            if size.entries < Limits.queueReceiptsPerUserMax { return nil }
+            return Refusal(.queueFull, "Too many receipts of this user's wait for other nodes.")
+        case .hub(let hub, _):
+            if Self.hasRoom(size, Limits.queueEntriesPerDeviceMax, Limits.queueBytesPerDeviceMax),
+                shares.entries(of: hub) < Limits.queueEntriesPerNodeMax
+            {
+                return nil
+            }
             return Refusal(.queueFull, "The recipient's queue is full.")
         }
-        return nil
+    }
+
+    private static func hasRoom(_ size: (entries: Int, bytes: Int), _ entriesMax: Int, _ bytesMax: Int) -> Bool {
+        size.entries < entriesMax && size.bytes < bytesMax
     }
 
     /// Far beyond the bound that `refusal` keeps new messages to: not even what follows from messages is added any more.
-    package func isOverfull(_ destination: Destination) -> Bool {
-        let bound =
-            switch destination {
-            case .device: Limits.queueEntriesPerDeviceMax
-            case .node: Limits.queueEntriesPerNodeMax
-            }
-        return entries >= Limits.queueEntriesTotalMax + Limits.queueEntriesPerNodeMax
-            || count(of: destination) >= bound * 2
+    package func isOverfull(_ destination: Destination, of origin: Origin? = nil) -> Bool {
+        if entries >= Limits.queueEntriesTotalMax + Limits.queueEntriesPerNodeMax { return true }
+        switch (destination, origin) {
+        case (.device, .hub(let hub, let device)):
+            return shares.size(of: .hub(hub, for: device)).entries >= Limits.queueEntriesPerDeviceMax * 2
+                || shares.entries(of: hub) >= Limits.queueEntriesPerNodeMax * 2
+        case (.device, _): return (queues[destination]?.value.outline.unshared.entries ?? 0) >= Limits.queueEntriesPerDeviceMax * 2
+        case (.node, _): return count(of: destination) >= Limits.queueEntriesPerNodeMax * 2
+        }
     }
 
     /// Adds an entry. A newer watermark takes the place of one that has not been sent yet.
+    ///
     /// - Returns: the writes, and where to send the item at once: everything before it was sent and the window has room.
     package mutating func append(
-        to destination: Destination, content: [UInt8], event: EventKey?, bytes size: Int, slot: Slot? = nil, slotDevices: [DeviceID] = []
+        to destination: Destination, content: [UInt8], event: EventKey?, bytes size: Int, slot: Slot? = nil, slotDevices: [DeviceID] = [],
+        of origin: Origin? = nil
     ) -> (writes: [StoreWrite], push: (Receiver, QueuePosition)?) {
         let position = takePosition()
-        let line = Outline.Line(position: position.value, bytes: UInt32(clamping: size))
+        let bytes = UInt32(clamping: size)
+        let line = Outline.Line(position: position.value, bytes: bytes, share: shares.add(origin, bytes: bytes))
         let (withdrawn, receiver) = queues[destination, default: Boxed(Queue())].value
             .append(line, slot: slot, devices: slotDevices, window: Self.window(destination))
         entries += 1
-        bytes += size
+        self.bytes += size
         var writes: [StoreWrite] = []
         if let withdrawn {
-            (entries, bytes) = (entries - 1, bytes - Int(withdrawn.bytes))
+            (entries, self.bytes) = (entries - 1, self.bytes - Int(withdrawn.bytes))
+            shares.remove(withdrawn)
             writes.reserveCapacity(2)
             writes.append(.withdraw(destination, QueuePosition(unchecked: withdrawn.position)))
         }
@@ -171,7 +200,7 @@ package struct Queues: Sendable {
     /// - Returns: the writes; none when nothing new was acknowledged.
     package mutating func acknowledge(_ destination: Destination, through position: QueuePosition) -> [StoreWrite] {
         guard let index = queues.index(forKey: destination),
-            let gone = queues.values[index].value.acknowledge(through: position.value)
+            let gone = queues.values[index].value.acknowledge(through: position.value, &shares)
         else { return [] }
         (entries, bytes) = (entries - gone.entries, bytes - gone.bytes)
         forgetIfIdle(destination)
@@ -199,6 +228,7 @@ package struct Queues: Sendable {
     package mutating func withdraw(_ destination: Destination, _ position: QueuePosition) -> StoreWrite {
         if let index = queues.index(forKey: destination), let line = queues.values[index].value.remove(position.value) {
             (entries, bytes) = (entries - 1, bytes - Int(line.bytes))
+            shares.remove(line)
         }
         return .withdraw(destination, position)
     }

@@ -71,7 +71,10 @@ package enum AdminRoutes {
             else { return .reply(bad("{uses, expiresSeconds} is wanted.")) }
             let expires = Clock.wall + .seconds(body.expiresSeconds)
             return .ask(Question(request: .createInvitation(uses: body.uses, expires: expires), form: .json))
-        default: return .reply(AdminHTTPResponse(status: 404, contentType: "text/plain", body: Array("not found\n".utf8)))
+        default:
+            let answer = ErrorAnswer(
+                what: "There is nothing at this path.", why: "Another method or path was meant.", remedy: "See docs/operating.md.")
+            return .reply(AdminHTTPResponse(status: 404, body: Self.encode(answer)))
         }
     }
 

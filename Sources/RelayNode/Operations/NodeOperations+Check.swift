@@ -120,6 +120,8 @@ extension NodeOperations {
         case "expelled" where member.isSelf: expelled(reason: member.reason ?? "")
         case "expelled": .note("peer: \(member.name) is expelled: \(Printable.line(member.reason ?? ""))")
         case "name-conflict": .note("peer: \(member.name) is \(member.state)")
+        case _ where member.peers.isEmpty:
+            .bad(Explanation(what: "The node \(member.name) is \(member.state).", why: "It has not run yet.", remedy: "Start it."))
         default:
             .bad(
                 Explanation(

@@ -253,10 +253,15 @@ extension [LinkFrame] {
 
     @Test func `a full queue at a recipient's home fails the message and keeps no bytes of it`() throws {
         var station = try Station()
-        let device = Destination.device(station.alice.deviceID)
-        station.relay.core.restore(device, outline: (1...Limits.queueEntriesPerDeviceMax).map { (QueuePosition(unchecked: UInt64($0)), 1) })
         try station.relay.link(1, to: station.peer)
-        let effects = try station.relay.receive(.event(station.event(1), recipients: [station.alice.deviceID]), at: 1, on: 1)
+        // By that hub itself: what others have sent does not count against it.
+        let failure = Failure(key: station.event(1).key, message: .numbered(1), refusal: Refusal(.unknown, "It is a lie."))
+        try station.relay.batch(
+            (1...UInt64(Limits.queueEntriesPerDeviceMax)).map { number in
+                .linkFrame(LinkID(1), .entry(QueuePosition(unchecked: number), .failed(failure, device: station.alice.deviceID)))
+            })
+        let next = UInt64(Limits.queueEntriesPerDeviceMax) + 1
+        let effects = try station.relay.receive(.event(station.event(1), recipients: [station.alice.deviceID]), at: next, on: 1)
         guard case .failed(let failure, let sender)? = effects.items(on: 1).first else { return #expect(Bool(false), "not told") }
         #expect(failure.refusal.code == .queueFull && sender == station.dora.deviceID)
         #expect(station.relay.store.leftOvers.events == 0)

@@ -1,0 +1,71 @@
+public import Vocabulary
+
+extension Queues {
+    /// On whose account an entry stands, where somebody could fill a queue that others need.
+    package enum Origin: Hashable, Sendable {
+        /// What a user has sent that waits for other nodes.
+        case messages(UserID)
+        /// What a user has told hubs at other nodes: receipts and read marks, one of each a conversation.
+        case receipts(UserID)
+        /// What a hub at another node has sent for a device of ours.
+        case hub(NodeID, for: DeviceID)
+    }
+
+    /// How much of all queues stands on whose account. Not on disk: what was there when the node started is on nobody's.
+    struct Shares: Sendable {
+        private struct Share {
+            let origin: Origin
+            var entries = 0
+            var bytes = 0
+        }
+
+        /// By the number that a line has; 0 is nobody's.
+        private var shares: [Share?] = [nil]
+        private var numbers: [Origin: Int] = [:]
+        private var free: [Int] = []
+        private var hubEntries: [NodeID: Int] = [:]
+
+        func size(of origin: Origin) -> (entries: Int, bytes: Int) {
+            numbers[origin].flatMap { shares[$0] }.map { ($0.entries, $0.bytes) } ?? (0, 0)
+        }
+
+        func entries(of hub: NodeID) -> Int { hubEntries[hub] ?? 0 }
+
+        /// - Returns: the number for the entry's line.
+        mutating func add(_ origin: Origin?, bytes: UInt32) -> UInt32 {
+            guard let origin else { return 0 }
+            let number: Int
+            if let known = numbers[origin] {
+                number = known
+            } else {
+                if let last = free.popLast() {
+                    number = last
+                    shares[number] = Share(origin: origin)
+                } else {
+                    number = shares.count
+                    shares.append(Share(origin: origin))
+                }
+                numbers[origin] = number
+            }
+            shares[number]?.entries += 1
+            shares[number]?.bytes += Int(bytes)
+            if case .hub(let hub, _) = origin { hubEntries[hub, default: 0] += 1 }
+            return UInt32(clamping: number)
+        }
+
+        mutating func remove(_ line: Outline.Line) {
+            let number = Int(line.share)
+            guard number > 0, number < shares.count, let share = shares[number] else { return }
+            shares[number]?.entries -= 1
+            shares[number]?.bytes -= Int(line.bytes)
+            if case .hub(let hub, _) = share.origin {
+                hubEntries[hub, default: 0] -= 1
+                if hubEntries[hub] == 0 { hubEntries[hub] = nil }
+            }
+            guard share.entries <= 1 else { return }
+            shares[number] = nil
+            numbers[share.origin] = nil
+            free.append(number)
+        }
+    }
+}

@@ -1,0 +1,97 @@
+import Cryptography
+import Federation
+import Simulation
+import Testing
+import Vocabulary
+
+/// Nobody fills a queue that others need.
+@Suite struct FullQueueTests {
+    private static let ann: UInt64 = 5, bob: UInt64 = 6
+
+    /// Node 0 with two users who are here, one who is away, and a peer that is linked on 1_000; nobody reaches node 2.
+    private struct Harbor {
+        var relay: Relay
+        let ann, bob, away: Person
+        var position: UInt64 = 100
+
+        init() throws {
+            var coast = Coast(nodes: 3)
+            (ann, bob, away) = (try coast.person("ann", at: 0), try coast.person("bob", at: 0), try coast.person("away", at: 0))
+            relay = try coast.relay(0)
+            try relay.link(1_000, to: Coast.id(1))
+            try relay.signIn(ann, as: FullQueueTests.ann)
+            try relay.signIn(bob, as: FullQueueTests.bob)
+        }
+
+        func submission(_ number: UInt64, to hub: NodeID, bytes: Int) -> Submission {
+            Submission(
+                message: MessageID(raw: Bytes16(9, number)), conversation: .numbered(number % 7), hub: hub,
+                kind: .application(epoch: 1, payload: [UInt8](repeating: 1, count: bytes)))
+        }
+
+        mutating func receive(_ items: [NodeItem]) throws -> [NodeEffect] {
+            let inputs = items.map { item -> NodeInput in
+                position += 1
+                return .linkFrame(LinkID(1_000), .entry(QueuePosition(unchecked: position), item))
+            }
+            return try relay.batch(inputs)
+        }
+    }
+
+    @Test func `one user's messages for a node that is down have a bound in bytes, and others' are still taken`() throws {
+        var harbor = try Harbor()
+        let size = Limits.payloadBytesMax - 1024
+        var refusals: [Refusal.Code] = []
+        for number in 0..<UInt64(Limits.queueBytesPerUserMax / size + 8) where refusals.isEmpty {
+            harbor.relay.now = harbor.relay.now + .milliseconds(100)
+            refusals = try harbor.relay.submit(harbor.submission(number, to: Coast.id(2), bytes: size), in: Self.ann).refusals(to: Self.ann)
+        }
+        #expect(refusals == [.queueFull])
+        try #expect(harbor.relay.submit(harbor.submission(1, to: Coast.id(2), bytes: 100), in: Self.bob).refusals(to: Self.bob).isEmpty)
+    }
+
+    @Test func `one user's receipts for conversations that nobody has made end its session, and no message is refused for them`() throws {
+        var harbor = try Harbor()
+        var closing: Refusal.Code?
+        for frame in 0..<UInt64(Limits.queueReceiptsPerUserMax / 100 + 2) where closing == nil {
+            let marks = (0..<100).map { index in
+                harbor.ann.watermark(
+                    ConversationKey(hub: Coast.id(2), conversation: .numbered(frame * 100 + index)), through: 1, chain: .zero)
+            }
+            closing = try harbor.relay.acknowledge(0, marks, in: Self.ann).closing(Self.ann)
+        }
+        #expect(closing == .queueFull)
+        try #expect(harbor.relay.store.outline(.node(Coast.id(2))).count <= Limits.queueReceiptsPerUserMax)
+        try #expect(harbor.relay.submit(harbor.submission(1, to: Coast.id(2), bytes: 100), in: Self.bob).refusals(to: Self.bob).isEmpty)
+    }
+
+    @Test func `a hub at another node that fills a device's queue keeps no other hub from it`() throws {
+        var harbor = try Harbor()
+        let key = ConversationKey(hub: Coast.id(1), conversation: .numbered(1))
+        for _ in 0..<(2 * Limits.queueEntriesPerDeviceMax / 10_000 + 1) {
+            let items = (0..<10_000).map { index in
+                NodeItem.failed(
+                    Failure(key: key, message: MessageID(raw: Bytes16(8, UInt64(index))), refusal: Refusal(.unknown, "A lie.")),
+                    device: harbor.away.deviceID)
+            }
+            _ = try harbor.receive(items)
+        }
+        try #expect(harbor.relay.store.outline(.device(harbor.away.deviceID)).count == 2 * Limits.queueEntriesPerDeviceMax)
+        try #expect(harbor.relay.found(1, [harbor.ann, harbor.away], in: Self.ann).refusals(to: Self.ann).isEmpty)
+        let said = try harbor.relay.submit(.say("hello", 40, hub: harbor.relay.id), in: Self.ann)
+        #expect(said.refusals(to: Self.ann).isEmpty)
+        #expect(said.acceptances(to: Self.ann).count == 1)
+    }
+
+    @Test func `signals to a device have a rate, and naming it twice changes nothing`() throws {
+        var harbor = try Harbor()
+        let key = ConversationKey(hub: Coast.id(1), conversation: .numbered(1))
+        let signal = Signal(key: key, sender: RosterEntry(user: harbor.ann.id, device: harbor.ann.deviceID), epoch: 1, sealed: [1, 2, 3])
+        let devices = [DeviceID](repeating: harbor.bob.deviceID, count: 64)
+        let effects = try harbor.relay.batch(
+            (0..<100).map { _ in .linkFrame(LinkID(1_000), .signal(signal, recipients: devices)) })
+        let shown = effects.frames(to: Self.bob).count { if case .signal = $0 { true } else { false } }
+        #expect(shown > 0)
+        #expect(shown <= Int(Limits.signalBurst))
+    }
+}
