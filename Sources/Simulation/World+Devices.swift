@@ -16,7 +16,7 @@ public struct SimulatedProfile: Sendable {
     var keyPackages: [[UInt8]: [UInt8]] = [:]
     public internal(set) var receipts: [ConversationID: [DeviceID: ReceiptLine]] = [:]
     var order = SubmissionOrder()
-    var welcomes: [ConversationID: [UInt8]] = [:]
+    public internal(set) var welcomes: [ConversationKey: UnfinishedWelcome] = [:]
     /// In the order in which it came; what came twice is kept once, as in the real store.
     public internal(set) var history: [MessageRecord] = []
     var rows: [[UInt8]: Int] = [:]
@@ -32,7 +32,8 @@ public struct SimulatedProfile: Sendable {
         snapshot.contacts = try contacts.sorted { $0.key < $1.key }.map { try Contact(decoding: $0.value.encoded()) }
         snapshot.conversations = try conversations.sorted { $0.key < $1.key }.map { try Conversation(decoding: $0.value.encoded()) }
         snapshot.outbox = try outbox.values.sorted { $0.order < $1.order }.map { try OutboxItem(decoding: $0.encoded()) }
-        (snapshot.groups, snapshot.pending, snapshot.welcomes) = (groups, pending, welcomes)
+        (snapshot.groups, snapshot.pending) = (groups, pending)
+        snapshot.welcomes = try welcomes.sorted { $0.key < $1.key }.map { try UnfinishedWelcome(decoding: $0.value.encoded()) }
         snapshot.order = try SubmissionOrder(decoding: order.encoded())
         snapshot.keyPackages = keyPackages.sorted { $0.key.lexicographicallyPrecedes($1.key) }.map(\.value)
         for (id, lines) in receipts.sorted(by: { $0.key < $1.key }) {
@@ -73,7 +74,7 @@ public struct SimulatedProfile: Sendable {
         case .keyPackage(let reference, let bytes): keyPackages[reference] = bytes
         case .receipts(let id, let device, let line): receipts[id, default: [:]][device] = line
         case .order(let order): self.order = order
-        case .welcome(let id, let bytes): welcomes[id] = bytes
+        case .welcome(let key, let one): welcomes[key] = one
         }
         return true
     }

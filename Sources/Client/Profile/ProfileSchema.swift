@@ -25,6 +25,8 @@ enum ProfileSchema {
         CREATE TABLE record(kind INTEGER NOT NULL, owner BLOB NOT NULL, key BLOB NOT NULL, body BLOB NOT NULL,
             PRIMARY KEY(kind, owner, key)) WITHOUT ROWID
         """,
+        // Parts of Welcomes (`Kind.welcome`) had neither hub nor bound: what was begun and is wanted is asked for again.
+        "DELETE FROM item WHERE kind = 9",
     ]
 }
 

@@ -93,7 +93,9 @@ final class ProfileStore {
             }
         }
         snapshot.pending = try byConversation(.pending)
-        snapshot.welcomes = try byConversation(.welcome)
+        for bytes in try items(.welcome) {
+            snapshot.welcomes.append(try decoded { () throws(CodecError) in try UnfinishedWelcome(decoding: bytes) })
+        }
         snapshot.keyPackages = try items(.keyPackage)
         if let bytes = try items(.order).first {
             snapshot.order = try decoded { () throws(CodecError) in try SubmissionOrder(decoding: bytes) }
@@ -167,7 +169,7 @@ final class ProfileStore {
             for record in delta.records { try put(.group, owner, id, record.key, record.value) }
         case .receipts(let id, let device, let line): try put(.receipts, hash(.owner, id.bytes), id, device.bytes, line?.encoded())
         case .pending(let id, let bytes): try put(.pending, id.bytes, bytes.map { id.bytes + $0 })
-        case .welcome(let id, let bytes): try put(.welcome, id.bytes, bytes.map { id.bytes + $0 })
+        case .welcome(let key, let one): try put(.welcome, key.hub.bytes + key.conversation.bytes, one?.encoded())
         case .keyPackage(let reference, let bytes): try put(.keyPackage, reference, bytes)
         case .order(let order): try put(.order, [], order.encoded())
         }

@@ -155,8 +155,13 @@ extension Device {
 
     /// Something of a conversation that we are in and do not know: our home was restored and has forgotten the Welcome, or this copy of us is
     /// older than the conversation. The hub still has the Welcome if we have never said to have it; else we come in by external commit.
-    /// - Parameter author: nil where only what our later self did there is told of.
-    mutating func meet(_ key: ConversationKey, _ number: SequenceNumber, of author: UserID?, at now: Instant) {
+    ///
+    /// - Parameters:
+    ///   - author: nil where only what our later self did there is told of.
+    ///   - isOfUse: false for what comes once more with the Welcome: it need not wait at home.
+    mutating func meet(
+        _ key: ConversationKey, _ number: SequenceNumber, of author: UserID?, isOfUse: Bool = true, at now: Instant
+    ) {
         guard conversations.count < Limits.conversationsResidentMax else { return raise(.tooManyConversations, key, number) }
         // Whose it is we learn with the group. Until then one of which nobody else has said anything passes for one with ourselves.
         let peer = author ?? account.userID
@@ -165,22 +170,29 @@ extension Device {
         conversations[one.id] = one
         change(one.id) { _ in }
         met(peer)
+        if isOfUse { keepAtHome(one.id) }
         awaitWelcome(key, after: .zero, by: number, at: now)
     }
 
     /// Of a group that we are out of nothing comes any more: whoever added us since did so after this copy of us was made, or our home has
     /// forgotten the Welcome. Nor of what we gave up, as its hub did not know it: it goes on from a newer backup now.
     mutating func meetAgain(_ item: Conversation.Held, at now: Instant) {
-        guard case .event(let envelope) = item, let one = conversations[item.key.conversation], one.standing == .removed,
-            one.head < item.number
-        else { return }
+        guard case .event(let envelope) = item, let one = conversations[item.key.conversation] else { return }
+        if meetAgain(one, by: item.number, isRestoration: envelope.kind == .restoration, at: now) { keepAtHome(one.id) }
+    }
+
+    /// - Returns: whether it is asked for.
+    @discardableResult
+    mutating func meetAgain(_ one: Conversation, by number: SequenceNumber, isRestoration: Bool = false, at now: Instant) -> Bool {
+        guard one.standing == .removed, one.head < number else { return false }
         if isGivenUp(one) {
             groups[one.id] = nil
-        } else if envelope.kind == .restoration || groups[one.id]?.isActive != false {
-            return
+        } else if isRestoration || groups[one.id]?.isActive != false {
+            return false
         }
         change(one.id) { ($0.standing, $0.joined, $0.isStale) = (.request, .zero, true) }
-        awaitWelcome(one.key, after: one.head, by: item.number, at: now)
+        awaitWelcome(one.key, after: one.head, by: number, at: now)
+        return true
     }
 
     /// Whether it ended though neither we nor the others wanted us out.
@@ -190,7 +202,6 @@ extension Device {
 
     private mutating func awaitWelcome(_ key: ConversationKey, after head: SequenceNumber, by number: SequenceNumber, at now: Instant) {
         let last = min(number.value + UInt64(Limits.refetchedMax), counterMax)
-        keepAtHome(key.conversation)
         emit(.send(.refetch(key, from: head.next, through: SequenceNumber(unchecked: last))))
         restingUntil[key.conversation] = now + ClientLimits.refetchAfter
         touched.insert(key.conversation)

@@ -10,22 +10,21 @@ extension Device {
 
     mutating func take(_ part: WelcomePart, at now: Instant, using random: inout some RandomNumberGenerator) {
         let id = part.key.conversation
-        if part.index == 0 { groups.welcomes[id] = [] }
-        guard let before = groups.welcomes[id], before.count == Int(part.index) * Limits.partBytesMax else {
-            return emit(.note(.badHandshake("a Welcome whose parts are not in order")))
-        }
-        let bytes = before + part.bytes
-        guard part.index + 1 == part.count else {
-            groups.welcomes[id] = bytes
-            return write(.welcome(id, bytes))
-        }
-        groups.welcomes[id] = nil
-        if part.count > 1 { write(.welcome(id, nil)) }
+        // What is of no use when it is whole is not gathered either. Told of once.
         if let known = conversations[id] {
-            guard known.key == part.key else { return raise(.otherHub, part.key, part.number) }
+            guard known.key == part.key else { return part.index == 0 ? raise(.otherHub, part.key, part.number) : () }
             guard part.number > known.head, known.standing != .broken, known.standing != .declined else { return }
         } else if conversations.count >= Limits.conversationsResidentMax {
-            return raise(.tooManyConversations, part.key, part.number)
+            return part.index == 0 ? raise(.tooManyConversations, part.key, part.number) : ()
+        }
+        let step = groups.welcomes.add(part, at: wall)
+        storeWelcomes()
+        let bytes: [UInt8]
+        switch step {
+        case .whole(let whole): bytes = whole
+        case .unfinished, .known: return
+        case .beginningMissing: return askAgain(for: part, at: now)
+        case .malformed: return emit(.note(.badHandshake("a Welcome whose parts are not full")))
         }
         do throws(MLSError) {
             guard let parcel = try? WelcomeParcel(decoding: bytes) else { throw .malformed(.truncated) }
@@ -55,6 +54,28 @@ extension Device {
         }
     }
 
+    /// Its beginning had to make room, or is too old: the hub has it.
+    private mutating func askAgain(for part: WelcomePart, at now: Instant) {
+        emit(.note(.badHandshake("a Welcome whose parts are not in order")))
+        guard let known = conversations[part.key.conversation] else { return meet(part.key, part.number, of: nil, isOfUse: false, at: now) }
+        meetAgain(known, by: part.number, at: now)
+    }
+
+    /// What is to come of a Welcome may have been at home for as long as anything is.
+    mutating func forgetOldWelcomes() {
+        groups.welcomes.expire(at: wall)
+        storeWelcomes()
+    }
+
+    private mutating func forgetWelcomes(of id: ConversationID) {
+        groups.welcomes.remove(id)
+        storeWelcomes()
+    }
+
+    private mutating func storeWelcomes() {
+        for (key, one) in groups.welcomes.takeChanged() { write(.welcome(key, one)) }
+    }
+
     /// Into a conversation that we are in nobody adds us, and nothing is overwritten. But in a direct one whose hub was set back to its founding
     /// the other one is alone, and lets us in once more. That is no old Welcome said again, for whose epoch we have used keys: those of its
     /// KeyPackage we would not have any more.
@@ -77,6 +98,7 @@ extension Device {
         using random: inout some RandomNumberGenerator
     ) {
         let id = part.key.conversation
+        forgetWelcomes(of: id)
         if entries.count <= ClientLimits.namesAskedMax { for entry in entries { met(entry.user) } } else { met(parcel.sender.user) }
         var one = Conversation(key: part.key, profile: profile, origin: .theirs, standing: standing(for: profile, from: parcel.sender.user))
         one.jump(to: part.number, chain: parcel.chain)
@@ -240,6 +262,7 @@ extension Device {
         }
         advanced.insert(id)
         attempts[id] = nil
+        forgetWelcomes(of: id)
         let entries = roster(id)
         for entry in entries where receipts[id]?[entry.device] == nil && entry.device != account.deviceID {
             if entries.count <= ClientLimits.namesAskedMax { met(entry.user) }

@@ -114,6 +114,7 @@ extension Device {
         homeRestored(restoration)
         emit(.sessionChanged(.up(waiting: waiting)))
         outbox.sessionOpened(at: wall)
+        forgetOldWelcomes()
         unlisted = []
         freshness = [:]
         (due, restingUntil, claimAgainAt, attempts, hubless, answered) = ([:], [:], [:], [:], [], [])

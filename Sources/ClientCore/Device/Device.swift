@@ -15,7 +15,7 @@ public struct DeviceSnapshot: Sendable {
     public var keyPackages: [[UInt8]] = []
     public var receipts: [(conversation: ConversationID, line: ReceiptLine)] = []
     public var order = SubmissionOrder()
-    public var welcomes: [ConversationID: [UInt8]] = [:]
+    public var welcomes: [UnfinishedWelcome] = []
 
     public init(account: Account) { self.account = account }
 }

@@ -177,8 +177,8 @@ public enum ClientWrite: Sendable {
     /// nil: the device is out of the conversation.
     case receipts(ConversationID, DeviceID, ReceiptLine?)
     case order(SubmissionOrder)
-    /// What came of a Welcome so far; nil: it is whole.
-    case welcome(ConversationID, [UInt8]?)
+    /// What came of a Welcome so far; nil: it is whole, or of no use any more.
+    case welcome(ConversationKey, UnfinishedWelcome?)
 }
 
 public enum SessionChange: Equatable, Sendable {

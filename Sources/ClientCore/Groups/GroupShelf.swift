@@ -10,11 +10,10 @@ struct GroupShelf: Sendable {
     private var rosters: [ConversationID: (epoch: UInt64, entries: [RosterEntry])] = [:]
     /// Commits of ours under way, as stored.
     private var pending: [ConversationID: Pending]
-    /// Parts of Welcomes that are not whole.
-    var welcomes: [ConversationID: [UInt8]]
+    var welcomes: UnfinishedWelcomes
 
-    init(stored: [ConversationID: StoredGroup], pending: [ConversationID: [UInt8]], welcomes: [ConversationID: [UInt8]]) {
-        (self.stored, self.welcomes) = (stored, welcomes)
+    init(stored: [ConversationID: StoredGroup], pending: [ConversationID: [UInt8]], welcomes: [UnfinishedWelcome]) {
+        (self.stored, self.welcomes) = (stored, UnfinishedWelcomes(welcomes))
         self.pending = pending.compactMapValues(Pending.init)
     }
 

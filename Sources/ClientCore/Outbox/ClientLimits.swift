@@ -21,6 +21,13 @@ public enum ClientLimits {
     public static let keyPackageLifetime = Duration.days(90)
     /// A last resort that was used and replaced opens Welcomes for so long: they wait at home no longer than messages do.
     public static let formerLastResortKeptFor = Duration.days(30)
+    /// Parts (`Limits.partBytesMax`) of Welcomes that are not whole, in memory and in the profile: of one hub, and of all. One of the largest
+    /// has to fit, and the beginnings of others; what comes from an honest hub comes one after the other. Lowering it lets more be asked for
+    /// again where many are begun at once.
+    public static let welcomePartsPerHubMax = Int(Limits.partsMax) * 3 / 2
+    public static let welcomePartsMax = Int(Limits.partsMax) * 4
+    /// The rest of a Welcome waits at home no longer than messages do.
+    public static let welcomesKeptFor = Limits.timeToLiveDefault
     /// Users added by one commit: their KeyPackages and Welcome fit a frame.
     public static let addedPerCommitMax = Limits.claimedUsersMax
     /// Members of a group up to whom all their names are asked for at once; in a larger one that of whoever writes or changes the group,
