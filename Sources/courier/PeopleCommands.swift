@@ -74,6 +74,7 @@ struct ShowPresence: AsyncParsableCommand {
                     wasDown = true
                 case .reply(.up): wasDown = false
                 case .reply(.warning(let text)): Output.complain(text)
+                case .reply(.late(let error)): Output.complain(error.explanation.description)
                 case .reply, .restarted: break
                 case .timedOut:
                     failure = .timedOut

@@ -82,6 +82,7 @@ struct ProfileOptions: ParsableArguments {
                     failure = error
                     return true
                 case .reply(.warning(let text)): Output.complain(text)
+                case .reply(.late(let error)): Output.complain(error.explanation.description)
                 case .reply(let reply): show(reply, session)
                 case .timedOut:
                     failure = overdue()

@@ -72,6 +72,7 @@ struct Receive: AsyncParsableCommand {
                     if wasDown { Output.complain("The node is back.") }
                     wasDown = false
                 case .reply(.warning(let text)): Output.complain(text)
+                case .reply(.late(let error)): Output.complain(error.explanation.description)
                 case .reply(let reply): showEvent(reply)
                 case .timedOut:
                     if follow, let count, shown < count {

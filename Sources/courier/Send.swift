@@ -53,6 +53,7 @@ struct Send: AsyncParsableCommand {
                     failure = error
                     return true
                 case .reply(.warning(let text)): Output.complain(text)
+                case .reply(.late(let error)): Output.complain(error.explanation.description)
                 case .reply(.down(let error)):
                     // Under way already: the owner comes back by itself while we wait.
                     guard let last, rank(last.state) == 0 else { return false }
@@ -104,7 +105,9 @@ struct Send: AsyncParsableCommand {
         guard let line else {
             return ClientError(
                 .unavailable, what: "It is not known whether the message is kept.",
-                why: "Nobody has said so in time: the group is still looked for.",
+                why: target.contains("@")
+                    ? "The --timeout was over before the profile had answered."
+                    : "Nobody has said so in time: the group is still looked for.",
                 remedy: "Look with: courier outbox, courier history")
         }
         guard rank(line.state) > 0 else { return kept(line, why: line.reason ?? "The node has not confirmed it yet.") }

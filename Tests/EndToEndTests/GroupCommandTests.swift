@@ -249,6 +249,34 @@ extension EndToEnd {
             }
         }
 
+        @Test func `a change that was kept and is refused later is told to whoever runs the next command, with why and what to do`() throws
+        {
+            try World.run { world in
+                let harbor = try Node.found("harbor", in: world)
+                let tower = try harbor.invite("tower")
+                let (alice, bob) = (try User("alice", at: harbor), try User("bob", at: tower))
+                try bob.expect(alice)
+                let group = try Group("the team", by: alice, with: [bob])
+                let id = group.id
+                try group.change("role", by: alice, [bob.address, "admin"])
+                try eventually("bob knows that he is an admin") { try bob.info(id).members[bob.address] == "admin" }
+                _ = try tower.stop()
+                let kept = try bob.command(["group", "rename", id, "mine"])
+                #expect(kept.code == 75, "\(kept)")
+                let demoted = try alice.command(["group", "role", id, bob.address, "member"])
+                #expect(demoted.code == 0, "\(demoted)")
+                try tower.restart()
+                var told = ""
+                try eventually("bob is told") {
+                    told += try bob.command(["receive"]).errors
+                    return told.contains("is not done")
+                }
+                #expect(told.contains("What was kept is not done in the group the team: rename to mine.\nwhy: "), "\(told)")
+                #expect(told.contains("\nremedy: See who may: courier group info \(id.prefix(8))"), "\(told)")
+                #expect(!told.contains("warning courier:"), "\(told)")
+            }
+        }
+
         @Test func `receipts say which device has a message and read it, unless that is switched off`() throws {
             try World.run { world in
                 let harbor = try Node.found("harbor", in: world)

@@ -32,6 +32,8 @@ public enum Reply: Codable, Sendable, Equatable {
     case down(ClientError)
     /// For people, on standard error.
     case warning(String)
+    /// What was kept, and whose command has long ended, is refused: for people, on standard error.
+    case late(ClientError)
     case refused(ClientError)
     case done
 }

@@ -208,6 +208,11 @@ extension Owner {
         }
     }
 
+    /// Of what nobody waits for any more: to whoever is there.
+    func tell(_ late: ClientError) {
+        for job in sortedJobs { if case .chat = job.request { job.reply(.chat(.problem(late))) } else { job.reply(.late(late)) } }
+    }
+
     // MARK: The session
 
     func settleAll() {

@@ -197,7 +197,12 @@ final class Owner: @unchecked Sendable {
             // Of a direct conversation nobody has asked for the change, but to write; and the message says that it failed.
             guard let wanted = sentence(change), let profile = device.conversations[id]?.profile, !profile.isDirect else { break }
             let group = Printable.line(profile.name)
-            log.warning("not done in the group \(group): \(Printable.line(wanted)) (\(Printable.line(refusal.detail)))")
+            let error = ClientError(ofGroup: refusal)
+            let remedy = error.remedy.replacing("GROUP", with: name(id).prefix(8))
+            let late = ClientError(
+                error.code, what: "What was kept is not done in the group \(group): \(Printable.line(wanted)).", why: error.why,
+                remedy: remedy)
+            if jobs.isEmpty { log.warning("\(late.what) \(late.why)") } else { tell(late) }
         case .homeRestored: log.notice("the node was restored from a backup: what it may have lost is fetched from the other nodes")
         case .undecryptable, .badRecord, .recordRolledBack, .unexpectedFrame, .badHandshake: log.info("\(note)")
         }

@@ -88,6 +88,8 @@ extension CourierChatBackend.State {
             commands[number] = nil
             refused(run, error)
         case .warning(let text): tell(.problem(text))
+        // The chat is told itself.
+        case .late: break
         default:
             run.replies.append(reply)
             commands[number] = run
