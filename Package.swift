@@ -104,6 +104,9 @@ let package = Package(
             "EndToEndTests", ["Vocabulary", "Cryptography", "MLS", "Groups", "ClientCore", "Storage", "Histories"], exclude: ["Hostile"]),
         tests("FuzzTests", ["Cryptography", "FuzzTargets"], exclude: ["Corpus"]),
         tests("ChatScreenTests", ["Vocabulary", "ChatScreen"]),
+        tests(
+            "ClientTests",
+            nio + ["Vocabulary", "Client", .product(name: "NIOEmbedded", package: "swift-nio")]),
         tests("ClientCoreTests", ["Vocabulary", "Cryptography", "MLS", "Groups", "ClientCore"]),
     ],
     swiftLanguageModes: [.v6]

@@ -20,8 +20,9 @@ import Vocabulary
         try flow.world.run(for: .seconds(5))
         flow.send(by: 0)
         #expect(try flow.settle(staying: [0, 1], within: .seconds(60)))
-        flow.world.kill(device: flow.users[1], for: ClientLimits.welcomesKeptFor + .hours(1))
-        try flow.world.run(for: ClientLimits.welcomesKeptFor + .hours(2))
+        flow.world.setClock(ahead: ClientLimits.welcomesKeptFor + .hours(1), device: flow.users[1])
+        flow.world.kill(device: flow.users[1], for: .seconds(1))
+        try flow.world.run(for: .seconds(5))
         #expect(flow.world.profile(flow.users[1]).welcomes.isEmpty, "nor is that kept for ever")
     }
 

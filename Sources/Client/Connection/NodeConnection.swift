@@ -1,5 +1,5 @@
+internal import ClientCore
 internal import Cryptography
-internal import Glibc
 internal import NIOCore
 internal import NIOHTTP1
 internal import NIOPosix
@@ -10,13 +10,13 @@ internal import Vocabulary
 internal import Wire
 
 /// One session's connection: TLS 1.3, WebSocket at /v1/session. It says what arrived; what that means the core decides.
-final class NodeConnection: @unchecked Sendable {
+final class NodeConnection: SessionListener, @unchecked Sendable {
     // Unchecked: everything but `init` and the closures handed to NIO runs on `loop`, which asserts it.
     enum Event: Sendable {
         case opened(certificateHash: Bytes32)
         /// All that one read brought, so that it becomes one batch.
         case frames([NodeFrame])
-        case closed(String)
+        case closed(ConnectionEnd)
     }
 
     private let loop: any EventLoop
@@ -35,11 +35,15 @@ final class NodeConnection: @unchecked Sendable {
 
     func open() {
         let context: NIOSSLContext
-        do { context = try TLSContexts.client() } catch { return ended("\(error.explanation)") }
+        do { context = try TLSContexts.client() } catch { return ended(.lost("\(error.explanation)")) }
         ClientBootstrap(group: loop)
             .connectTimeout(.seconds(8))
             .channelOption(.socketOption(.so_keepalive), value: 1)
             .channelOption(.tcpOption(.tcp_nodelay), value: 1)
+            // Passing the high mark ends the session, so the low one is of no use.
+            .channelOption(
+                .writeBufferWaterMark, value: .init(low: ClientLimits.outboundBytesMax / 2, high: ClientLimits.outboundBytesMax)
+            )
             .channelInitializer { channel in channel.eventLoop.makeCompletedFuture { try self.configure(channel, context) } }
             .connect(host: endpoint.host, port: Int(endpoint.port))
             .whenComplete { result in
@@ -47,7 +51,7 @@ final class NodeConnection: @unchecked Sendable {
                 case .success(let channel):
                     self.channel = channel
                     if self.isClosed { channel.close(promise: nil) }
-                case .failure(let error): self.ended(Self.reason(error))
+                case .failure(let error): self.ended(ConnectionEnd(error))
                 }
             }
     }
@@ -65,7 +69,8 @@ final class NodeConnection: @unchecked Sendable {
             channel.eventLoop.makeCompletedFuture {
                 try channel.pipeline.syncOperations.addHandlers(
                     NIOWebSocketFrameAggregator(
-                        minNonFinalFragmentSize: 0, maxAccumulatedFrameCount: 64, maxAccumulatedFrameSize: Limits.frameBytesMax),
+                        minNonFinalFragmentSize: 0, maxAccumulatedFrameCount: Limits.fragmentsPerMessageMax,
+                        maxAccumulatedFrameSize: Limits.frameBytesMax),
                     SessionHandler(connection: self))
             }
         }
@@ -112,38 +117,24 @@ final class NodeConnection: @unchecked Sendable {
         return written.always { _ in channel.close(promise: nil) }
     }
 
-    fileprivate func opened() {
+    func opened(on channel: any Channel) {
+        self.channel = channel
+        isUpgraded = true
         guard !isClosed else { return }
-        guard let certificateHash else { return ended("the node showed no certificate") }
+        guard let certificateHash else { return ended(.violated("It showed no certificate.")) }
         onEvent(self, .opened(certificateHash: certificateHash))
     }
 
-    fileprivate func received(_ frames: [NodeFrame]) {
+    func received(_ frames: [NodeFrame]) {
         if !isClosed, !frames.isEmpty { onEvent(self, .frames(frames)) }
     }
 
-    fileprivate func ended(_ reason: String) {
+    func ended(_ end: ConnectionEnd) {
         loop.assertInEventLoop()
         guard !isClosed else { return }
         isClosed = true
         channel?.close(promise: nil)
-        onEvent(self, .closed(reason))
-    }
-
-    fileprivate func attached(_ channel: any Channel) {
-        self.channel = channel
-        isUpgraded = true
-    }
-
-    fileprivate static func reason(_ error: any Error) -> String {
-        switch error {
-        case let error as NIOConnectionError:
-            error.connectionErrors.first.map { reason($0.error) } ?? "\(error.host) has no address"
-        case let error as IOError: String(cString: strerror(error.errnoCode))
-        case NIOSSLError.uncleanShutdown: "the connection was cut"
-        case ChannelError.connectTimeout: "no answer"
-        default: "\(error)"
-        }
+        onEvent(self, .closed(end))
     }
 }
 
@@ -152,9 +143,9 @@ private final class UpgradeRequestHandler: ChannelInboundHandler, RemovableChann
     typealias InboundIn = HTTPClientResponsePart
     typealias OutboundOut = HTTPClientRequestPart
     private let endpoint: Endpoint
-    private let onFailure: @Sendable (String) -> Void
+    private let onFailure: @Sendable (ConnectionEnd) -> Void
 
-    init(endpoint: Endpoint, onFailure: @escaping @Sendable (String) -> Void) {
+    init(endpoint: Endpoint, onFailure: @escaping @Sendable (ConnectionEnd) -> Void) {
         (self.endpoint, self.onFailure) = (endpoint, onFailure)
     }
 
@@ -167,57 +158,9 @@ private final class UpgradeRequestHandler: ChannelInboundHandler, RemovableChann
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         guard case .head(let head) = unwrapInboundIn(data) else { return }
-        onFailure("the node answered with HTTP status \(head.status.code) instead of a session")
+        onFailure(.lost("the node answered with HTTP status \(head.status.code) instead of a session"))
     }
 
-    func errorCaught(context: ChannelHandlerContext, error: any Error) { onFailure(NodeConnection.reason(error)) }
-    func channelInactive(context: ChannelHandlerContext) { onFailure("the node closed the connection") }
-}
-
-/// Frames in, at the end of each read as one batch.
-private final class SessionHandler: ChannelInboundHandler {
-    typealias InboundIn = WebSocketFrame
-    typealias OutboundOut = WebSocketFrame
-    private let connection: NodeConnection
-    private var batch: [NodeFrame] = []
-
-    init(connection: NodeConnection) { self.connection = connection }
-
-    func handlerAdded(context: ChannelHandlerContext) {
-        connection.attached(context.channel)
-        connection.opened()
-    }
-
-    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        let frame = unwrapInboundIn(data)
-        switch frame.opcode {
-        case .binary:
-            do { batch.append(try NodeFrame(serialized: Array(frame.unmaskedData.readableBytesView))) } catch {
-                deliver()
-                connection.ended("the node sent a frame that does not decode: \(error.explanation.why)")
-            }
-        case .ping:
-            let pong = WebSocketFrame(fin: true, opcode: .pong, maskKey: .random(), data: frame.unmaskedData)
-            context.writeAndFlush(wrapOutboundOut(pong), promise: nil)
-        case .connectionClose:
-            deliver()
-            connection.ended("the node closed the session")
-        default: break
-        }
-    }
-
-    func channelReadComplete(context: ChannelHandlerContext) { deliver() }
-
-    func channelInactive(context: ChannelHandlerContext) {
-        deliver()
-        connection.ended("the connection was closed")
-    }
-
-    func errorCaught(context: ChannelHandlerContext, error: any Error) { connection.ended(NodeConnection.reason(error)) }
-
-    private func deliver() {
-        let frames = batch
-        batch = []
-        connection.received(frames)
-    }
+    func errorCaught(context: ChannelHandlerContext, error: any Error) { onFailure(ConnectionEnd(error)) }
+    func channelInactive(context: ChannelHandlerContext) { onFailure(.lost("the node closed the connection")) }
 }

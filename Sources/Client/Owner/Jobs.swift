@@ -255,7 +255,7 @@ extension Owner {
 extension ClientError {
     init(_ failure: SessionFailure) {
         switch failure {
-        case .unreachable: self.init(.unavailable, failure.explanation)
+        case .unreachable, .misbehaved, .stalled: self.init(.unavailable, failure.explanation)
         case .wrongNode: self.init(.permission, failure.explanation)
         case .refused(let refusal): self.init(refusal)
         }

@@ -217,9 +217,12 @@ final class Owner: @unchecked Sendable {
             case .frames(let frames):
                 self.pending += frames.map { .received($0) }
                 self.drain()
-            case .closed(let reason):
+            case .closed(.lost(let reason)):
                 self.connection = nil
                 self.feed(.connectionLost(reason))
+            case .closed(.violated(let what)):
+                self.connection = nil
+                self.feed(.protocolViolated(what))
             }
         }
         self.connection = connection

@@ -26,6 +26,8 @@ extension Device {
             guard isLive else { return emit(.note(.unexpectedFrame)) }
             acknowledgeThrough = max(acknowledgeThrough ?? .zero, position)
             withheld?.entries += 1
+            entryBytes += item.payloadBytes
+            if stalledAt != nil { stalledAt = now + ClientLimits.stalledAfter }
             switch item {
             case .event(let envelope): take(.event(envelope), at: now, using: &random)
             case .accepted(let acceptance): take(.accepted(acceptance), at: now, using: &random)
@@ -39,7 +41,7 @@ extension Device {
         case .caughtUp:
             guard case .live(_, let pingAt, let pongUntil) = phase else { return emit(.note(.unexpectedFrame)) }
             phase = .live(caughtUp: true, pingAt: pingAt, pongUntil: pongUntil)
-            (probes, probeAt) = (0, now + ClientLimits.probeAfter)
+            (probes, probeAt, stalledAt) = (0, now + ClientLimits.probeAfter, nil)
             if order.isCatchingUp {
                 order.isCatchingUp = false
                 write(.order(order))
@@ -76,7 +78,7 @@ extension Device {
     /// What a batch owes as a whole: what it made possible, and one acknowledgement, with one watermark for each conversation that went on.
     mutating func settle(at now: Instant, using random: inout some RandomNumberGenerator) {
         defer {
-            acknowledgeThrough = nil
+            (acknowledgeThrough, entryBytes) = (nil, 0)
             advanced = []
         }
         while !touched.isEmpty {
@@ -122,13 +124,26 @@ extension Device {
             unkept = unkept.filter { id, _ in
                 conversations[id].map { $0.standing.isFollowed && (!$0.held.isEmpty || $0.isPlaceholder) } ?? false
             }
-            guard let first = unkept.values.min(), withheld?.entries ?? 0 < ClientLimits.withheldMax else {
+            let bytes = (withheld?.bytes ?? 0) + entryBytes
+            guard let first = unkept.values.min(), withheld?.entries ?? 0 < ClientLimits.withheldMax, bytes < ClientLimits.withheldBytesMax
+            else {
                 (withheld, unkept) = (nil, [:])
                 return through
             }
-            withheld = (through, withheld?.entries ?? 1)
+            withheld = (through, withheld?.entries ?? 1, bytes)
             // Of a step without entries there is nothing to say.
             return acknowledgeThrough.map { _ in QueuePosition(unchecked: max(first.value, 1) - 1) }
+        }
+    }
+}
+
+extension DeviceItem {
+    /// What makes it large, if anything does.
+    fileprivate var payloadBytes: Int {
+        switch self {
+        case .event(let envelope): envelope.payload.count
+        case .welcome(let part): part.bytes.count
+        case .accepted, .failed, .watermark, .mark: 0
         }
     }
 }

@@ -110,6 +110,7 @@ extension Device {
         guard case .authenticating = phase else { return emit(.note(.unexpectedFrame)) }
         phase = .live(caughtUp: false, pingAt: now + ClientLimits.pingEvery, pongUntil: nil)
         (failures, returning) = (0, .none)
+        stalledAt = now + ClientLimits.stalledAfter
         if seen > order.handedOver { restored(seen: seen) }
         homeRestored(restoration)
         emit(.sessionChanged(.up(waiting: waiting)))
@@ -138,7 +139,7 @@ extension Device {
         outbox.sessionClosed()
         (acknowledgeThrough, withheld, unkept) = (nil, nil, [:])
         advanced = []
-        (lookupRetryAt, probeAt) = (nil, nil)
+        (lookupRetryAt, probeAt, stalledAt) = (nil, nil, nil)
         parcels = [:]
         for one in conversations.all where one.refetch != nil || !one.held.isEmpty {
             // What was held is not in the home's queue any more.
@@ -165,6 +166,8 @@ extension Device {
         if case .refused(let refusal) = failure, !refusal.code.isTransient, refusal.code != .unknown {
             phase = .over
         } else {
+            // What breaks the protocol in each session would do so at each of many tries.
+            if case .misbehaved = failure { failures = max(failures, ClientLimits.failuresMisbehaved) }
             phase = .resting(until: now + Backoff.delay(attempt: failures, using: &random))
             failures += 1
         }
@@ -172,6 +175,7 @@ extension Device {
     }
 
     mutating func deadlineReached(at now: Instant, using random: inout some RandomNumberGenerator) {
+        if isLive, let due = stalledAt, due <= now { return close(.stalled(account.endpoint), at: now, using: &random) }
         if let due = outbox.retryAt, due <= now {
             outbox.retry()
             submit()

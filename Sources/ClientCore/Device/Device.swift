@@ -59,8 +59,10 @@ public struct Device: Core {
     var acknowledgeThrough: QueuePosition?
     /// Where the first entry of a conversation stands that is not on our disk: it is not acknowledged, nor is what follows it.
     var unkept: [ConversationID: QueuePosition] = [:]
-    /// What is not acknowledged for that reason: how far it goes, and how many entries it is.
-    var withheld: (through: QueuePosition, entries: Int)?
+    /// What is not acknowledged for that reason: how far it goes, and how many entries it is, and bytes.
+    var withheld: (through: QueuePosition, entries: Int, bytes: Int)?
+    /// Of this batch's entries.
+    var entryBytes = 0
     var advanced: Set<ConversationID> = []
     var touched: Set<ConversationID> = []
     /// Conversations of which the user has seen more than we have said.
@@ -72,6 +74,8 @@ public struct Device: Core {
     /// Conversations of which a restored home may have lost something.
     var refill: Set<ConversationID> = []
     var lookupRetryAt: Instant?
+    /// Until then the home has to hand over something of what waits, or to say that nothing does; nil: it has said so.
+    var stalledAt: Instant?
     /// When hubs are asked next whether they still have the conversations in which a message waits for receipts, and how often they were.
     var probeAt: Instant?
     var probes = 0
@@ -116,7 +120,7 @@ public struct Device: Core {
     }
 
     public var nextDeadline: Instant? {
-        let ofSession = isLive ? [due.values.min(), nextRefetch, nextReceipt] : []
+        let ofSession = isLive ? [due.values.min(), nextRefetch, nextReceipt, stalledAt] : []
         return ([phase.deadline, outbox.retryAt, lookupRetryAt, probeAt] + ofSession).compactMap { $0 }.min()
     }
 
@@ -131,6 +135,7 @@ public struct Device: Core {
             case .connecting, .greeting, .joining, .authenticating, .live, .over: break
             }
         case .connected(let hash): connected(certificateHash: hash, at: now, using: &random)
+        case .protocolViolated(let what): closed(.misbehaved(account.endpoint, what), at: now, using: &random)
         case .connectionLost(let reason): closed(.unreachable(account.endpoint, reason), at: now, using: &random)
         case .received(let frame): received(frame, at: now, using: &random)
         case .batchEnded: settle(at: now, using: &random)

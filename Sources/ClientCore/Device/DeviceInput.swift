@@ -108,6 +108,8 @@ extension Device {
         /// TLS and WebSocket stand; the hash is SHA-256 over the DER form of the certificate that the node showed.
         case connected(certificateHash: Bytes32)
         case connectionLost(String)
+        /// So was it because of what the node sent: the sentence says what was against the protocol.
+        case protocolViolated(String)
         case received(NodeFrame)
         /// The last input of a batch: what is owed for the batch as a whole leaves now.
         case batchEnded
@@ -194,6 +196,9 @@ public enum SessionChange: Equatable, Sendable {
 /// Why there is no session.
 public enum SessionFailure: Explained, Equatable {
     case unreachable(Endpoint, String)
+    case misbehaved(Endpoint, String)
+    /// It took the session, and then neither handed over what waits nor said that nothing does (`ClientLimits.stalledAfter`).
+    case stalled(Endpoint)
     case wrongNode(expected: NodeID)
     case refused(Refusal)
 
@@ -203,6 +208,15 @@ public enum SessionFailure: Explained, Equatable {
             Explanation(
                 what: "The node at \(endpoint) cannot be reached.", why: Printable.line(reason),
                 remedy: "Check the network and that the node runs; courier tries again by itself while it runs.")
+        case .misbehaved(let endpoint, let what):
+            Explanation(
+                what: "The node at \(endpoint) does not keep to the protocol.", why: Printable.line(what),
+                remedy: "Tell its operator: node and courier should be of one version. courier tries again by itself while it runs.")
+        case .stalled(let endpoint):
+            Explanation(
+                what: "The node at \(endpoint) does not hand over what waits there.",
+                why: "It took the session, and nothing has come for \(ClientLimits.stalledAfter).",
+                remedy: "Try again in a while; if it lasts, tell its operator. courier tries again by itself while it runs.")
         case .wrongNode(let expected):
             Explanation(
                 what: "What answers is not the node of the invitation.", why: "It could not prove to hold the node key \(expected.short).",

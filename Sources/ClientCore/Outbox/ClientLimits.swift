@@ -15,6 +15,13 @@ public enum ClientLimits {
     /// Half of what a node tolerates (`Limits.sessionIdleTimeout`).
     public static let pingEvery = Duration.seconds(60)
     public static let pongTimeout = Duration.seconds(20)
+    /// For how many failed openings one session counts in which the node broke the protocol: the next try may be seconds away.
+    static let failuresMisbehaved = 6
+    /// A new session in which neither an entry comes nor the word that all have come is of no use. Any entry is progress: a long queue takes
+    /// what it takes. Raising it keeps `courier receive` longer with a node that says nothing.
+    public static let stalledAfter = Duration.seconds(60)
+    /// Bytes written that the node has not read; then the session ends. `submissionsInFlightMax` of the largest bundles fit.
+    public static let outboundBytesMax = 32 * 1024 * 1024
     /// One-time KeyPackages that wait at the home, and below which more are made.
     public static let keyPackagesWanted = 40
     public static let keyPackagesLow = 20
@@ -47,6 +54,8 @@ public enum ClientLimits {
     public static let heldMax = 512
     /// Entries of the home's queue that stay there since one in front of them is not on our disk: a part of what the home pushes at once.
     public static let withheldMax = Limits.pushWindowEntries / 4
+    /// And bytes of them, or a few large ones would stop all that is behind them.
+    public static let withheldBytesMax = Limits.pushWindowBytes / 4
     /// How far apart the first fresh keys of a group's members are, for each member it has: every one is a commit that all have to process,
     /// of up to 80 KiB in a group of 1,000, where it is one a minute for 17 hours. More leaves the keys of KeyPackages in use for longer;
     /// less delays what is said meanwhile.
