@@ -41,6 +41,7 @@ extension ProtoPresenceNews {
         switch news.presence {
         case .online: online = true
         case .offline(let seen): if let seen { lastSeen = seen }
+        case .unheard: unheard = true
         case .unreachable: unreachable = true
         }
     }
@@ -49,6 +50,10 @@ extension ProtoPresenceNews {
     fileprivate func value() throws(WireError) -> PresenceNews {
         let user: UserID = try user.id("news.user")
         let token = self.token.isEmpty ? nil : try self.token.bytes32("news.token")
+        if unheard {
+            guard !online, !hasLastSeen, !unreachable else { throw .badValue("news.unheard") }
+            return PresenceNews(user: user, presence: .unheard, token: token)
+        }
         if unreachable {
             guard !online, !hasLastSeen else { throw .badValue("news.unreachable") }
             return PresenceNews(user: user, presence: .unreachable, token: token)

@@ -51,7 +51,7 @@ struct ShowPresence: AsyncParsableCommand {
               courier presence bob@tower --follow
 
             online, last seen (to the minute), or not shared: those can see it to whom the user has written after accepting them; last seen may be switched off.
-            unknown, with the reason: the user's node cannot be reached.
+            unknown, with the reason: the user's node cannot be reached, or was restarted and has not heard of the user since.
             """)
     @Argument(help: "The contact's address.") var address: String
     @Flag(help: "Go on showing changes, until SIGINT or SIGTERM.") var follow = false
@@ -207,7 +207,14 @@ struct SettingsCommand: AsyncParsableCommand {
 
     struct Set: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Changes a setting, from now on.", discussion: "Examples:\n  courier settings set read-receipts off")
+            abstract: "Changes a setting, from now on.",
+            discussion: """
+                Examples:
+                  courier settings set read-receipts off
+                  courier settings set last-seen off
+
+                Your node is told of last-seen at once. Where it cannot be reached, that is said; it learns of it with the next command that reaches it.
+                """)
         @Argument(help: "read-receipts or last-seen.") var name: Name
         @Argument(help: "on or off.") var value: Value
         @Flag(help: "One JSON object.") var json = false

@@ -155,4 +155,35 @@ import Vocabulary
         try flow.world.run(for: .seconds(10))
         #expect(last() == .unreachable)
     }
+
+    @Test func `a home that must know what is shown of its user has it when that is said, and hears it later where it is down`() throws {
+        var flow = try Flow(nodes: 2, seed: 6)
+        try #expect(flow.join() == true)
+        flow.send(from: 0, to: 1)
+        flow.send(from: 1, to: 0)
+        try flow.settle(within: .seconds(30))
+        guard let other = flow.world.address(flow.users[1]) else { return }
+        flow.world.tell(.presenceWanted([other]), to: flow.users[0])
+        func last() -> Presence? {
+            flow.world.heard(flow.users[0]).compactMap { if case .presence(_, let presence) = $0 { presence } else { nil } }.last
+        }
+        let user = flow.users[1]
+        func hasTold(_ world: World) -> Bool { world.core(ofDevice: user)?.hasToldHome == true }
+        for shares in [false, true] {
+            flow.world.tell(.settingsChanged(sendsReadReceipts: nil, sharesLastSeen: shares), to: user)
+            #expect(!hasTold(flow.world) && flow.world.core(ofDevice: user)?.isSettled == false)
+            #expect(try flow.world.run(until: hasTold, within: .seconds(5)))
+        }
+        // What the home need not know asks nothing of it.
+        flow.world.tell(.settingsChanged(sendsReadReceipts: false, sharesLastSeen: nil), to: user)
+        #expect(hasTold(flow.world))
+        flow.world.kill(node: 1, for: .seconds(30))
+        flow.world.tell(.settingsChanged(sendsReadReceipts: nil, sharesLastSeen: false), to: user)
+        try flow.world.run(for: .seconds(10))
+        #expect(!hasTold(flow.world))
+        #expect(try flow.world.run(until: hasTold, within: .minutes(2)))
+        flow.world.kill(device: user, for: .minutes(5))
+        try flow.world.run(for: .seconds(5))
+        #expect(last() == .offline(lastSeen: nil))
+    }
 }

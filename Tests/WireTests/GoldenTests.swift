@@ -57,6 +57,11 @@ struct GoldenTests {
             NodeFrame.presence([PresenceNews(user: Fixture.id32(0xb1), presence: .unreachable)]), "9201260a240a20" + run("b1", 32) + "2801")
     }
 
+    @Test func `a user of whom the home has not heard`() throws {
+        try isWritten(
+            NodeFrame.presence([PresenceNews(user: Fixture.id32(0xb1), presence: .unheard)]), "9201260a240a20" + run("b1", 32) + "3001")
+    }
+
     @Test func `an acknowledgement at the highest position`() throws {
         try isWritten(LinkFrame.acknowledge(through: QueuePosition(unchecked: counterMax)), "1a09088080808080808010")
     }

@@ -157,5 +157,11 @@ struct GroupBoundsTests {
         let content: [UInt8] = [0x0a, 32] + zeros(32) + [0x10, 1, 0x18, 60]
         let both: [UInt8] = [0x0a, UInt8(content.count)] + content
         #expect(throws: WireError.badValue("news.last_seen")) { try NodeFrame(serialized: [0x92, 1, UInt8(both.count)] + both) }
+        // Of whom nothing was heard nothing else is told: online, last_seen 60, unreachable.
+        for other: [UInt8] in [[0x10, 1], [0x18, 60], [0x28, 1]] {
+            let content: [UInt8] = [0x0a, 32] + zeros(32) + other + [0x30, 1]
+            let news: [UInt8] = [0x0a, UInt8(content.count)] + content
+            #expect(throws: WireError.badValue("news.unheard")) { try NodeFrame(serialized: [0x92, 1, UInt8(news.count)] + news) }
+        }
     }
 }

@@ -71,6 +71,14 @@ extension Request {
         default: false
         }
     }
+
+    /// Holds at once on this device, and is of use once the node has it too.
+    var decides: Bool {
+        switch self {
+        case .contact, .settings: true
+        default: false
+        }
+    }
 }
 
 public struct SettingsChange: Codable, Sendable, Equatable {

@@ -80,6 +80,7 @@ extension Owner {
             case .online: .online
             case .offline(let seconds?): .lastSeen(Int64(clamping: seconds) &* 1000)
             case .offline(nil): .notShared
+            case .unheard: .unknown(reason: "the node of \(address) has not heard of the user since it started")
             case .unreachable: .unknown(reason: "the node of \(address) cannot be reached")
             }
         for job in sortedJobs where job.presences[user] != presence {
@@ -88,10 +89,11 @@ extension Owner {
                 job.presences[user] = presence
                 // The home says so too until the user's home has answered.
                 switch presence {
-                case .offline(nil) where !follow && device.contacts[user]?.presenceToken != nil, .unreachable where !follow:
+                case .offline(nil) where !follow && device.contacts[user]?.presenceToken != nil, .unheard where !follow,
+                    .unreachable where !follow:
                     concludeLater(job, address, state)
                     continue
-                case .online, .offline, .unreachable: break
+                case .online, .offline, .unheard, .unreachable: break
                 }
                 job.reply(.presence(PresenceEvent(address: "\(address)", state: state)))
                 if !follow { finish(job) }

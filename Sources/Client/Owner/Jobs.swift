@@ -60,8 +60,8 @@ extension Owner {
             case .contact(let address, let action): try act(action, on: Address(address), for: job)
             case .settings(let change):
                 if let change { feed(.settingsChanged(sendsReadReceipts: change.readReceipts, sharesLastSeen: change.lastSeen)) }
-                let settings = device.settings
-                finish(job, .settings(SettingsLine(readReceipts: settings.sendsReadReceipts, lastSeen: settings.sharesLastSeen)))
+                // What others see of us is the node's to tell; read receipts are this device's.
+                if change?.lastSeen != nil { askNode(for: job) } else { tellSettings(to: job) }
             case .alarms:
                 for alarm in try store.alarms() { job.reply(.alarm(line(alarm))) }
                 finish(job)
@@ -109,7 +109,9 @@ extension Owner {
         guard jobs[job.id] != nil, job.waitsForNode else { return }
         if let sessionFailure { return answer(job, without: sessionFailure) }
         loop.scheduleTask(in: .seconds(3)) { [weak self, id = job.id] in
-            if let job = self?.jobs[id], job.waitsForNode { self?.answer(job) }
+            guard let self, let job = self.jobs[id], job.waitsForNode else { return }
+            let isUntold = job.request.decides && !self.device.hasToldHome
+            self.answer(job, without: isUntold ? .unreachable(self.device.account.endpoint, "It has not answered within 3 s.") : nil)
         }
         settleAll()
     }
@@ -121,7 +123,7 @@ extension Owner {
         job.waitsForNode = false
         if let failure, !job.request.changesGroup {
             var rest = "This is what is known so far."
-            if case .contact = job.request { rest = "It is decided here; your node learns of it with the next command that reaches it." }
+            if job.request.decides { rest = "It is decided here; your node learns of it with the next command that reaches it." }
             job.reply(.warning("\(failure.explanation.what) \(failure.explanation.why) \(rest)"))
         }
         do {
@@ -135,10 +137,16 @@ extension Owner {
             case .requests: try tellRequests(to: job)
             case .history(let target): return try beginHistory(of: target, for: job)
             case .contact(let address, _): conclude(job, try Address(address))
+            case .settings: tellSettings(to: job)
             default: break
             }
             if jobs[job.id] != nil { finish(job) }
         } catch { refuse(job, error) }
+    }
+
+    private func tellSettings(to job: Job) {
+        let settings = device.settings
+        finish(job, .settings(SettingsLine(readReceipts: settings.sendsReadReceipts, lastSeen: settings.sharesLastSeen)))
     }
 
     // MARK: Sending

@@ -58,7 +58,8 @@ extension Device {
                 awaitTurn(one.id, at: now, using: &random)
             }
             emit(.sessionChanged(.caughtUp))
-        case .pong:
+        case .pong(let token):
+            if token == settingsPing { settingsPing = nil }
             guard case .live(let caughtUp, let pingAt, _) = phase else { return }
             phase = .live(caughtUp: caughtUp, pingAt: pingAt, pongUntil: nil)
         case .done(let request):

@@ -26,6 +26,8 @@ extension Device {
         guard isLive else { return }
         let token = Hash.blake2b(settings.presenceToken.bytes)
         emit(.send(.presence(PresenceSettings(token: token, sharesLastSeen: settings.sharesLastSeen))))
+        // It is not answered: a ping behind it tells when the home has it.
+        if let settingsPing { emit(.send(.ping(settingsPing))) }
     }
 
     mutating func subscribe() {

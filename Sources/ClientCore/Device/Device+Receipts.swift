@@ -222,7 +222,11 @@ extension Device {
 
     mutating func change(readReceipts: Bool?, lastSeen: Bool?, using random: inout some RandomNumberGenerator) {
         if let readReceipts { settings.sendsReadReceipts = readReceipts }
-        if let lastSeen { settings.sharesLastSeen = lastSeen }
+        if let lastSeen {
+            settings.sharesLastSeen = lastSeen
+            lastSettingsPing += 1
+            settingsPing = lastSettingsPing
+        }
         if settings.presenceToken == .zero { settings.presenceToken = random.bytes32() }
         write(.settings(settings))
         sayPresence()

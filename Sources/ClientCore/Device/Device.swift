@@ -92,6 +92,9 @@ public struct Device: Core {
     /// Who waits for what became of an intent; KeyPackages that came for a change and are not used yet.
     var wishes: [Ticket: PendingWish] = [:]
     var wanted: [Address] = []
+    /// The ping behind a changed setting that the home has not answered; the number of the last such ping.
+    var settingsPing: UInt64?
+    var lastSettingsPing: UInt64 = 0
     /// Joining is told once others can add us: with KeyPackages at home.
     var hasJustJoined = false
     /// The home has KeyPackages of ours, as far as we know.
@@ -161,8 +164,11 @@ public struct Device: Core {
     /// Everything that was waiting has come, everybody in it has a name, and what the outbox held has been answered by the home.
     public var isSettled: Bool {
         guard case .live(caughtUp: true, _, _) = phase else { return false }
-        return questions.isEmpty && waitingQuestions.isEmpty && outbox.isHandedOver
+        return questions.isEmpty && waitingQuestions.isEmpty && settingsPing == nil && outbox.isHandedOver
     }
+
+    /// The home has whatever was decided here that it must know: whom we block, and what it may show of us.
+    public var hasToldHome: Bool { isLive && settingsPing == nil && !has({ $0 == .blocks }) }
 
     /// Something of ours has no number yet, or a commit is due within moments: whoever ends now leaves it to the next session.
     public var isBusy: Bool { outbox.count > 0 || conversations.areAwaitingTurn }

@@ -16,7 +16,7 @@ extension PresenceDesk {
         }
         for user in order {
             guard let target = wanted[user] else { continue }
-            var seen = Self.hidden
+            var seen = Presence.unheard
             if sessions[session]?.watches[user] != nil || watches < Limits.presenceWatchesMax {
                 watch(target, by: session)
                 seen = view(of: user, by: target.wish.token, for: watcher.user)
@@ -30,7 +30,7 @@ extension PresenceDesk {
         let user = target.wish.user
         guard sessions[session]?.watches[user] == nil else { return }
         watches += 1
-        sessions[session]?.watches[user] = Watch(token: target.wish.token, told: Self.hidden)
+        sessions[session]?.watches[user] = Watch(token: target.wish.token, told: .unheard)
         sessionsWatching[user, default: []].insert(session)
         if target.home != node { remotes.watch(user, by: target.wish.token, home: target.home) }
     }
@@ -46,7 +46,7 @@ extension PresenceDesk {
     // MARK: Other nodes
 
     /// What another node's users want of ours, in place of what it said of the same users before. Answered at once, the unknown and the
-    /// forbidden like one who is offline and shares nothing.
+    /// forbidden like one who was not heard of.
     mutating func want(_ wishes: [PresenceWish], by peer: NodeID) {
         for user in Set(wishes.map(\.user)).sorted() { unwant(user, by: peer) }
         for wish in wishes {

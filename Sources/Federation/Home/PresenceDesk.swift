@@ -7,6 +7,9 @@ package import Vocabulary
 /// node, once however many watch, and it is the home that compares the token: so what a node learns of contacts is the live wishes. All of it
 /// is in memory: who comes back says it again. What is told of one user is told once a second at most, the newest: a flapping
 /// device costs its watchers no more than that.
+///
+/// After a start the home cannot tell a right token from a wrong one until the user's device has named it, and says that it has not heard of
+/// the user. By a token that is never named it goes on saying so: or whoever holds a wrong one would see when the user comes back.
 /// Source: docs/protocol/client-session.md, "Presence"; docs/protocol/node-link.md, "Presence".
 package struct PresenceDesk: Core {
     package enum Input: Sendable {
@@ -50,6 +53,17 @@ package struct PresenceDesk: Core {
         var settings: PresenceSettings?
         var sessions = 0
         var lastSeen: UInt64?
+        /// All that were right since this node started, the present one too.
+        var tokens: [Digest] = []
+        /// Who was blocked when the user was first heard of, and is since: hears what was heard before.
+        var blockedBefore: Set<UserID> = []
+
+        mutating func set(_ new: PresenceSettings, blocked: Set<UserID>) {
+            if settings == nil { blockedBefore = blocked }
+            settings = new
+            guard let token = new.token, !tokens.contains(token) else { return }
+            tokens = tokens.suffix(Limits.presenceTokensPerUserMax - 1) + [token]
+        }
     }
 
     /// What a session or a node was told last of a user, by the token it named.
@@ -103,12 +117,13 @@ package struct PresenceDesk: Core {
         case .signedIn(let session, let user): signIn(session, user, at: now)
         case .signedOut(let session): signOut(session, at: now)
         case .settingsChanged(let user, let settings):
-            locals[user, default: Local()].settings = settings
+            locals[user, default: Local()].set(settings, blocked: blocks[user] ?? [])
             changed(user, at: now)
         case .subscribed(let session, let targets): subscribe(session, targets)
         case .homeChanged(let user, let home): move(user, to: home, at: now)
         case .blocksChanged(let user, let others):
             blocks[user] = others.isEmpty ? nil : others
+            locals[user]?.blockedBefore.formIntersection(others)
             changed(user, at: now)
         case .linkUp(let peer): remotes.linkUp(peer)
         case .linkDown(let peer):
@@ -163,10 +178,11 @@ package struct PresenceDesk: Core {
     /// What may be seen of a user by this token.
     /// - Parameter asker: nil for another node: it watches for several of its users, and blocking one is done by a new token.
     func view(of user: UserID, by token: Bytes32, for asker: UserID?) -> Presence {
-        if remotes.watches(user) { return asker == nil ? Self.hidden : remotes.view(of: user, by: token) }
-        guard let local = locals[user], let settings = local.settings, settings.token == Hash.blake2b(token.bytes),
-            asker.map({ blocks[user]?.contains($0) != true }) ?? true
-        else { return Self.hidden }
+        if remotes.watches(user) { return asker == nil ? .unheard : remotes.view(of: user, by: token) }
+        let digest = Hash.blake2b(token.bytes)
+        guard let local = locals[user], let settings = local.settings, local.tokens.contains(digest) else { return .unheard }
+        if let asker, blocks[user]?.contains(asker) == true { return local.blockedBefore.contains(asker) ? .unheard : Self.hidden }
+        guard settings.token == digest else { return Self.hidden }
         return local.sessions > 0 ? .online : .offline(lastSeen: settings.sharesLastSeen ? local.lastSeen : nil)
     }
 

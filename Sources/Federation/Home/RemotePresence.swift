@@ -28,8 +28,8 @@ struct RemotePresence: Sendable {
 
     func watches(_ user: UserID) -> Bool { remotes[user] != nil }
     func view(of user: UserID, by token: Bytes32) -> Presence {
-        guard let remote = remotes[user], let home = remote.home else { return PresenceDesk.hidden }
-        return remote.seen[token] ?? (linked.contains(home) ? PresenceDesk.hidden : .unreachable)
+        guard let remote = remotes[user], let home = remote.home else { return .unheard }
+        return remote.seen[token] ?? (linked.contains(home) ? .unheard : .unreachable)
     }
 
     // MARK: Wishes
@@ -109,7 +109,7 @@ struct RemotePresence: Sendable {
                 switch remote.seen[token] {
                 case .online where remote.shares.contains(token): remotes[user]?.seen[token] = .offline(lastSeen: minute)
                 case .offline(.some): break
-                case .online, .offline(nil), .unreachable, nil: remotes[user]?.seen[token] = .unreachable
+                case .online, .offline(nil), .unheard, .unreachable, nil: remotes[user]?.seen[token] = .unreachable
                 }
             }
         }
@@ -124,7 +124,11 @@ struct RemotePresence: Sendable {
                 let token = item.token ?? (remote.tokens.count == 1 ? remote.tokens.keys.first : nil), remote.tokens[token] != nil
             else { continue }
             let presence = item.presence.checked
-            if case .offline(.some) = presence { remotes[item.user]?.shares.insert(token) }
+            switch presence {
+            case .offline(.some): remotes[item.user]?.shares.insert(token)
+            case .offline(nil), .unheard: remotes[item.user]?.shares.remove(token)
+            case .online, .unreachable: break
+            }
             guard remote.seen[token] != presence else { continue }
             remotes[item.user]?.seen[token] = presence
             changed.append(item.user)
@@ -168,6 +172,7 @@ extension Presence {
     fileprivate var checked: Presence {
         switch self {
         case .online: .online
+        case .unheard: .unheard
         case .offline(let seconds?): .offline(lastSeen: seconds <= counterMax ? seconds - seconds % 60 : nil)
         // Whoever answers can be reached.
         case .offline(nil), .unreachable: .offline(lastSeen: nil)

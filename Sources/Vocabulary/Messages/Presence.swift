@@ -18,9 +18,11 @@ public struct PresenceWish: Hashable, Sendable {
 
 public enum Presence: Hashable, Sendable {
     case online
-    /// The minute (seconds since 1970, a multiple of 60); nil where the user does not share it, and for a wrong token, a blocked asker and an
-    /// unknown user alike.
+    /// The minute (seconds since 1970, a multiple of 60); nil where the user does not share it, and for a token that is not right any more and
+    /// a blocked asker alike.
     case offline(lastSeen: UInt64?)
+    /// The user's home has not heard of the user since it started, or was never told this token since: which of them, it does not say.
+    case unheard
     /// The user's home cannot be asked, and has told no minute. Only towards clients.
     case unreachable
 }

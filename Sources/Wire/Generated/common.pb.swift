@@ -830,7 +830,8 @@ nonisolated struct ProtoPresenceWish: Sendable {
   init() {}
 }
 
-/// Where a user stands. A wrong token, an unknown user and one who blocked the asker look like a user who is offline and shares nothing.
+/// Where a user stands. A token that was never right since the home started and an unknown user look like one whom it has not heard of since;
+/// one that is not right any more, and a block, like a user who is offline and shares nothing.
 nonisolated struct ProtoPresenceNews: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -856,6 +857,9 @@ nonisolated struct ProtoPresenceNews: Sendable {
 
   /// towards clients: the user's home cannot be asked, and nothing else is known
   var unreachable: Bool = false
+
+  /// the user's home has not heard of the user since it started
+  var unheard: Bool = false
 
   var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -1879,7 +1883,7 @@ nonisolated extension ProtoPresenceWish: SwiftProtobuf.Message, SwiftProtobuf._M
 
 nonisolated extension ProtoPresenceNews: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   static let protoMessageName: String = _protobuf_package + ".PresenceNews"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}user\0\u{1}online\0\u{3}last_seen\0\u{1}token\0\u{1}unreachable\0")
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}user\0\u{1}online\0\u{3}last_seen\0\u{1}token\0\u{1}unreachable\0\u{1}unheard\0")
 
   mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1892,6 +1896,7 @@ nonisolated extension ProtoPresenceNews: SwiftProtobuf.Message, SwiftProtobuf._M
       case 3: try { try decoder.decodeSingularUInt64Field(value: &self._lastSeen) }()
       case 4: try { try decoder.decodeSingularBytesField(value: &self.token) }()
       case 5: try { try decoder.decodeSingularBoolField(value: &self.unreachable) }()
+      case 6: try { try decoder.decodeSingularBoolField(value: &self.unheard) }()
       default: break
       }
     }
@@ -1917,6 +1922,9 @@ nonisolated extension ProtoPresenceNews: SwiftProtobuf.Message, SwiftProtobuf._M
     if self.unreachable != false {
       try visitor.visitSingularBoolField(value: self.unreachable, fieldNumber: 5)
     }
+    if self.unheard != false {
+      try visitor.visitSingularBoolField(value: self.unheard, fieldNumber: 6)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -1926,6 +1934,7 @@ nonisolated extension ProtoPresenceNews: SwiftProtobuf.Message, SwiftProtobuf._M
     if lhs._lastSeen != rhs._lastSeen {return false}
     if lhs.token != rhs.token {return false}
     if lhs.unreachable != rhs.unreachable {return false}
+    if lhs.unheard != rhs.unheard {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

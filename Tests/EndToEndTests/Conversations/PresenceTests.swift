@@ -2,6 +2,15 @@ import Testing
 
 extension EndToEnd {
     @Suite struct PresenceAcrossNodes {
+        /// Both have written to the other: each holds the other's token. Nobody follows.
+        private func acquaint(_ alice: User, _ bob: User) throws {
+            for (one, other) in [(alice, bob), (bob, alice)] { try one.expect(other) }
+            try alice.deliver("hello", to: bob, wait: "accepted")
+            try eventually("bob has it") { try bob.receive().contains { $0.text("text") == "hello" } }
+            try bob.deliver("hello yourself", to: alice, wait: "accepted")
+            _ = try alice.receive()
+        }
+
         @Test func `a node that dies takes its users offline elsewhere within ten seconds, and they are online when it is back`() throws {
             try World.run { world in
                 let harbor = try Node.found("harbor", in: world)
@@ -34,11 +43,7 @@ extension EndToEnd {
                 let harbor = try Node.found("harbor", in: world)
                 let tower = try harbor.invite("tower")
                 let (alice, bob) = (try User("alice", at: harbor), try User("bob", at: tower))
-                for (one, other) in [(alice, bob), (bob, alice)] { try one.expect(other) }
-                try alice.deliver("hello", to: bob, wait: "accepted")
-                try eventually("bob has it") { try bob.receive().contains { $0.text("text") == "hello" } }
-                try bob.deliver("hello yourself", to: alice, wait: "accepted")
-                _ = try alice.receive()
+                try acquaint(alice, bob)
                 tower.crash()
                 // It has never heard when bob was there.
                 try harbor.restart()
@@ -47,9 +52,60 @@ extension EndToEnd {
                 #expect(
                     line?.text("state") == "unknown" && line?.text("reason") == "the node of bob@tower cannot be reached", "\(line as Any)")
                 try tower.start()
+                // It does not know yet either, but not for the same reason.
                 try eventually("tower is asked") {
-                    try alice.command(["presence", bob.address]).lines.first?.hasPrefix("unknown") == false
+                    try alice.command(["presence", bob.address]).lines
+                        == ["unknown: the node of bob@tower has not heard of the user since it started"]
                 }
+            }
+        }
+
+        @Test func `a user whose node was restarted is unknown until the user's device was there`() throws {
+            try World.run { world in
+                let harbor = try Node.found("harbor", in: world)
+                let (alice, bob) = (try User("alice", at: harbor), try User("bob", at: harbor))
+                try acquaint(alice, bob)
+                func seen() throws -> [String] { try alice.command(["presence", bob.address]).lines }
+                #expect(try seen().first?.hasPrefix("last seen") == true)
+                for isKilled in [true, false] {
+                    if isKilled {
+                        harbor.crash()
+                        try harbor.start()
+                    } else {
+                        try harbor.restart()
+                    }
+                    let reason = "the node of bob@harbor has not heard of the user since it started"
+                    #expect(try seen() == ["unknown: \(reason)"])
+                    let line = try alice.command(["presence", bob.address, "--json"]).json.last
+                    #expect(line?.text("state") == "unknown" && line?.text("reason") == reason, "\(line as Any)")
+                    _ = try bob.receive()
+                    #expect(try seen().first?.hasPrefix("last seen") == true)
+                }
+            }
+        }
+
+        @Test func `whether last seen is shared holds when the command is done, and with the next session where the node is down`() throws {
+            try World.run { world in
+                let harbor = try Node.found("harbor", in: world)
+                let (alice, bob) = (try User("alice", at: harbor), try User("bob", at: harbor))
+                try acquaint(alice, bob)
+                func seen() throws -> String { try alice.command(["presence", bob.address]).lines.joined(separator: "\n") }
+                #expect(try seen().hasPrefix("last seen"))
+                for (value, start) in [("off", "not shared"), ("on", "last seen"), ("off", "not shared"), ("on", "last seen")] {
+                    let set = try bob.command(["settings", "set", "last-seen", value])
+                    #expect(set.code == 0 && set.errors.isEmpty && set.lines == ["last-seen \(value)"], "\(set)")
+                    #expect(try seen().hasPrefix(start))
+                }
+                harbor.crash()
+                let set = try bob.command(["settings", "set", "last-seen", "off"])
+                #expect(set.code == 0 && set.lines == ["last-seen off"], "\(set)")
+                #expect(set.errors.contains("cannot be reached") && set.errors.contains("your node learns of it with the next command"))
+                // Read receipts are this device's own.
+                let other = try bob.command(["settings", "set", "read-receipts", "off"])
+                #expect(other.code == 0 && other.errors.isEmpty, "\(other)")
+                try harbor.start()
+                _ = try bob.receive()
+                #expect(try seen() == "not shared")
             }
         }
 

@@ -34,7 +34,7 @@ private typealias Harbour = PresenceHarbour
         harbour.show(3, by: nil, at: 0)
         harbour.signIn(20, 2, at: node)
         harbour.watch(20, [(1, 9), (3, 3), (77, 1)], at: node)
-        for user in [1, 3, 77] { #expect(harbour.seen(user, by: 20) == .offline(lastSeen: nil)) }
+        for user in [1, 3, 77] { #expect(harbour.seen(user, by: 20) == .unheard) }
         harbour.wait(.seconds(2))
         harbour.forgetTraffic()
         harbour.signOut(10, at: 0)
@@ -68,7 +68,7 @@ private typealias Harbour = PresenceHarbour
         var harbour = harbour(watcherAt: node)
         harbour.signIn(21, 3, at: node)
         harbour.watch(21, [(1, 2)], at: node)
-        #expect(harbour.seen(1, by: 21) == .offline(lastSeen: nil))
+        #expect(harbour.seen(1, by: 21) == .unheard)
         harbour.show(1, by: 2, at: 0)
         harbour.wait(.seconds(2))
         #expect(harbour.seen(1, by: 20) == .offline(lastSeen: nil))
@@ -85,14 +85,14 @@ private typealias Harbour = PresenceHarbour
         harbour.signIn(11, 1, at: 0)
         harbour.wait(.seconds(2))
         #expect(harbour.seen(1, by: 20) == .online)
-        #expect(harbour.seen(1, by: 21) == .offline(lastSeen: nil))
+        #expect(harbour.seen(1, by: 21) == .unheard)
         // The right one leaves, the wrong one stays and gains nothing.
         harbour.signOut(20, at: 1)
         harbour.wait(.seconds(2))
-        #expect(harbour.seen(1, by: 21) == .offline(lastSeen: nil))
+        #expect(harbour.seen(1, by: 21) == .unheard)
     }
 
-    @Test func `a blocked user sees what one sees of nobody`() {
+    @Test func `a user who is blocked sees one who is offline and shares nothing`() {
         var harbour = harbour(watcherAt: 0)
         harbour.step(0, .blocksChanged(Harbour.user(1), [Harbour.user(2)]))
         harbour.wait(.seconds(2))
@@ -211,11 +211,85 @@ private typealias Harbour = PresenceHarbour
         harbour.step(1, .linkDown(Harbour.node(0)))
         harbour.connect(0, 1)
         harbour.wait(.seconds(2))
-        #expect(harbour.seen(1, by: 20) == .offline(lastSeen: nil))
+        #expect(harbour.seen(1, by: 20) == .unheard)
         harbour.signIn(10, 1, at: 0)
         harbour.show(1, by: 1, at: 0)
         harbour.wait(.seconds(2))
         #expect(harbour.seen(1, by: 20) == .online)
+    }
+
+    @Test(arguments: [0, 1]) func `of a user who shares nothing a home that restarted says so once it has heard so`(node: Int) {
+        var harbour = harbour(watcherAt: node, sharesLastSeen: false)
+        harbour.signOut(10, at: 0)
+        harbour.wait(.seconds(2))
+        #expect(harbour.seen(1, by: 20) == .offline(lastSeen: nil))
+        harbour.replace(0)
+        harbour.step(1, .linkDown(Harbour.node(0)))
+        harbour.connect(0, 1)
+        if node == 0 {
+            harbour.signIn(20, 2, at: 0)
+            harbour.watch(20, [(1, 1)], at: 0)
+        }
+        harbour.wait(.seconds(2))
+        #expect(harbour.seen(1, by: 20) == .unheard)
+        // A session alone is no word about who may see it.
+        harbour.signIn(11, 1, at: 0)
+        harbour.wait(.seconds(2))
+        #expect(harbour.seen(1, by: 20) == .unheard)
+        harbour.show(1, by: 1, sharesLastSeen: false, at: 0)
+        harbour.wait(.seconds(2))
+        #expect(harbour.seen(1, by: 20) == .online)
+        harbour.signOut(11, at: 0)
+        harbour.wait(.seconds(2))
+        #expect(harbour.seen(1, by: 20) == .offline(lastSeen: nil))
+    }
+
+    @Test(arguments: [0, 1]) func `who may not see a user does not see when it comes back to a home that restarted`(node: Int) {
+        var harbour = Harbour(nodes: 2)
+        // By a token that was rotated away before the restart; and blocked before it, here at home, by one that is right.
+        harbour.signIn(20, 2, at: node)
+        harbour.watch(20, [(1, 9)], at: node)
+        harbour.step(0, .blocksChanged(Harbour.user(1), [Harbour.user(3)]))
+        harbour.signIn(30, 3, at: 0)
+        harbour.watch(30, [(1, 1)], at: 0)
+        harbour.wait(.seconds(2))
+        harbour.forgetTraffic()
+        harbour.signIn(10, 1, at: 0)
+        harbour.show(1, by: 1, at: 0)
+        harbour.step(0, .blocksChanged(Harbour.user(1), [Harbour.user(3)]))
+        harbour.wait(.seconds(2))
+        harbour.signOut(10, at: 0)
+        harbour.wait(.seconds(2))
+        #expect(harbour.frames(to: 20) == 0 && harbour.frames(to: 30) == 0)
+        // Nor by asking once more.
+        harbour.watch(20, [], at: node)
+        harbour.watch(20, [(1, 9)], at: node)
+        harbour.watch(30, [], at: 0)
+        harbour.watch(30, [(1, 1)], at: 0)
+        #expect(harbour.seen(1, by: 20) == .unheard && harbour.seen(1, by: 30) == .unheard)
+        // Who was unblocked meanwhile and has seen the user is not told that nothing was heard.
+        harbour.step(0, .blocksChanged(Harbour.user(1), []))
+        harbour.wait(.seconds(2))
+        #expect(harbour.seen(1, by: 30) == .offline(lastSeen: Harbour.sixty))
+        harbour.step(0, .blocksChanged(Harbour.user(1), [Harbour.user(3)]))
+        harbour.wait(.seconds(2))
+        #expect(harbour.seen(1, by: 30) == .offline(lastSeen: nil))
+    }
+
+    @Test func `a user who ends sharing when it was last seen is not seen last when its node dies`() {
+        var harbour = harbour()
+        harbour.signOut(10, at: 0)
+        harbour.wait(.seconds(2))
+        #expect(harbour.seen(1, by: 20) == .offline(lastSeen: Harbour.sixty))
+        harbour.show(1, by: 1, sharesLastSeen: false, at: 0)
+        harbour.wait(.seconds(2))
+        harbour.signIn(11, 1, at: 0)
+        harbour.wait(.seconds(2))
+        #expect(harbour.seen(1, by: 20) == .online)
+        harbour.replace(0)
+        harbour.step(1, .nodeDied(Harbour.node(0)))
+        harbour.wait(.seconds(1))
+        #expect(harbour.seen(1, by: 20) == .unreachable)
     }
 
     @Test func `a node that is not linked is called, and asked when the link is up`() {
@@ -234,7 +308,8 @@ private typealias Harbour = PresenceHarbour
     @Test func `a user who shows nothing is not taken for one who cannot be reached, nor the other way round`() {
         var harbour = Harbour(nodes: 2, linked: false)
         harbour.signIn(10, 1, at: 0)
-        harbour.show(1, by: nil, at: 0)
+        harbour.show(1, by: 1, sharesLastSeen: false, at: 0)
+        harbour.signOut(10, at: 0)
         harbour.signIn(20, 2, at: 1)
         harbour.watch(20, [(1, 1)], at: 1)
         #expect(harbour.seen(1, by: 20) == .unreachable)
@@ -285,7 +360,7 @@ private typealias Harbour = PresenceHarbour
         #expect(harbour.seen(1, by: 20) == .offline(lastSeen: nil))
     }
 
-    @Test func `wishes beyond the bounds look like users who show nothing`() {
+    @Test func `wishes beyond the bounds look like users who were not heard of`() {
         var harbour = Harbour(nodes: 2)
         harbour.signIn(20, 2, at: 1)
         harbour.watch(20, (0..<600).map { ($0 + 100, 1) }, at: 1)
@@ -305,7 +380,7 @@ private typealias Harbour = PresenceHarbour
         var harbour = harbour(nodes: 3)
         harbour.forgetTraffic()
         harbour.step(1, .wanted([PresenceWish(user: Harbour.user(1), token: Harbour.token(1))], by: Harbour.node(2)))
-        let answer = PresenceNews(user: Harbour.user(1), presence: .offline(lastSeen: nil), token: Harbour.token(1))
+        let answer = PresenceNews(user: Harbour.user(1), presence: .unheard, token: Harbour.token(1))
         #expect(harbour.frames(from: 1, to: 2) == [.presence([answer])])
     }
 

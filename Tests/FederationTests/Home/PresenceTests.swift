@@ -104,7 +104,7 @@ private struct Bay {
         try bay.town.signIn(bay.bob, as: 2, at: 0)
         try bay.town.say(.presence(PresenceSettings(token: Hash.blake2b(token.bytes), sharesLastSeen: true)), in: 2, at: 0)
         try bay.watch(bay.bob.id, by: token, in: 1)
-        #expect(bay.town.presence(of: bay.bob, to: 1, at: 0) == .offline(lastSeen: nil))
+        #expect(bay.town.presence(of: bay.bob, to: 1, at: 0) == .unheard)
     }
 
     @Test func `the users of a node that hangs are offline within ten seconds`() throws {
@@ -133,12 +133,25 @@ private struct Bay {
         #expect(bay.seen(1) == .online)
     }
 
+    @Test func `a user whose home was restarted is not said to share nothing before its device was there`() throws {
+        var bay = try Bay()
+        try bay.watch(bay.dora.id, by: token, in: 1)
+        try bay.town.disconnect(0, 1)
+        try bay.town.relays[1].restart()
+        try bay.town.connect(0, 1)
+        try bay.town.wait(.seconds(2))
+        #expect(bay.seen(1) == .unheard)
+        try bay.come()
+        try bay.town.wait(.seconds(2))
+        #expect(bay.seen(1) == .online)
+    }
+
     @Test func `a record that makes a user known starts what was wished before`() throws {
         var bay = try Bay()
         var random = SeededGenerator(seed: 99)
         let late = try Person("late", at: Coast.site(1), using: &random)
         try bay.watch(late.id, by: token, in: 1)
-        #expect(bay.town.presence(of: late, to: 1, at: 0) == .offline(lastSeen: nil))
+        #expect(bay.town.presence(of: late, to: 1, at: 0) == .unheard)
         bay.town.forget()
         try bay.town.forge(.records([late.record(federation: Coast.fixture.federation)]), from: 1, to: 0)
         #expect(bay.town.said[[0, 1]]?.contains(.presenceWanted([PresenceWish(user: late.id, token: token)])) == true)
@@ -167,7 +180,7 @@ private struct Bay {
             let effects = try bay.town.forge(.presenceWanted(wishes), from: 1, to: 0)
             #expect(effects.closedLinks.isEmpty && effects.writes.isEmpty)
             for case .presence(let news) in effects.frames(on: Town.link(0, 1).value) {
-                #expect(news.allSatisfy { $0.presence == .offline(lastSeen: nil) } && news.count <= Limits.presenceWishesMax)
+                #expect(news.allSatisfy { $0.presence == .unheard } && news.count <= Limits.presenceWishesMax)
             }
         }
     }

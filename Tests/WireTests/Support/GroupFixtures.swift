@@ -39,6 +39,7 @@ extension Fixture {
         PresenceNews(user: id32(0xb3), presence: .offline(lastSeen: 1_700_000_040)),
         PresenceNews(user: id32(0xb4), presence: .offline(lastSeen: 0)),
         PresenceNews(user: id32(0xb5), presence: .online, token: bytes32(0x84)), PresenceNews(user: id32(0xb6), presence: .unreachable),
+        PresenceNews(user: id32(0xb7), presence: .unheard, token: bytes32(0x84)),
     ]
 
     static var groupsOfClient: [ClientFrame] {
