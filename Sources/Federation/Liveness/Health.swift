@@ -70,7 +70,7 @@ struct Health: Equatable, Sendable {
     /// The subject's own word over its own link. Where somebody has driven what we hold so high, by claims one above the other, that the
     /// subject takes none of it and cannot refute, its word is what counts.
     func after(itsWord own: UInt64, at now: Instant) -> Health {
-        guard incarnation > own &+ Self.incarnationStepMax else { return after(.alive, incarnation: own, at: now) }
+        guard own <= counterMax, incarnation > own + Self.incarnationStepMax else { return after(.alive, incarnation: own, at: now) }
         var next = self
         next.incarnation = own
         if state != .alive { (next.state, next.changed) = (.alive, now) }

@@ -49,6 +49,9 @@ import Vocabulary
         #expect(liveness[Self.tower]?.state == .dead)
         #expect(hear([claim(Self.tower, .alive, 7)], from: Self.tower).contains(.stateChanged(Self.tower, .alive)))
         #expect(liveness[Self.tower]?.incarnation == 7)
+        // No word of its own is beyond all counting.
+        _ = hear([claim(Self.tower, .alive, .max)], from: Self.tower)
+        #expect(liveness[Self.tower]?.incarnation == 7)
         // Others who were told the same say so still.
         _ = hear([claim(Self.tower, .dead, 4 << 20)])
         #expect(liveness[Self.tower]?.state == .alive)
