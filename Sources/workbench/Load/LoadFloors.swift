@@ -18,6 +18,7 @@ struct LoadFloors: ParsableCommand {
     @Option(help: "Connections of the echo.") var connections = 200
     @Option(help: "Frames that each connection has under way.") var window = 8
     @Option(help: "Frames in all.") var frames = 200_000
+    @Option(help: "Frames, and commits to disk, a second where they come one by one.") var rate = 1_200
     @Option(help: "Bytes of a frame and of a row.") var bytes = 600
     @Flag(help: "One JSON object a line, on a terminal too.") var json = false
 
@@ -25,14 +26,20 @@ struct LoadFloors: ParsableCommand {
         guard (1...9_000).contains(connections), (1...1_000).contains(window), (1...100_000_000).contains(frames) else {
             throw ValidationError("--connections, --window or --frames is out of range.")
         }
+        guard (1...100_000).contains(rate) else { throw ValidationError("--rate is from 1 to 100000.") }
         guard (1...60_000).contains(bytes) else { throw ValidationError("--bytes is from 1 to 60000.") }
     }
 
     func run() throws {
         var report = LoadReport("floors")
-        let echo = try EchoFloor(connections: connections, window: window, frames: frames, bytes: bytes).run()
+        let echo = try EchoFloor(connections: connections, pace: .window(window), frames: frames, bytes: bytes).run()
         report.add("echo_per_s", Double(frames) / echo.seconds)
         report.add("echo_server_cpu_us", Double(echo.serverCPU) / Double(frames))
+        let few = max(5 * rate, connections) / connections * connections
+        let paced = try EchoFloor(connections: connections, pace: .rate(rate), frames: few, bytes: bytes).run()
+        report.add("rate", rate)
+        report.add("echo_at_rate_server_cpu_us", Double(paced.serverCPU) / Double(few))
+        report.add("sync_at_rate_cpu_us", try Self.syncs(few, rate: rate, bytes: bytes))
         for batch in [1, 64, 512] {
             let rows = try Self.rows(batch: batch, bytes: bytes)
             report.add("rows_per_s_by_\(batch)", rows.perSecond)
@@ -75,6 +82,29 @@ struct LoadFloors: ParsableCommand {
         return (Double(id) / seconds, Double(ThreadCPU.now - cpu) / Double(id))
     }
 
+    /// A file with its room reserved, as a node's journal, that is written on and brought to disk so many times a second: CPU a time.
+    private static func syncs(_ count: Int, rate: Int, bytes: Int) throws -> Double {
+        let folder = try Files.temporaryFolder("floor")
+        let path = "\(folder)/floor.journal"
+        let file = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0o600)
+        guard file >= 0, posix_fallocate(file, 0, count * bytes) == 0 else { throw LoadFailure("\(path) cannot be made") }
+        defer {
+            close(file)
+            unlink(path)
+            rmdir(folder)
+        }
+        let body = [UInt8](repeating: 7, count: bytes)
+        let (start, cpu) = (LoadClock.now, ThreadCPU.now)
+        for index in 0..<count {
+            let wait = Double(index) / Double(rate) - Double((LoadClock.now - start).nanoseconds) / 1e9
+            if wait > 0 { usleep(UInt32(wait * 1e6)) }
+            guard pwrite(file, body, bytes, index * bytes) == bytes, fdatasync(file) == 0 else {
+                throw LoadFailure("\(path) cannot be written: \(String(cString: strerror(errno)))")
+            }
+        }
+        return Double(ThreadCPU.now - cpu) / Double(count)
+    }
+
     private static func signatureCheck() -> Double {
         var random = SeededGenerator(seed: 1)
         let key = SigningKey(using: &random)
@@ -98,7 +128,16 @@ enum ThreadCPU {
 
 /// Frames there and back over TLS 1.3, the server on one event loop of its own.
 private struct EchoFloor {
-    let connections, window, frames, bytes: Int
+    enum Pace {
+        /// Each connection keeps so many under way.
+        case window(Int)
+        /// So many a second over all connections, one by one.
+        case rate(Int)
+    }
+
+    let connections: Int
+    let pace: Pace
+    let frames, bytes: Int
 
     func run() throws -> (seconds: Double, serverCPU: Int) {
         var random = SystemRandom()
@@ -124,6 +163,7 @@ private struct EchoFloor {
         guard let address = server.localAddress else { throw LoadFailure("the echo does not listen") }
         let loop = clientGroup.next()
         let share = frames / connections
+        let window = if case .window(let window) = pace { window } else { 0 }
         let ended = (0..<connections).map { _ in loop.makePromise(of: Void.self) }
         let loopCPU = { try serverGroup.next().submit { ThreadCPU.now }.wait() }
         let clients = try ended.map { promise in
@@ -139,7 +179,16 @@ private struct EchoFloor {
                 .connect(to: address).wait()
         }
         let (start, cpu) = (LoadClock.now, try loopCPU())
-        for client in clients { client.triggerUserOutboundEvent(EchoClient.Begin(), promise: nil) }
+        switch pace {
+        case .window: for client in clients { client.triggerUserOutboundEvent(EchoClient.Send(count: window), promise: nil) }
+        case .rate(let rate):
+            var sent = 0
+            loop.scheduleRepeatedTask(initialDelay: .zero, delay: .nanoseconds(Int64(1_000_000_000 / rate))) { task in
+                guard sent < share * clients.count else { return task.cancel() }
+                clients[sent % clients.count].triggerUserOutboundEvent(EchoClient.Send(count: 1), promise: nil)
+                sent += 1
+            }
+        }
         try EventLoopFuture.andAllSucceed(ended.map(\.futureResult), on: loop).wait()
         return (Double((LoadClock.now - start).nanoseconds) / 1e9, try loopCPU() - cpu)
     }
@@ -167,12 +216,13 @@ private final class EchoServer: ChannelInboundHandler {
 }
 
 private final class EchoClient: ChannelDuplexHandler {
-    struct Begin: Sendable {}
+    struct Send: Sendable { let count: Int }
     typealias InboundIn = ByteBuffer
     typealias OutboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
 
     private let frame: ByteBuffer
+    /// What is under way is kept at so many; 0: each is asked for.
     private let window: Int
     private let ended: EventLoopPromise<Void>
     private var left, owed: Int
@@ -192,7 +242,7 @@ private final class EchoClient: ChannelDuplexHandler {
 
     func triggerUserOutboundEvent(context: ChannelHandlerContext, event: Any, promise: EventLoopPromise<Void>?) {
         if owed == 0 { ended.succeed() }
-        send(context, min(window, left))
+        if let order = event as? Send { send(context, min(order.count, left)) }
         promise?.succeed()
     }
 
@@ -210,7 +260,7 @@ private final class EchoClient: ChannelDuplexHandler {
         let count = min(partial / size, owed)
         partial -= count * size
         owed -= count
-        send(context, min(count, left))
+        if window > 0 { send(context, min(count, left)) }
         if owed == 0, count > 0 { ended.succeed() }
     }
 }
