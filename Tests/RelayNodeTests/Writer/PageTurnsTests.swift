@@ -17,11 +17,11 @@ import Vocabulary
         return turns
     }
 
-    @Test func `while others write queues are read by devices for a twentieth of the time, and alone all of it`() throws {
+    @Test func `while others write queues are read by devices for a thirtieth of the time, and alone all of it`() throws {
         let busy = read(after: .sessionFrame(SessionID(1), .submit(submission)), at: start)
         let end = start + .milliseconds(2)
-        #expect(busy.rest(at: end) == end + .milliseconds(38))
-        #expect(busy.rest(at: end + .milliseconds(38)) == nil)
+        #expect(busy.rest(at: end) == end + .milliseconds(58))
+        #expect(busy.rest(at: end + .milliseconds(58)) == nil)
         #expect(read(after: .sessionFrame(SessionID(1), .acknowledge(through: 1, watermarks: [])), at: start).rest(at: end) == nil)
         #expect(read(after: .linkFrame(LinkID(1), .acknowledge(through: 1)), at: start).rest(at: end) == nil)
         let signature = try #require(Signature(Array(repeating: 0, count: 64)))
@@ -38,7 +38,7 @@ import Vocabulary
         #expect(PageTurns().entriesMax(of: device, at: start) == .max)
     }
 
-    @Test func `a node that lacks much is given it four times as fast as a device, in whole pages`() {
+    @Test func `a node that lacks much is given it more than seven times as fast as a device, in whole pages`() {
         let node = Destination.node(NodeID(raw: .zero))
         var turns = PageTurns()
         turns.heard(.sessionFrame(SessionID(1), .submit(submission)), at: start)
@@ -51,7 +51,7 @@ import Vocabulary
         let sender = RosterEntry(user: UserID(raw: .zero), device: DeviceID(raw: .zero))
         var turns = read(after: .linkFrame(LinkID(1), .entry(1, .submission(submission, sender: sender))), at: start)
         #expect(turns.rest(at: start + .milliseconds(3)) != nil)
-        turns.read(until: start + .seconds(1), rest: .seconds(19))
+        turns.read(until: start + .seconds(1), rest: .seconds(29))
         #expect(turns.rest(at: start + .seconds(1)) == nil)
     }
 }
