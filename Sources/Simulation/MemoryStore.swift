@@ -100,11 +100,15 @@ public final class MemoryStore: NodeStore {
 
     public func event(_ key: EventKey) throws(StoreError) -> [UInt8]? { disk.events[key]?.bytes }
 
-    public func heldEvents(_ conversation: ConversationKey) throws(StoreError) -> [(number: SequenceNumber, bytes: [UInt8])] {
-        disk.events.filter { $0.key.conversation == conversation && $0.key.part == 0 && $0.value.isHeld }.map {
-            (number: $0.key.number, bytes: $0.value.bytes)
+    public func heldEvents(
+        _ conversation: ConversationKey, after: SequenceNumber, bytesMax: Int
+    ) throws(StoreError) -> HeldEvents {
+        let all = disk.events.filter { $0.key.conversation == conversation && $0.key.part == 0 && $0.value.isHeld && $0.key.number > after }
+        var (found, room) = (HeldEvents(), bytesMax)
+        for (key, event) in all.sorted(by: { $0.key.number < $1.key.number }) {
+            guard found.take(key.number, event.bytes, room: &room) else { break }
         }
-        .sorted { $0.number < $1.number }
+        return found
     }
 
     public func page(

@@ -23,7 +23,7 @@ extension Limits {
     /// Of one target by everybody; beyond it the last-resort package is handed out, so that nobody can empty the store.
     public static let oneTimeBurst = 200.0
     public static let oneTimePerSecond = 1.0
-    /// Publications of KeyPackages, and lists of who is blocked, of one device.
+    /// Publications of KeyPackages, and lists of who is blocked, of one device; and of one user's record.
     public static let publicationBurst = 40.0
     public static let publicationsPerSecond = 0.5
     /// Counters of one kind of claims; beyond it the idlest are forgotten.

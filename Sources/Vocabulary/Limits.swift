@@ -85,8 +85,15 @@ public enum Limits {
     public static let rosterDevicesMax = 1_000
     /// Events that a hub keeps for one conversation until all devices have them; then new ones are refused.
     public static let logEventsPerConversationMax = 20_000
+    /// And bytes of them: all of a log is read when it is loaded.
+    public static let logBytesPerConversationMax = 64 * 1024 * 1024
     /// Room above it for commits and proposals alone, so that a device that fills the log can still be removed.
     public static let logHandshakesReserve = 1_024
+    public static let logHandshakeBytesReserve = 32 * 1024 * 1024
+    /// Bytes of one user's events in all logs of a hub; there is room above it for commits and proposals, too.
+    public static let logBytesPerUserMax = 256 * 1024 * 1024
+    /// Bytes of events that are read from disk at a time when a log is loaded.
+    public static let logReadBytesMax = 4 * 1024 * 1024
     /// Devices of one conversation on its hub from which on who is away reads the log later, in place of an entry for each in its queue.
     public static let logReadersMin = 8
     /// Devices and conversations together that may have a log to read; beyond, queues are filled.
@@ -101,7 +108,9 @@ public enum Limits {
     /// Conversations a hub keeps in memory; others wait on disk. And bytes of them, roughly: a group of 1,000 devices takes two million or so.
     public static let conversationsResidentMax = 50_000
     public static let conversationBytesResidentMax = 512 * 1024 * 1024
-    /// Conversations one device may create per hour.
+    /// Conversations that one user may found at once, and a second: one each half a minute.
+    public static let foundingBurst = 500.0
+    public static let foundingsPerSecond = 1.0 / 30
     public static let timeToLiveDefault = Duration.days(30)
 
     // Queues
@@ -136,7 +145,7 @@ public enum Limits {
     public static let requestsPerSecond = 2_000.0
     public static let requestBurst = 4_000.0
     /// Messages of a session wait for so long behind an earlier one of the conversation that was refused for now, if that does not come
-    /// again: longer than a client takes to hear of the refusal. And in so many conversations of one session at once.
+    /// again: longer than a client takes to hear of the refusal. And so many of one session at once.
     public static let heldBackFor = Duration.seconds(5)
     public static let heldBackMax = 1_024
 

@@ -444,17 +444,19 @@ import Vocabulary
         let key = try #require(world.profile(users[0]).conversations.values.first?.key)
         let account = world.profile(users[1]).account
         let entry = RosterEntry(user: account.userID, device: account.deviceID)
-        let events = try world.store(0).heldEvents(key).map { (key: EventKey(conversation: key, number: $0.number), bytes: $0.bytes) }
-        #expect(!events.isEmpty)
+        var page = LogPage()
+        let held = try world.store(0).heldEvents(key, after: .zero, bytesMax: .max).events
+        page.events = held.map { (key: EventKey(conversation: key, number: $0.number), bytes: $0.bytes) }
+        #expect(!held.isEmpty)
         var random = SeededGenerator(seed: 1)
         func queued(by node: Node?) throws -> Int {
             var node = try #require(node)
-            let effects = node.step(.loaded(.events(events, for: entry)), at: world.now, using: &random)
+            let effects = node.step(.loaded(.events(page, for: entry)), at: world.now, using: &random)
             return effects.count { if case .write(.enqueue) = $0 { true } else { false } }
         }
-        #expect(try queued(by: world.node(0)) == events.count)
+        #expect(try queued(by: world.node(0)) == held.count)
         try world.run(for: .seconds(30))
-        #expect(try world.store(0).heldEvents(key).isEmpty)
+        #expect(try world.store(0).heldEvents(key, after: .zero, bytesMax: .max).events.isEmpty)
         #expect(try queued(by: world.node(0)) == 0)
     }
 

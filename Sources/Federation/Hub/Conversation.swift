@@ -54,7 +54,8 @@ struct Conversation: Sendable {
         let expires = max(asked, log.last?.expires ?? 0)
         _ = log.append(
             EventLog.Line(
-                number: number, message: event.message, sender: event.sender, payload: payload, chain: chain, expires: expires),
+                number: number, message: event.message, sender: event.sender, payload: payload, chain: chain, expires: expires,
+                bytes: EventLog.bytes(ofPayload: event.payload)),
             afterJump: event.kind == .restoration)
         if log.count == 1 { behind = nil }
         return (envelope, expires)
@@ -63,8 +64,10 @@ struct Conversation: Sendable {
     /// Past every number that may have been given to what is not known here any more.
     mutating func jump(to number: SequenceNumber) { head = max(head, number) }
 
-    /// The last event came with a Welcome of so many parts.
-    mutating func attach(parts: Int) { log.attach(parts: UInt16(clamping: parts)) }
+    /// The last event came with a Welcome in these parts.
+    mutating func attach(_ parts: [WelcomePart]) {
+        log.attach(parts: UInt16(clamping: parts.count), bytes: parts.reduce(0) { $0 + $1.bytes.count })
+    }
 
     /// An event without its number.
     struct NewEvent {
@@ -151,14 +154,23 @@ extension Conversation {
 
     mutating func restoreWatermark(_ device: DeviceID, row: [UInt8]) throws(CodecError) { try roster.restore(device, row: row) }
 
-    /// - Parameter welcomes: parts of the Welcomes that came with events.
-    mutating func restoreLine(_ bytes: [UInt8], welcomes: [SequenceNumber: UInt16]) throws(CodecError) {
-        let stored = try StoredEvent(decoding: bytes)
-        let envelope = stored.envelope
-        let line = EventLog.Line(
-            number: envelope.number, message: envelope.message, sender: envelope.sender, payload: Hash.blake2b(envelope.payload),
-            chain: envelope.chain, expires: stored.expires, parts: welcomes[envelope.number] ?? 0)
+    /// - Parameter parts: of the Welcome that came with it.
+    mutating func restore(_ line: EventLog.Line, parts: UInt16) throws(CodecError) {
+        var line = line
+        line.parts = parts
+        line.bytes += Int(parts) * Limits.partBytesMax
         // Over what a restored hub has jumped, and over an event that did not open: who lacks it asks for it in vain, and says so.
         guard log.append(line, afterJump: true) else { throw .badValue("the order of a conversation's log") }
+    }
+}
+
+extension EventLog.Line {
+    /// As the disk has it, without its Welcome.
+    init(stored bytes: [UInt8]) throws(CodecError) {
+        let stored = try StoredEvent(decoding: bytes)
+        let envelope = stored.envelope
+        self.init(
+            number: envelope.number, message: envelope.message, sender: envelope.sender, payload: Hash.blake2b(envelope.payload),
+            chain: envelope.chain, expires: stored.expires, bytes: EventLog.bytes(ofPayload: envelope.payload))
     }
 }

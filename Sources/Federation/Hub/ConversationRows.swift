@@ -8,15 +8,13 @@ public struct ConversationRows: Sendable {
     public var group: [UInt8]
     public var head: [UInt8]?
     public var watermarks: [(device: DeviceID, row: [UInt8])]
-    /// The held ones, rising.
-    public var events: [[UInt8]]
+    /// Of the log, rising; nil when one does not decode. Their payloads stay on disk.
+    private(set) var lines: [EventLog.Line]? = []
     /// The group, if it was made ready already.
     var restored: (follower: GroupFollower, roster: [RosterEntry])?
 
-    public init(
-        founding: [UInt8], group: [UInt8], head: [UInt8]?, watermarks: [(device: DeviceID, row: [UInt8])], events: [[UInt8]]
-    ) {
-        (self.founding, self.group, self.head, self.watermarks, self.events) = (founding, group, head, watermarks, events)
+    public init(founding: [UInt8], group: [UInt8], head: [UInt8]?, watermarks: [(device: DeviceID, row: [UInt8])]) {
+        (self.founding, self.group, self.head, self.watermarks) = (founding, group, head, watermarks)
     }
 
     /// - Returns: nil when this node is not hub of such a conversation.
@@ -25,13 +23,24 @@ public struct ConversationRows: Sendable {
         // Without its group's row it does not load, which is told.
         var rows = ConversationRows(
             founding: founding, group: try store.value(.group, key: Self.key(key)) ?? [], head: try store.value(.head, key: Self.key(key)),
-            watermarks: [], events: [])
+            watermarks: [])
         rows.restored = try? GroupFollower.restored(row: rows.group)
         for entry in rows.restored?.roster ?? [] {
             if let row = try store.value(.watermark, key: watermarkKey(key, entry.device)) { rows.watermarks.append((entry.device, row)) }
         }
-        rows.events = try store.heldEvents(key).map(\.bytes)
+        var last: SequenceNumber? = .zero
+        while let after = last {
+            // Some at a time: all of a log may be much more than what is kept of it.
+            let some = try store.heldEvents(key, after: after, bytesMax: Limits.logReadBytesMax)
+            for (_, bytes) in some.events { rows.add(event: bytes) }
+            last = some.goesOn ? some.events.last?.number : nil
+        }
         return rows
+    }
+
+    /// The next one of the log.
+    package mutating func add(event bytes: [UInt8]) {
+        if let line = try? EventLog.Line(stored: bytes) { lines?.append(line) } else { lines = nil }
     }
 
     // How the rows are found.
@@ -90,7 +99,8 @@ extension Conversation {
         let welcomes = Dictionary(founded.welcomes.map { ($0.number, $0.parts) }) { _, last in last }
         if let row = rows.head { try restoreHead(row: row) }
         for (device, row) in rows.watermarks { try restoreWatermark(device, row: row) }
-        for bytes in rows.events { try restoreLine(bytes, welcomes: welcomes) }
+        guard let lines = rows.lines else { throw CodecError.badValue("an event of a conversation's log") }
+        for line in lines { try restore(line, parts: welcomes[line.number] ?? 0) }
         (restored, began, recovery) = (founded.restored, founded.began, founded.recovery)
     }
 

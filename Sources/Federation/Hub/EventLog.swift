@@ -11,13 +11,19 @@ struct EventLog: Sendable {
         let chain: Digest
         /// Seconds of up-time.
         let expires: UInt64
+        /// On disk, with its Welcome: about, and for one that was read back not less than when it came.
+        var bytes: Int
         /// Of the Welcome that came with it, stored and released with it.
         var parts: UInt16 = 0
         /// A device of another user has it.
         var isReached = false
     }
 
+    /// What an event takes, about.
+    static func bytes(ofPayload payload: [UInt8]) -> Int { payload.count + 200 }
+
     private(set) var lines: ArraySlice<Line> = []
+    private(set) var bytes = 0
     private var numbers: [MessageID: SequenceNumber] = [:]
 
     var count: Int { lines.count }
@@ -39,13 +45,16 @@ struct EventLog: Sendable {
     mutating func append(_ line: Line, afterJump: Bool = false) -> Bool {
         if let last = lines.last, afterJump ? last.number >= line.number : last.number.next != line.number { return false }
         lines.append(line)
+        bytes += line.bytes
         numbers[line.message] = line.number
         return true
     }
 
-    mutating func attach(parts: UInt16) {
+    mutating func attach(parts: UInt16, bytes more: Int) {
         guard !lines.isEmpty else { return }
         lines[lines.endIndex - 1].parts = parts
+        lines[lines.endIndex - 1].bytes += more
+        bytes += more
     }
 
     /// Notes for whom the range is news: everybody else's messages have now reached one of this user's devices.
@@ -59,7 +68,10 @@ struct EventLog: Sendable {
         let gone = Array(lines.prefix(while: condition))
         guard !gone.isEmpty else { return [] }
         lines.removeFirst(gone.count)
-        for line in gone { numbers[line.message] = nil }
+        for line in gone {
+            numbers[line.message] = nil
+            bytes -= line.bytes
+        }
         // A slice keeps what stood before it.
         if lines.startIndex > 64, lines.startIndex > lines.count { lines = ArraySlice(Array(lines)) }
         return gone

@@ -52,9 +52,12 @@ extension Hub {
     ) -> Outcome {
         var growth = 0
         defer { grew(by: growth) }
-        var released: [EventLog.Line] = []
+        var (released, charged): ([EventLog.Line], Int) = ([], 0)
         let key = ConversationKey(hub: node, conversation: submission.conversation)
-        defer { release(released, of: key, writes: &writes) }
+        defer {
+            charge(charged, to: event.sender.user)
+            release(released, of: key, writes: &writes)
+        }
         return with(submission.conversation) { conversation in
             let group = conversation.group
             let isIn = conversation.roster.contains(event.sender) || mayBeNew && conversation.roster.containsUser(event.sender.user)
@@ -62,15 +65,16 @@ extension Hub {
             if conversation.isOutdated(event.payload) { return .refused(.outdated) }
             if let refusal = group.staleness(of: event.epoch) { return .refused(refusal) }
             // Room of their own: a full log must not keep those in who fill it.
-            guard conversation.log.count < Limits.logEventsPerConversationMax + Limits.logHandshakesReserve else {
-                return .refused(.logFull)
-            }
+            guard conversation.log.count < Limits.logEventsPerConversationMax + Limits.logHandshakesReserve,
+                conversation.log.bytes < Limits.logBytesPerConversationMax + Limits.logHandshakeBytesReserve
+            else { return .refused(.logFull) }
             if let obstacle = host.obstacle { return .refused(obstacle) }
             do throws(Refusal) {
                 let step = try judge(group, conversation.roster)
                 let before = conversation.weight
                 let accepted = try conversation.take(step, event, submission, host: host, writes: &writes)
                 growth = conversation.weight - before
+                charged = conversation.log.last?.bytes ?? 0
                 released = conversation.prune()
                 return .accepted(accepted)
             } catch { return .refused(error) }
@@ -109,7 +113,7 @@ extension Conversation {
             for part in accepted.welcome {
                 writes.append(.storeEvent(part.eventKey, bytes: StoredWelcome(expires: expires, part: part).encoded(), held: true))
             }
-            attach(parts: accepted.welcome.count)
+            attach(accepted.welcome)
             writes.append(.put(.conversation, key: ConversationRows.key(key), value: roomRow))
         }
         let new = step.added + (step.newcomer.map { [$0] } ?? [])

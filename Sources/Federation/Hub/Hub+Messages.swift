@@ -9,18 +9,21 @@ extension Hub {
     ) -> Outcome {
         let event = Conversation.NewEvent(
             message: submission.message, sender: sender, kind: .application, epoch: epoch, payload: payload)
-        return with(submission.conversation) { conversation in
+        let outcome: Outcome? = with(submission.conversation) { conversation in
             if let outcome = conversation.early(event, isOnRoster: conversation.roster.contains(sender)) { return outcome }
             if conversation.isOutdated(payload) { return .refused(.outdated) }
             guard let outline = MessageOutline(privateMessage: payload), outline.kind == .application,
                 outline.group.elementsEqual(conversation.groupID), outline.epoch == epoch.value
             else { return .refused(Refusal(.handshakeInvalid, "The payload is no message of this conversation and epoch.")) }
             if let refusal = conversation.group.staleness(of: epoch) { return .refused(refusal) }
-            guard conversation.log.count < Limits.logEventsPerConversationMax else { return .refused(.logFull) }
+            guard conversation.log.count < Limits.logEventsPerConversationMax, conversation.log.bytes < Limits.logBytesPerConversationMax
+            else { return .refused(.logFull) }
             if let obstacle = host.obstacle { return .refused(obstacle) }
             let envelope = conversation.number(event, timeToLive: submission.timeToLive, host: host, writes: &writes)
             return .accepted(Accepted(envelope: envelope))
-        } ?? .refused(.unknownConversation)
+        }
+        if case .accepted? = outcome { charge(EventLog.bytes(ofPayload: payload), to: sender.user) }
+        return outcome ?? .refused(.unknownConversation)
     }
 }
 

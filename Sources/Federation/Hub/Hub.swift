@@ -40,6 +40,8 @@ package struct Hub: Sendable {
     private var takenUp = 0
     /// Bytes of the resident ones, as they were when they were loaded or changed last.
     private var weight = 0
+    /// Bytes of all logs by who sent them. Not on disk: what was there when the node started is on nobody's account.
+    private var logBytes: [UserID: Int] = [:]
 
     /// - Parameter conversations: all that are on disk.
     package init(node: NodeID, restoration: UInt64 = 0, conversations: [ConversationID] = []) {
@@ -194,8 +196,16 @@ package struct Hub: Sendable {
         return failures
     }
 
-    func release(_ lines: [EventLog.Line], of key: ConversationKey, writes: inout [StoreWrite]) {
+    // MARK: Logs
+
+    /// How much of a user's stands in logs, until all devices have it.
+    package func logBytes(of user: UserID) -> Int { logBytes[user] ?? 0 }
+
+    mutating func charge(_ bytes: Int, to user: UserID) { if bytes > 0 { logBytes[user, default: 0] += bytes } }
+
+    mutating func release(_ lines: [EventLog.Line], of key: ConversationKey, writes: inout [StoreWrite]) {
         for line in lines {
+            if let left = logBytes[line.sender.user].map({ $0 - line.bytes }) { logBytes[line.sender.user] = left > 0 ? left : nil }
             writes.append(.releaseEvent(EventKey(conversation: key, number: line.number)))
             for part in 0..<line.parts { writes.append(.releaseEvent(EventKey(conversation: key, number: line.number, part: part + 1))) }
         }

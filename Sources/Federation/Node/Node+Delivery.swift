@@ -14,8 +14,13 @@ extension Node {
         // As it is before a commit: who is removed by it learns of it.
         let fanOut = fanOut(of: submission.conversation)
         let host = hubHost(for: submission, obstacle: obstacle(to: submission, from: sender, fanOut))
-        if case .found = submission.kind, directory.home(of: sender.user) != id {
-            return Refusal(.notPermitted, "A conversation is founded at its creator's home.")
+        if case .found = submission.kind {
+            guard directory.home(of: sender.user) == id else {
+                return Refusal(.notPermitted, "A conversation is founded at its creator's home.")
+            }
+            guard traffic.foundings.take(sender.user, at: now) else {
+                return Refusal(.rateLimited, "The user founds conversations too fast.")
+            }
         }
         if submission.kind.isHandshake, !traffic.handshakes.take(sender.device, at: now) {
             return Refusal(.rateLimited, "The device commits too often.")
@@ -76,10 +81,20 @@ extension Node {
             return Self.nobodyReachable
         }
         if let refusal = queues.refusal { return refusal }
-        if !fanOut.remote.isEmpty, let refusal = queues.refusal(of: .messages(sender.user)) { return refusal }
+        // Whom a commit adds may live elsewhere.
+        let isHandshake = submission.kind.isHandshake
+        if isHandshake || !fanOut.remote.isEmpty,
+            let refusal = queues.refusal(of: .messages(sender.user), isHandshake: isHandshake)
+        {
+            return refusal
+        }
+        let reserve = isHandshake ? Limits.logHandshakeBytesReserve : 0
+        guard hub.logBytes(of: sender.user) < Limits.logBytesPerUserMax + reserve else { return Self.tooMuchInLogs }
         // One full queue must not stop a group: its device is passed over, sees the gap and asks for what it lacks.
         return fanOut.isLarge ? nil : roomRefusal(for: fanOut)
     }
+
+    private static let tooMuchInLogs = Refusal(.queueFull, "Too much of this user's waits for devices that have not taken it.")
 
     private func roomRefusal(for fanOut: FanOut) -> Refusal? {
         for device in fanOut.local { if let refusal = queues.refusal(for: .device(device)) { return refusal } }
@@ -115,12 +130,15 @@ extension Node {
     private mutating func welcome(_ accepted: Hub.Accepted) {
         guard let now = self.fanOut(of: accepted.envelope.key.conversation) else { return }
         let newcomers = Set(accepted.newcomers.map(\.device))
+        let origin = Queues.Origin.messages(accepted.envelope.sender.user)
         for device in now.local where newcomers.contains(device) {
             for part in accepted.welcome { enqueueForMember(.welcome(part), for: device, of: now) }
         }
         for share in now.remote {
             for recipients in share.devices.filter({ newcomers.contains($0) }).chunks(of: Limits.recipientsPerEntryMax) {
-                for part in accepted.welcome { enqueueForMember(.welcome(part, recipients: recipients), for: share.node, of: now) }
+                for part in accepted.welcome {
+                    enqueueForMember(.welcome(part, recipients: recipients), for: share.node, of: now, on: origin)
+                }
             }
         }
     }
@@ -278,7 +296,7 @@ extension DeviceItem {
     /// What the event an entry refers to takes.
     fileprivate var eventBytes: Int {
         switch self {
-        case .event(let envelope): envelope.payload.count + 200
+        case .event(let envelope): EventLog.bytes(ofPayload: envelope.payload)
         case .welcome(let part): part.bytes.count + 96
         case .accepted, .failed, .watermark, .mark: 0
         }
@@ -288,7 +306,7 @@ extension DeviceItem {
 extension NodeItem {
     fileprivate var eventBytes: Int {
         switch self {
-        case .event(let envelope, _): envelope.payload.count + 200
+        case .event(let envelope, _): EventLog.bytes(ofPayload: envelope.payload)
         case .welcome(let part, _): part.bytes.count + 96
         case .submission, .accepted, .failed, .watermark, .receipt, .mark, .marked: 0
         }

@@ -5,8 +5,7 @@ struct ConversationTraffic: Sendable {
     /// Changes whenever directory or membership may say another thing about where devices live.
     var places: UInt64 = 1
     var gathered = GatheredWatermarks()
-    /// Requests of sessions that wait for another node's `group`.
-    var requests: [RequestID: GroupRequest] = [:]
+    var requests = GroupRequests()
     /// How often a device may ask for a group.
     var fetches = Buckets<DeviceID>(rate: 1, burst: 100)
     /// By whom they are for: more would fill the way to it.
@@ -14,22 +13,16 @@ struct ConversationTraffic: Sendable {
 
     /// Founding, commits and proposals: each costs the hub milliseconds in a large group, also where it is refused.
     var handshakes = Buckets<DeviceID>(rate: 10, burst: 200)
+    /// Conversations that users found: each stays.
+    var foundings = Buckets<UserID>(rate: Limits.foundingsPerSecond, burst: Limits.foundingBurst)
+    /// Devices for which events of the log are being read.
+    var refetching: Set<DeviceID> = []
 
-    struct GroupRequest: Sendable {
-        let session: SessionID
-        let request: RequestID
-        let node: NodeID
-        var deadline: Instant
-    }
-
-    var nextDeadline: Instant? { [gathered.nextDeadline, requests.values.map(\.deadline).min()].compactMap { $0 }.min() }
+    var nextDeadline: Instant? { [gathered.nextDeadline, requests.nextDeadline].compactMap { $0 }.min() }
 }
 
 // What a device needs to come back into a conversation, and what it lacks of one (docs/protocol/hub.md, "Coming back").
 extension Node {
-    static let groupRequestsPerSessionMax = 16
-    static let groupRequestTimeout = Duration.seconds(10)
-
     // MARK: For a session
 
     mutating func fetchGroup(_ session: SessionID, _ request: RequestID, _ key: ConversationKey, by device: RosterEntry) {
@@ -40,7 +33,7 @@ extension Node {
             }
             return
         }
-        guard traffic.requests.values.count(where: { $0.session == session }) < Self.groupRequestsPerSessionMax else {
+        guard traffic.requests.hasRoom(for: session) else {
             return out.append(.sendSession(session, .refusedRequest(request, Refusal(.rateLimited, "Too many requests are under way."))))
         }
         if let refusal = self.refusal(forHub: key.hub) { return out.append(.sendSession(session, .refusedRequest(request, refusal))) }
@@ -50,30 +43,26 @@ extension Node {
         }
         let mine = RequestID(nextLookup)
         nextLookup += 1
-        traffic.requests[mine] = .init(session: session, request: request, node: key.hub, deadline: now + Self.groupRequestTimeout)
+        traffic.requests.add(mine, .init(session: session, request: request, node: key.hub), at: now)
         out.append(.sendLink(link, .fetchGroup(mine, key, by: device)))
     }
 
     private static let hubUnreachable = Refusal(.busy, "The conversation's hub cannot be reached now.")
 
     mutating func received(_ part: AnswerPart, to request: RequestID, from peer: NodeID) {
-        guard let waiting = traffic.requests[request], waiting.node == peer else { return }
+        guard let waiting = traffic.requests.take(part, of: request, from: peer, at: now) else { return }
         out.append(.sendSession(waiting.session, .group(waiting.request, part)))
-        traffic.requests[request] = part.index + 1 >= part.count ? nil : waiting
-        traffic.requests[request]?.deadline = now + Self.groupRequestTimeout
     }
 
     mutating func groupRefused(_ request: RequestID, _ refusal: Refusal, from peer: NodeID) {
         guard let waiting = traffic.requests[request], waiting.node == peer else { return }
-        traffic.requests[request] = nil
+        traffic.requests.remove(request)
         out.append(.sendSession(waiting.session, .refusedRequest(waiting.request, refusal)))
     }
 
     /// Gives requests up that have waited too long, or whose node is gone.
     mutating func giveUpGroupRequests(to gone: NodeID? = nil) {
-        for (id, waiting) in traffic.requests.sorted(by: { $0.key.value < $1.key.value })
-        where waiting.deadline <= now || waiting.node == gone {
-            traffic.requests[id] = nil
+        for waiting in traffic.requests.removeOverdue(at: now, of: gone) {
             out.append(.sendSession(waiting.session, .refusedRequest(waiting.request, Self.hubUnreachable)))
         }
     }
@@ -99,9 +88,14 @@ extension Node {
     /// Events that a device lacks, out of the log once more. Not into a queue that is full: it has enough to read.
     mutating func refetch(_ key: ConversationKey, by device: RosterEntry, from: SequenceNumber, through: SequenceNumber) {
         guard key.hub == id, !isSpaceLow, let home = directory.home(of: device.user), membership.evaluation.isMember(home),
-            queues.refusal(for: home == id ? .device(device.device) : .node(home)) == nil
+            queues.refusal(for: home == id ? .device(device.device) : .node(home)) == nil, !traffic.refetching.contains(device.device)
         else { return count("refetches_dropped") }
-        let keys = hub.stored(key.conversation, for: device, from: from, through: through)
+        reread(hub.stored(key.conversation, for: device, from: from, through: through), for: device)
+    }
+
+    /// A bounded number of bytes at a time, and for one question of a device at a time: it asks in a line for what takes megabytes.
+    private mutating func reread(_ keys: [EventKey], for device: RosterEntry) {
+        if keys.isEmpty { traffic.refetching.remove(device.device) } else { traffic.refetching.insert(device.device) }
         if !keys.isEmpty { out.append(.load(.events(keys, for: device))) }
     }
 
@@ -115,11 +109,18 @@ extension Node {
         if home == id { enqueue(.failed(failure), for: device) } else { enqueue(.failed(failure, device: device), for: home) }
     }
 
-    mutating func refetched(_ events: [(key: EventKey, bytes: [UInt8])], for device: RosterEntry) {
-        guard let home = directory.home(of: device.user) else { return }
-        for (key, bytes) in events {
-            // It may have left since they were read; and when all have it an event is gone from the disk, where no queue may refer to it.
-            guard hub.contains(device, in: key.conversation.conversation) else { return }
+    mutating func refetched(_ page: LogPage, for device: RosterEntry) {
+        var isRoom = !isSpaceLow
+        defer { reread(isRoom ? page.rest : [], for: device) }
+        for (key, bytes) in page.events where isRoom {
+            // It may have left since they were read, or have its queue full; and when all have it an event is gone from the disk, where no
+            // queue may refer to it.
+            guard let home = directory.home(of: device.user), hub.contains(device, in: key.conversation.conversation),
+                queues.refusal(for: home == id ? .device(device.device) : .node(home)) == nil
+            else {
+                isRoom = false
+                break
+            }
             guard hub.holds(key) else { continue }
             if key.part == 0 {
                 guard let stored = try? StoredEvent(decoding: bytes) else { continue }

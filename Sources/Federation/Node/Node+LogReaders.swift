@@ -65,22 +65,20 @@ extension Node {
     }
 
     /// The events of a turn came from disk.
-    mutating func readLog(_ events: [(key: EventKey, bytes: [UInt8])], for device: DeviceID, in session: SessionID) {
+    mutating func readLog(_ page: LogPage, for device: DeviceID, in session: SessionID) {
         guard var turn = logReaders.turn(of: device), turn.session == session, turn.position == nil,
             let user = directory.user(ofLocal: device)
         else { return }
         // What came meanwhile has its position, and waits for the window.
         guard queues.isDrained(.device(device)) else { return logReaders.endTurn(of: device) }
         let entry = RosterEntry(user: user, device: device)
-        var (bytesSent, through): (Int, [ConversationID: SequenceNumber]) = (0, [:])
-        for (key, bytes) in events {
-            guard bytesSent < Limits.logTurnBytesMax else {
-                // The rest comes with the next turn.
-                turn = LogReaders.Turn(session: session, through: through, isLast: false, position: turn.position)
-                break
-            }
+        if !page.rest.isEmpty {
+            // The rest comes with the next turn.
+            let through = page.events.map { ($0.key.conversation.conversation, $0.key.number) }
+            turn = LogReaders.Turn(session: session, through: Dictionary(through) { _, last in last }, isLast: false)
+        }
+        for (key, bytes) in page.events {
             let conversation = key.conversation.conversation
-            through[conversation] = key.number
             // What has expired was said to have failed.
             guard hub.contains(entry, in: conversation), StoredEvent.expires(of: bytes) > upTime,
                 let stored = try? StoredEvent(decoding: bytes)
@@ -90,7 +88,6 @@ extension Node {
             let position = queues.takePosition()
             out.append(.sendSession(session, .entry(position, item)))
             turn.position = position
-            bytesSent += bytes.count
         }
         logReaders.begin(turn, of: device)
         if turn.position == nil { endLogTurn(of: device) } else { goOn(.device(device)) }

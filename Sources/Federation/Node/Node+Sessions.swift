@@ -11,6 +11,7 @@ extension Node {
     mutating func closed(_ session: SessionID) {
         claims.close(session)
         heldBack.close(session)
+        traffic.requests.close(session)
         presence(.signedOut(session))
         guard let device = sessions.close(session) else { return }
         if logReaders.turn(of: device)?.session == session { logReaders.endTurn(of: device) }
@@ -138,10 +139,14 @@ extension Node {
     ) {
         func refuse(_ refusal: Refusal) { out.append(.sendSession(session, .refusedRequest(request, refusal))) }
         if isSpaceLow { return refuse(Refusal(.diskFull, "The node's disk is full.")) }
+        let tooOften = Refusal(.rateLimited, "The user publishes too often.")
+        // Before the signatures, of which there may be many. Of a stranger's session they tell first whose record it is.
+        if let user, !records.take(user, at: now) { return refuse(tooOften) }
         guard let record = try? signed.verified(in: membership.federation, requiringHome: false) else {
             return refuse(Refusal(.recordInvalid, "The record is not a valid one."))
         }
         guard record.home == id else { return refuse(Refusal(.recordInvalid, "The record names another home.")) }
+        if user == nil, !records.take(record.user, at: now) { return refuse(tooOften) }
         if let known = directory.signedRecord(of: record.user), known.body == signed.body {
             return out.append(.sendSession(session, .published(request, known)))
         }

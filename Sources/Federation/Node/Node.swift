@@ -27,6 +27,8 @@ public struct Node: Core {
     var heldBack = HeldBack()
     var blocks: BlockList
     var blockChanges = Buckets<DeviceID>(rate: Limits.publicationsPerSecond, burst: Limits.publicationBurst)
+    /// Of a user's record: each is checked, and told to every node.
+    var records = Buckets<UserID>(rate: Limits.publicationsPerSecond, burst: Limits.publicationBurst)
     var desk: PresenceDesk
 
     var wall: Timestamp
@@ -136,8 +138,8 @@ public struct Node: Core {
                 settleGathered(of: conversation)
             } catch { out.append(.note(.corruptRow(.conversation))) }
             readLogs(of: conversation)
-        case .events(let events, let device): refetched(events, for: device)
-        case .log(let events, let device, let session): readLog(events, for: device, in: session)
+        case .events(let page, let device): refetched(page, for: device)
+        case .log(let page, let device, let session): readLog(page, for: device, in: session)
         case .keyPackages(let device, let row):
             if !keyPackages.load(device, row, seconds: wall.seconds) { out.append(.note(.corruptRow(.keyPackages))) }
         }

@@ -35,8 +35,17 @@ public enum RowsNeeded: Hashable, Sendable {
 public enum LoadedRows: Sendable {
     case conversation(ConversationID, ConversationRows)
     case keyPackages(DeviceID, [UInt8])
-    case events([(key: EventKey, bytes: [UInt8])], for: RosterEntry)
-    case log([(key: EventKey, bytes: [UInt8])], for: DeviceID, in: SessionID)
+    case events(LogPage, for: RosterEntry)
+    case log(LogPage, for: DeviceID, in: SessionID)
+}
+
+/// Events of the hub's log that were asked for by their keys: as many as may be read at a time, `Limits.logTurnBytesMax`.
+public struct LogPage: Sendable {
+    public var events: [(key: EventKey, bytes: [UInt8])] = []
+    /// What was not looked for yet.
+    public var rest: [EventKey] = []
+
+    public init() {}
 }
 
 extension NodeStore {
@@ -50,16 +59,24 @@ extension NodeStore {
         case .keyPackages(let device):
             return try value(.keyPackages, key: device.bytes).map { .keyPackages(device, $0) }
         case .events(let keys, let entry):
-            return .events(try events(keys), for: entry)
+            return .events(try page(keys), for: entry)
         case .log(let keys, let device, let session):
-            return .log(try events(keys), for: device, in: session)
+            return .log(try page(keys), for: device, in: session)
         }
     }
 
-    private func events(_ keys: [EventKey]) throws(StoreError) -> [(key: EventKey, bytes: [UInt8])] {
-        var events: [(key: EventKey, bytes: [UInt8])] = []
-        for key in keys { if let bytes = try event(key) { events.append((key, bytes)) } }
-        return events
+    private func page(_ keys: [EventKey]) throws(StoreError) -> LogPage {
+        var (page, size) = (LogPage(), 0)
+        for (index, key) in keys.enumerated() {
+            guard size < Limits.logTurnBytesMax else {
+                page.rest = Array(keys[index...])
+                break
+            }
+            guard let bytes = try event(key) else { continue }
+            size += bytes.count
+            page.events.append((key, bytes))
+        }
+        return page
     }
 }
 

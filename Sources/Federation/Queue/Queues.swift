@@ -93,13 +93,15 @@ package struct Queues: Sendable {
         return isFull ? Refusal(.queueFull, "The recipient's queue is full.") : nil
     }
 
+    /// - Parameter isHandshake: for which there is twice the room: who waits for nobody any more must be able to say so.
     /// - Returns: why nothing more may be added on this account.
-    package func refusal(of origin: Origin) -> Refusal? {
+    package func refusal(of origin: Origin, isHandshake: Bool = false) -> Refusal? {
         if let refusal { return refusal }
         let size = shares.size(of: origin)
         switch origin {
         case .messages:
-            if Self.hasRoom(size, Limits.queueEntriesPerUserMax, Limits.queueBytesPerUserMax) { return nil }
+            let factor = isHandshake ? 2 : 1
+            if Self.hasRoom(size, Limits.queueEntriesPerUserMax * factor, Limits.queueBytesPerUserMax * factor) { return nil }
             return Refusal(.queueFull, "Too much of this user's waits for other nodes.")
         case .receipts:
             if size.entries < Limits.queueReceiptsPerUserMax { return nil }

@@ -9,6 +9,8 @@ struct NodeRowTarget: FuzzTarget {
     private let rows: NodeRows
     private let tables: [[(key: [UInt8], value: [UInt8])]]
     private let conversation: ConversationRows
+    /// Of its log.
+    private let events: [[UInt8]]
 
     init() throws {
         scene = try HonestWorld.shared()
@@ -21,6 +23,7 @@ struct NodeRowTarget: FuzzTarget {
             throw HonestWorld.Failure.noConversation
         }
         self.conversation = conversation
+        events = try store.heldEvents(scene.key, after: .zero, bytesMax: .max).events.map(\.bytes)
     }
 
     private static var places: [WritableKeyPath<NodeRows, NodeRows.Rows>] {
@@ -37,7 +40,7 @@ struct NodeRowTarget: FuzzTarget {
         }
         let parts =
             [conversation.founding, conversation.group, conversation.head ?? []]
-            + (conversation.watermarks.first.map { [$0.row] } ?? [[]]) + (conversation.events.first.map { [$0] } ?? [[]])
+            + (conversation.watermarks.first.map { [$0.row] } ?? [[]]) + (events.first.map { [$0] } ?? [[]])
         for (part, bytes) in parts.enumerated() { seeds.append([0x80, UInt8(part)] + bytes) }
         if let stock = scene.keyPackageRow { seeds.append([0x81, 0] + stock) }
         for (kind, item) in scene.queued.enumerated().prefix(20) { seeds.append([0x82, UInt8(kind & 1)] + item) }
@@ -68,12 +71,14 @@ struct NodeRowTarget: FuzzTarget {
     private func conversation(with bytes: [UInt8], in part: Int) -> ConversationRows {
         let old = conversation
         var watermarks = old.watermarks
-        var events = old.events
+        var events = events
         if part % 5 == 3, !watermarks.isEmpty { watermarks[0].row = bytes }
         if part % 5 == 4 { events = [bytes] + events.dropFirst() }
-        return ConversationRows(
+        var rows = ConversationRows(
             founding: part % 5 == 0 ? bytes : old.founding, group: part % 5 == 1 ? bytes : old.group,
-            head: part % 5 == 2 ? bytes : old.head, watermarks: watermarks, events: events)
+            head: part % 5 == 2 ? bytes : old.head, watermarks: watermarks)
+        for event in events { rows.add(event: event) }
+        return rows
     }
 
     /// - Returns: whether the node took it.

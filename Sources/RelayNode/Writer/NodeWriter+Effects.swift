@@ -74,8 +74,10 @@ extension NodeWriter {
             case .dial(let peer, let endpoints): network?.dial(peer, at: endpoints)
             case .page(let order):
                 ordered += 1
-                pages.append(order)
-            case .load(let needed): if let rows = try store.rows(needed, hub: node.id) { inbox.post(.loaded(rows)) }
+                readings.append(.page(order))
+            case .load(let needed):
+                ordered += 1
+                readings.append(.rows(needed))
             case .answer(let request, .success(.backup(let step))):
                 admins.answer(request, with: AdminRoutes.response(toBackup: try backup(step)))
             case .answer(let request, let answer): admins.answer(request, answer, AdminRoutes.Context(self, network))
@@ -84,26 +86,30 @@ extension NodeWriter {
             }
         }
         // Others that wait to be read have a turn coming.
-        if pages.count == ordered { try readPages() }
+        if readings.count == ordered { try read() }
         credit(done.dealtWith, &orders)
         if !orders.isEmpty { network?.perform(orders) }
     }
 
     /// What is read comes back as an input: the next turn goes on with it.
-    func readPages() throws(StoreError) {
+    func read() throws(StoreError) {
         let start = Clock.now
-        guard !pages.isEmpty, pageTurns.rest(at: start) == nil else { return }
+        guard !readings.isEmpty, pageTurns.rest(at: start) == nil else { return }
         var (count, now, rest) = (0, start, Duration.zero)
-        while count < pages.count, count == 0 || now - start < PageTurns.turnMax {
-            let (order, began) = (pages[count], now)
+        while count < readings.count, count == 0 || now - start < PageTurns.turnMax {
+            let (reading, began) = (readings[count], now)
             count += 1
-            let limit = min(order.entriesMax, pageTurns.entriesMax(of: order.destination, at: began))
-            let entries = try store.page(order.destination, after: order.after, limit: limit, bytesMax: order.bytesMax)
-            inbox.post(.paged(order, entries))
+            switch reading {
+            case .page(let order):
+                let limit = min(order.entriesMax, pageTurns.entriesMax(of: order.destination, at: began))
+                inbox.post(.paged(order, try store.page(order.destination, after: order.after, limit: limit, bytesMax: order.bytesMax)))
+            case .rows(let needed):
+                if let rows = try store.rows(needed, hub: node.id) { inbox.post(.loaded(rows)) }
+            }
             now = Clock.now
-            rest += PageTurns.rest(after: now - began, for: order.destination)
+            rest += PageTurns.rest(after: now - began, forDevice: reading.isForDevice)
         }
-        pages.removeFirst(count)
+        readings.removeFirst(count)
         pageTurns.read(until: now, rest: rest)
     }
 

@@ -46,8 +46,8 @@ package final class NodeWriter: NetworkDelegate, @unchecked Sendable {
     /// Until when all that is in the backlog rests; nil when some of it does not.
     private var backlogRests: Instant?
     private var lastClock: Instant?
-    /// Pages that were ordered, and not read yet.
-    var pages: [PageOrder] = []
+    /// What was ordered to be read, and is not read yet.
+    var readings: [Reading] = []
     var pageTurns = PageTurns()
     /// Of what is not on its way to the disk yet.
     var pending = Pending()
@@ -177,7 +177,7 @@ package final class NodeWriter: NetworkDelegate, @unchecked Sendable {
         let resting = isStopped ? [] : setRestingAside()
         let done = try turn(backlog.prefix(Self.batchMax))
         if done == backlog.count { backlog = [] } else { backlog.removeFirst(done) }
-        try readPages()
+        try read()
         if !backlog.isEmpty { backlogRests = nil }
         backlog += resting
         if isStopped, backlog.isEmpty, inbox.isEmpty {
@@ -209,7 +209,7 @@ package final class NodeWriter: NetworkDelegate, @unchecked Sendable {
         let look = lastClock.map { $0 + Self.clockInterval }
         let mustWait = backlog.isEmpty || backlogRests != nil
         let commit = inFlight == nil && !waitsForRoom ? pending.due : nil
-        let page = pages.isEmpty ? nil : pageTurns.rest(at: now) ?? now
+        let page = readings.isEmpty ? nil : pageTurns.rest(at: now) ?? now
         let due = mustWait ? [nextDeadline, foldAt, commit, look, backlogRests, page].compactMap { $0 }.min() : now
         guard let due else { return }
         if let timer, timer.at <= due { return }
@@ -429,7 +429,7 @@ package final class NodeWriter: NetworkDelegate, @unchecked Sendable {
         for session in node.openSessions { orders.close(session, after: refusal) }
         for link in node.openLinks { orders.close(link, after: refusal) }
         credit(dealtWith, &orders)
-        pages = []
+        readings = []
         do { node = try restart() } catch let error as StoreError { throw error } catch { throw .io("\(error)") }
         admins.failAll(AdminRoutes.unavailable)
         var effects = node.step(.clockRead(Clock.wall), at: Clock.now, using: &random)

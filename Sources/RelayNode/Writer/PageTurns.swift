@@ -1,20 +1,32 @@
 package import Federation
 package import Vocabulary
 
+/// What the core has ordered to be read from disk.
+enum Reading: Sendable {
+    case page(PageOrder)
+    case rows(RowsNeeded)
+
+    /// It leads to frames for a device.
+    var isForDevice: Bool {
+        switch self {
+        case .page(let order): order.destination.isDevice
+        case .rows(.events), .rows(.log): true
+        case .rows(.conversation), .rows(.keyPackages): false
+        }
+    }
+}
+
 /// When queues are read back for those who come to fetch what waited for them: some of it in each turn, and while others write only for a
 /// part of the time. Every page leads to frames, watermarks and commits on all nodes that have a part in it, several times the work of reading
 /// it: that is what others wait for, and what the rest is for.
 package struct PageTurns {
     /// How long a turn reads; one page more at most.
     package static let turnMax = Duration.milliseconds(1)
-    /// How long nothing more is read because of a page that took so long to read.
-    package static func rest(after time: Duration, for destination: Destination) -> Duration {
-        switch destination {
-        // With 19 others' p99 is up to 2.6 times the calm one, with 9 more.
-        case .device: time * 29
-        // Others wait for what a node lacks: it comes back within seconds after hours, whatever is said meanwhile.
-        case .node: time * 3
-        }
+    /// How long nothing more is read because of what took so long to read.
+    package static func rest(after time: Duration, forDevice: Bool) -> Duration {
+        // With 19 others' p99 is up to 2.6 times the calm one, with 9 more. Others wait for what a node lacks: it comes back within seconds
+        // after hours, whatever is said meanwhile.
+        time * (forDevice ? 29 : 3)
     }
     /// Entries of a device's page while others write: they wait for all that is read at once, and for what it leads to.
     package static let entriesMax = 64
@@ -46,7 +58,7 @@ package struct PageTurns {
 
     /// How many entries a page may have.
     package func entriesMax(of destination: Destination, at now: Instant) -> Int {
-        guard case .device = destination, writingEnds(at: now) != nil else { return .max }
+        guard destination.isDevice, writingEnds(at: now) != nil else { return .max }
         return Self.entriesMax
     }
 
@@ -55,4 +67,8 @@ package struct PageTurns {
         guard let othersWrote, now - othersWrote < Self.othersMax else { return nil }
         return othersWrote + Self.othersMax
     }
+}
+
+extension Destination {
+    fileprivate var isDevice: Bool { if case .device = self { true } else { false } }
 }

@@ -36,14 +36,20 @@ extension JournaledNodeStore {
         }
     }
 
-    public func heldEvents(_ conversation: ConversationKey) throws(StoreError) -> [(number: SequenceNumber, bytes: [UInt8])] {
+    public func heldEvents(
+        _ conversation: ConversationKey, after: SequenceNumber, bytesMax: Int
+    ) throws(StoreError) -> HeldEvents {
         try guarded { () throws(StoreError) in
-            guard overlay.touches(conversation) else { return try rows.heldEvents(conversation) }
-            var found = try rows.heldEvents(conversation).filter {
+            let standing = try rows.heldEvents(conversation, after: after, bytesMax: bytesMax)
+            guard overlay.touches(conversation) else { return standing }
+            var found = standing.events.filter {
                 let key = EventKey(conversation: conversation, number: $0.number)
                 return overlay.events[key] == nil && overlay.isHeld(key) == nil
             }
-            for (key, event) in overlay.events where key.conversation == conversation && key.part == 0 {
+            // Behind the last of them the tables may have more, which comes first.
+            let last = standing.goesOn ? standing.events.last?.number : nil
+            for (key, event) in overlay.events where key.conversation == conversation && key.part == 0 && key.number > after {
+                if let last, key.number > last { continue }
                 if let bytes = event.bytes {
                     if event.held == true { found.append((key.number, bytes)) }
                 } else {
@@ -53,7 +59,14 @@ extension JournaledNodeStore {
                     if isHeld == true, let bytes = try rows.event(key) { found.append((key.number, bytes)) }
                 }
             }
-            return found.sorted { $0.number < $1.number }
+            var (all, room) = (HeldEvents(), bytesMax)
+            for (number, bytes) in found.sorted(by: { $0.number < $1.number }) {
+                guard all.take(number, bytes, room: &room) else { return all }
+            }
+            // Of all that the tables gave none may be held any more, with more behind them.
+            if standing.goesOn, all.events.isEmpty, let last { return try heldEvents(conversation, after: last, bytesMax: bytesMax) }
+            all.goesOn = standing.goesOn
+            return all
         }
     }
 

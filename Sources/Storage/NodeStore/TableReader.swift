@@ -68,16 +68,18 @@ package class TableReader {
         return openEvent(sealed, conversation, number)
     }
 
-    package func heldEvents(_ conversation: ConversationKey) throws(StoreError) -> [(number: SequenceNumber, bytes: [UInt8])] {
-        var found: [(number: SequenceNumber, bytes: [UInt8])] = []
+    package func heldEvents(
+        _ conversation: ConversationKey, after: SequenceNumber, bytesMax: Int
+    ) throws(StoreError) -> HeldEvents {
+        var (found, room) = (HeldEvents(), bytesMax)
         let name = seal.name(conversation)
-        try database.rows(
-            "SELECT number, sealed FROM event WHERE conversation=? AND held=1 AND number<=? ORDER BY number", .blob(name),
-            .integer(Int64(clamping: counterMax))
-        ) { row throws(StoreError) in
+        let sql = "SELECT number, sealed FROM event WHERE conversation=? AND held=1 AND number>? AND number<=? ORDER BY number"
+        let values: [SQLValue] = [.blob(name), .integer(Int64(clamping: after.value)), .integer(Int64(clamping: counterMax))]
+        try database.run(sql, values) { row throws(StoreError) in
             let number = try row.integer(0)
             guard let counter = SequenceNumber(UInt64(bitPattern: number)) else { throw .corrupt("an event's number is above 2^53") }
-            if let bytes = openEvent(try row.blob(1), name, number) { found.append((counter, bytes)) }
+            guard let bytes = openEvent(try row.blob(1), name, number) else { return true }
+            return found.take(counter, bytes, room: &room)
         }
         return found
     }

@@ -121,6 +121,26 @@ public enum StoreError: Explained, Equatable {
     }
 }
 
+/// Events of a conversation's log.
+public struct HeldEvents: Sendable {
+    public var events: [(number: SequenceNumber, bytes: [UInt8])] = []
+    /// There may be more behind the last.
+    public var goesOn = false
+
+    public init() {}
+
+    /// - Returns: false for one too many.
+    public mutating func take(_ number: SequenceNumber, _ bytes: [UInt8], room: inout Int) -> Bool {
+        guard events.isEmpty || bytes.count <= room else {
+            goesOn = true
+            return false
+        }
+        room -= min(room, bytes.count)
+        events.append((number, bytes))
+        return true
+    }
+}
+
 /// Where a node keeps what must survive it. Synchronous: the writer thread alone calls it.
 public protocol NodeStore: AnyObject {
     /// All or nothing, and on disk when it returns.
@@ -130,8 +150,8 @@ public protocol NodeStore: AnyObject {
     func values(_ table: StoreTable) throws(StoreError) -> [(key: [UInt8], value: [UInt8])]
 
     func event(_ key: EventKey) throws(StoreError) -> [UInt8]?
-    /// Held events of one conversation, rising.
-    func heldEvents(_ conversation: ConversationKey) throws(StoreError) -> [(number: SequenceNumber, bytes: [UInt8])]
+    /// Held events of one conversation after a number, rising; no more than `bytesMax` bytes unless the first alone is larger.
+    func heldEvents(_ conversation: ConversationKey, after: SequenceNumber, bytesMax: Int) throws(StoreError) -> HeldEvents
 
     /// Entries after a position, rising: at most `limit`, and no more than `bytesMax` bytes unless the first alone is larger.
     func page(_ destination: Destination, after: QueuePosition, limit: Int, bytesMax: Int) throws(StoreError) -> [StoredEntry]

@@ -167,7 +167,7 @@ struct Anchorage {
         return effects
     }
 
-    var held: Int { get throws { try relay.store.heldEvents(key).count } }
+    var held: Int { get throws { try relay.store.heldEvents(key, after: .zero, bytesMax: .max).events.count } }
 
     /// Everybody is in the same epoch with the same secrets.
     func agree(_ indices: [Int]) throws -> Bool {

@@ -65,6 +65,44 @@ import Vocabulary
             ])
     }
 
+    @Test func `a node that answers without end keeps no request alive: parts come in order, and within a minute`() throws {
+        var home = try Home()
+        let asked = try home.relay.step(.sessionFrame(SessionID(1), .fetchGroup(RequestID(9), home.key))).frames(on: 7)
+        guard case .fetchGroup(let mine, _, _)? = asked.last else {
+            Issue.record("not asked: \(asked)")
+            return
+        }
+        let parts = AnswerPart.parts(of: [UInt8](repeating: 1, count: Limits.partBytesMax * 20))
+        var (shown, refusals): (Int, [Refusal.Code]) = (0, [])
+        for part in parts where refusals.isEmpty {
+            for _ in 0..<2 { shown += try home.relay.step(.linkFrame(LinkID(7), .group(mine, part))).frames(to: 1).count }
+            home.relay.now = home.relay.now + .seconds(9)
+            refusals = try home.relay.step(.deadlineReached).refusals(to: 1)
+        }
+        #expect(refusals == [.busy])
+        #expect(shown == 7, "each part once, for a minute")
+        try #expect(home.relay.step(.linkFrame(LinkID(7), .group(mine, parts[shown]))).frames(to: 1).isEmpty)
+    }
+
+    @Test func `requests of a session go with it, and a session has no more than its bound`() throws {
+        var home = try Home()
+        func ask(_ count: Int, as session: UInt64) throws -> [Refusal.Code] {
+            try (0..<count).flatMap { index in
+                let frame = ClientFrame.fetchGroup(RequestID(UInt64(index)), home.key)
+                return try home.relay.step(.sessionFrame(SessionID(session), frame)).refusals(to: session)
+            }
+        }
+        try #expect(ask(17, as: 1) == [.rateLimited])
+        let before = try #require(home.relay.core.nextDeadline)
+        try home.relay.step(.sessionClosed(SessionID(1)))
+        try home.relay.signIn(home.alice, as: 2)
+        try #expect(ask(17, as: 2) == [.rateLimited])
+        home.relay.now = max(before, home.relay.now + .seconds(11))
+        let given = try home.relay.step(.deadlineReached)
+        #expect(given.refusals(to: 1).isEmpty)
+        #expect(given.refusals(to: 2).count == 16)
+    }
+
     @Test func `a group that nobody answers for is given up, at once where there is no link`() throws {
         var home = try Home()
         try home.relay.step(.sessionFrame(SessionID(1), .fetchGroup(RequestID(9), home.key)))

@@ -244,6 +244,7 @@ import Vocabulary
 extension Anchorage {
     /// The chain as the hub's log has it.
     func chain(at number: SequenceNumber) throws -> Digest? {
-        try relay.store.heldEvents(key).first { $0.number == number }.map { try StoredEvent(decoding: $0.bytes).envelope.chain }
+        let held = try relay.store.heldEvents(key, after: .zero, bytesMax: .max).events
+        return try held.first { $0.number == number }.map { try StoredEvent(decoding: $0.bytes).envelope.chain }
     }
 }

@@ -84,6 +84,28 @@ private struct Pier {
         try #expect(pier.say(2).acceptances(to: 5).count == 1)
     }
 
+    @Test func `a session that is refused everywhere takes no more of the node than its bound`() {
+        var held = HeldBack()
+        let (session, refusal) = (SessionID(1), Refusal(.rateLimited, "Too many."))
+        func submission(_ message: UInt64, in conversation: UInt64) -> Submission {
+            .say("", message, in: conversation, hub: Coast.id(0))
+        }
+        func refuse(_ messages: Range<UInt64>, in conversations: Range<UInt64>, at now: Instant) {
+            for conversation in conversations {
+                for message in messages { held.refused(submission(message, in: conversation), message, refusal, in: session, at: now) }
+            }
+        }
+        refuse(0..<64, in: 0..<64, at: .start)
+        #expect(held.count == Limits.heldBackMax)
+        // Nobody waits for them any more: others have their places.
+        let later = Instant.start + Limits.heldBackFor
+        refuse(0..<2, in: 1_000..<1_001, at: later)
+        #expect(held.count == 2)
+        #expect(held.refusal(of: submission(1, in: 1_000), 1, in: session, at: later) == refusal)
+        held.close(session)
+        #expect(held.count == 0)
+    }
+
     @Test func `what was refused for good holds nothing back`() throws {
         var pier = try Pier()
         try #expect(pier.relay.submit(.say("1", 1, hub: pier.relay.id, epoch: 7), in: 5).refusals(to: 5) == [.staleEpoch])

@@ -27,7 +27,7 @@ private struct Room {
 @Suite struct HubTests {
     @Test func `numbers are without gaps and every event carries the chain as documented`() throws {
         var room = try Room()
-        let stored = try #require(try room.relay.store.heldEvents(room.relay.key(1)).first)
+        let stored = try #require(try room.relay.store.heldEvents(room.relay.key(1), after: .zero, bytesMax: .max).events.first)
         let commit = try StoredEvent(decoding: stored.bytes).envelope
         var chain = Chain.next(
             after: Chain.start(room.relay.key(1)), number: 1, sender: room.alice.entry, message: .numbered(1_001), kind: .commit, epoch: 0,
@@ -104,7 +104,7 @@ private struct Room {
         for (person, session) in [(room.alice, UInt64(1)), (room.bob, 2)] {
             try room.relay.acknowledge(0, [person.watermark(room.relay.key(1), through: 2, chain: event.chain)], in: session)
         }
-        try #expect(room.relay.store.heldEvents(room.relay.key(1)).isEmpty)
+        try #expect(room.relay.store.heldEvents(room.relay.key(1), after: .zero, bytesMax: .max).events.isEmpty)
         try room.relay.restart()
         try room.relay.signIn(room.alice, as: 11)
         let acceptance = try room.say("two", 2, in: 11).acceptances(to: 11).last
@@ -119,7 +119,7 @@ private struct Room {
     @Test func `damaged rows leave a conversation unknown and stop nothing`() throws {
         var hub = Hub(node: Coast.id(0))
         #expect(throws: CodecError.self) {
-            try hub.load(.numbered(1), rows: ConversationRows(founding: [0, 1, 2], group: [], head: nil, watermarks: [], events: []))
+            try hub.load(.numbered(1), rows: ConversationRows(founding: [0, 1, 2], group: [], head: nil, watermarks: []))
         }
         #expect(!hub.isResident(.numbered(1)))
     }

@@ -50,6 +50,37 @@ import Vocabulary
         try #expect(harbor.relay.submit(harbor.submission(1, to: Coast.id(2), bytes: 100), in: Self.bob).refusals(to: Self.bob).isEmpty)
     }
 
+    @Test func `Welcomes for a node that is down stand on the account of who adds, and who has used it up can still commit`() throws {
+        var coast = Coast(nodes: 3)
+        let (ann, dan) = (try coast.person("ann", at: 0), try coast.person("dan", at: 2))
+        var relay = try coast.relay(0)
+        try relay.signIn(ann, as: Self.ann)
+        func submit(_ number: UInt64, bytes: Int) throws -> [Refusal.Code] {
+            relay.now = relay.now + .milliseconds(100)
+            let submission = Submission(
+                message: MessageID(raw: Bytes16(9, number)), conversation: .numbered(number), hub: Coast.id(2),
+                kind: .application(epoch: 1, payload: [UInt8](repeating: 1, count: bytes)))
+            return try relay.submit(submission, in: Self.ann).refusals(to: Self.ann)
+        }
+        func waiting() throws -> Int { try relay.store.outline(.node(Coast.id(2))).reduce(0) { $0 + $1.bytes } }
+        var number: UInt64 = 0
+        for size in [60_000, 200] {
+            while try waiting() + size + 300 < Limits.queueBytesPerUserMax {
+                number += 1
+                let burst = size > 1_000 ? 100 : 1
+                for index in 0..<burst where try index == 0 || waiting() + size + 300 < Limits.queueBytesPerUserMax {
+                    number += 1
+                    try #require(submit(number, bytes: size).isEmpty)
+                }
+            }
+        }
+        let before = try waiting()
+        try #expect(relay.found(1, [ann, dan], in: Self.ann).refusals(to: Self.ann).isEmpty)
+        try #expect(waiting() > before + 500)
+        try #expect(submit(number + 1, bytes: 100) == [.queueFull])
+        try #expect(relay.found(2, [ann, dan], in: Self.ann).refusals(to: Self.ann).isEmpty)
+    }
+
     @Test func `one user's receipts for conversations that nobody has made end its session, and no message is refused for them`() throws {
         var harbor = try Harbor()
         var closing: Refusal.Code?

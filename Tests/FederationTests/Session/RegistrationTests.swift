@@ -247,6 +247,30 @@ private struct Office {
         try #expect(publish(record, &relay) == [])
     }
 
+    @Test func `who publishes version after version is slowed down, and only he`() throws {
+        var coast = Coast(nodes: 1)
+        let (alice, bob) = (try coast.person("alice", at: 0), try coast.person("bob", at: 0))
+        var relay = try coast.relay(0)
+        try relay.signIn(alice, as: 1)
+        try relay.signIn(bob, as: 2)
+        func publish(_ record: SignedUserRecord, in session: UInt64) throws -> [Refusal.Code] {
+            try relay.step(.sessionFrame(SessionID(session), .publish(RequestID(2), record))).refusals(to: session)
+        }
+        var last = try alice.record(federation: coast.federation)
+        var refusals: [Refusal.Code] = []
+        for version in 2...UInt64(Limits.publicationBurst) + 2 {
+            let next = try alice.record(version: version, after: last, federation: coast.federation)
+            refusals += try publish(next, in: 1)
+            if refusals.isEmpty { last = next }
+        }
+        #expect(refusals == [.rateLimited])
+        let first = try bob.record(version: 2, after: bob.record(federation: coast.federation), federation: coast.federation)
+        try #expect(publish(first, in: 2).isEmpty)
+        relay.now = relay.now + .seconds(1 / Limits.publicationsPerSecond)
+        let next = try alice.record(version: UInt64(Limits.publicationBurst) + 2, after: last, federation: coast.federation)
+        try #expect(publish(next, in: 1).isEmpty)
+    }
+
     @Test func `a record that does not follow the last is stale, and the next one is taken`() throws {
         var coast = Coast(nodes: 1)
         let alice = try coast.person("alice", at: 0)

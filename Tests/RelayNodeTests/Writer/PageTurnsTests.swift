@@ -13,7 +13,7 @@ import Vocabulary
     private func read(after input: NodeInput, at now: Instant) -> PageTurns {
         var turns = PageTurns()
         turns.heard(input, at: now)
-        turns.read(until: now + .milliseconds(2), rest: PageTurns.rest(after: .milliseconds(2), for: device))
+        turns.read(until: now + .milliseconds(2), rest: PageTurns.rest(after: .milliseconds(2), forDevice: true))
         return turns
     }
 
@@ -42,7 +42,7 @@ import Vocabulary
         let node = Destination.node(NodeID(raw: .zero))
         var turns = PageTurns()
         turns.heard(.sessionFrame(SessionID(1), .submit(submission)), at: start)
-        turns.read(until: start + .milliseconds(2), rest: PageTurns.rest(after: .milliseconds(2), for: node))
+        turns.read(until: start + .milliseconds(2), rest: PageTurns.rest(after: .milliseconds(2), forDevice: false))
         #expect(turns.rest(at: start + .milliseconds(2)) == start + .milliseconds(8))
         #expect(turns.entriesMax(of: node, at: start) == .max)
     }

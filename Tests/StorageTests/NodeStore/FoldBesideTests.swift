@@ -159,9 +159,9 @@ import Vocabulary
             #expect(try store.outline(.laptop).map(\.position.value) == (20...40).map { $0 * 3 + 1 })
             #expect(try store.page(.laptop, after: .zero, limit: 2, bytesMax: .max).map(\.event) == ["e20", "e21"].map { Array($0.utf8) })
             #expect(try store.page(.tower, after: .zero, limit: 100, bytesMax: .max).count == 40)
-            #expect(try store.heldEvents(.number(0)).map(\.number.value) == [9])
-            #expect(try store.heldEvents(.number(1)).map(\.number.value) == [7])
-            #expect(try store.heldEvents(.number(2)).isEmpty)
+            #expect(try store.heldEvents(.number(0), after: .zero, bytesMax: .max).events.map(\.number.value) == [9])
+            #expect(try store.heldEvents(.number(1), after: .zero, bytesMax: .max).events.map(\.number.value) == [7])
+            #expect(try store.heldEvents(.number(2), after: .zero, bytesMax: .max).events.isEmpty)
         }
         var folds = 0
         repeat {

@@ -147,11 +147,11 @@ import Vocabulary
     @Test func `storing an event that is there changes nothing, but can hold it`() throws {
         try store.commit([.store(.event(1), "first"), .enqueue(1, to: .phone, event: .event(1))])
         try store.commit([.store(.event(1), "second")])
-        #expect(try store.heldEvents(.number(1)).isEmpty)
+        #expect(try store.heldEvents(.number(1), after: .zero, bytesMax: .max).events.isEmpty)
         try store.commit([.store(.event(1), "third", held: true), .dequeue(.phone, through: 1)])
-        #expect(try store.heldEvents(.number(1)).map { text($0.bytes) } == ["first"])
+        #expect(try store.heldEvents(.number(1), after: .zero, bytesMax: .max).events.map { text($0.bytes) } == ["first"])
         try store.commit([.store(.event(1), "fourth")])
-        #expect(try store.heldEvents(.number(1)).count == 1)
+        #expect(try store.heldEvents(.number(1), after: .zero, bytesMax: .max).events.count == 1)
     }
 
     @Test func `an event that nobody holds and nothing refers to is not kept`() throws {
@@ -163,8 +163,9 @@ import Vocabulary
     @Test func `held events of a conversation come rising, without those of others`() throws {
         try store.commit([300, 2, 70_000].map { .store(.event($0), "e\($0)", held: true) })
         try store.commit([.store(.event(5, of: 2), held: true), .store(.event(4)), .enqueue(1, to: .phone, event: .event(4))])
-        #expect(try store.heldEvents(.number(1)).map { "\($0.number) \(text($0.bytes))" } == ["2 e2", "300 e300", "70000 e70000"])
-        #expect(try store.heldEvents(.number(3)).isEmpty)
+        let held = try store.heldEvents(.number(1), after: .zero, bytesMax: .max).events
+        #expect(held.map { "\($0.number) \(text($0.bytes))" } == ["2 e2", "300 e300", "70000 e70000"])
+        #expect(try store.heldEvents(.number(3), after: .zero, bytesMax: .max).events.isEmpty)
     }
 
     @Test func `an entry cannot refer to an event that is not stored`() throws {

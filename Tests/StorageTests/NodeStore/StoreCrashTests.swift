@@ -18,7 +18,7 @@ import Vocabulary
         let count = UInt64(numbers.count)
         #expect(numbers == (0..<count).map { $0 + 1 })
         #expect(try store.waiting(.phone) == numbers.map { "\($0):c\($0):e\($0)" })
-        #expect(try store.heldEvents(.number(1)).map(\.number.value) == numbers)
+        #expect(try store.heldEvents(.number(1), after: .zero, bytesMax: .max).events.map(\.number.value) == numbers)
         #expect(Set(try store.shown(.head)) == Set(numbers.map { "\($0)=x" }))
         return count
     }

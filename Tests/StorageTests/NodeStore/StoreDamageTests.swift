@@ -21,7 +21,9 @@ import Vocabulary
             #expect(entry.content == Array("c\(entry.position)".utf8))
             #expect(entry.event == Array("e\(entry.position)".utf8))
         }
-        for event in try store.heldEvents(.number(1)) { #expect(event.bytes == Array("e\(event.number)".utf8)) }
+        for event in try store.heldEvents(.number(1), after: .zero, bytesMax: .max).events {
+            #expect(event.bytes == Array("e\(event.number)".utf8))
+        }
         for record in try store.values(.head) { #expect(record.value == Array("x".utf8)) }
         _ = try store.outline(.phone)
         try store.commit([.dequeue(.phone, through: 5), .releaseEvent(.event(7)), .put(.head, "3", "y"), .enqueue(30, to: .phone, "new")])

@@ -75,7 +75,15 @@ private struct Model {
                 #expect(try store.event(.event(number, of: conversation)) == model.events[.event(number, of: conversation)]?.bytes)
             }
             let held = model.events.filter { $0.key.conversation == .number(conversation) && $0.value.held }.map(\.key.number).sorted()
-            #expect(try store.heldEvents(.number(conversation)).map(\.number) == held)
+            #expect(try store.heldEvents(.number(conversation), after: .zero, bytesMax: .max).events.map(\.number) == held)
+            var (some, last): ([SequenceNumber], SequenceNumber?) = ([], .zero)
+            while let after = last {
+                let page = try store.heldEvents(.number(conversation), after: after, bytesMax: 1)
+                #expect(page.events.count <= 1)
+                some += page.events.map(\.number)
+                last = page.goesOn ? page.events.last?.number : nil
+            }
+            #expect(some == held, "one at a time")
         }
         let records = (model.records[.watermark] ?? [:]).sorted { $0.key.lexicographicallyPrecedes($1.key) }
         let values = try store.values(.watermark)

@@ -120,7 +120,7 @@ import Vocabulary
         do {
             for destination in Destination.all { _ = try changed.waiting(destination) }
             for table in StoreTable.allCases { _ = try changed.values(table) }
-            _ = try changed.heldEvents(.number(1))
+            _ = try changed.heldEvents(.number(1), after: .zero, bytesMax: .max).events
         } catch StoreError.corrupt {
             isRefused = true
         }
