@@ -105,6 +105,8 @@ public enum Limits {
     public static let logEventBytesExpected = 600
     /// Events that a device may ask for once more at a time.
     public static let refetchedMax = 256
+    /// Such questions of a device that wait for an earlier one.
+    public static let refetchesWaitingMax = 1_024
     /// Conversations a hub keeps in memory; others wait on disk. And bytes of them, roughly: a group of 1,000 devices takes two million or so.
     public static let conversationsResidentMax = 50_000
     public static let conversationBytesResidentMax = 512 * 1024 * 1024

@@ -15,8 +15,13 @@ struct ConversationTraffic: Sendable {
     var handshakes = Buckets<DeviceID>(rate: 10, burst: 200)
     /// Conversations that users found: each stays.
     var foundings = Buckets<UserID>(rate: Limits.foundingsPerSecond, burst: Limits.foundingBurst)
-    /// Devices for which events of the log are being read.
-    var refetching: Set<DeviceID> = []
+    /// What devices have asked to have once more and waits behind what is being read for them.
+    var refetches: [DeviceID: [Refetch]] = [:]
+
+    struct Refetch: Sendable {
+        let key: ConversationKey
+        let from, through: SequenceNumber
+    }
 
     var nextDeadline: Instant? { [gathered.nextDeadline, requests.nextDeadline].compactMap { $0 }.min() }
 }
@@ -88,15 +93,27 @@ extension Node {
     /// Events that a device lacks, out of the log once more. Not into a queue that is full: it has enough to read.
     mutating func refetch(_ key: ConversationKey, by device: RosterEntry, from: SequenceNumber, through: SequenceNumber) {
         guard key.hub == id, !isSpaceLow, let home = directory.home(of: device.user), membership.evaluation.isMember(home),
-            queues.refusal(for: home == id ? .device(device.device) : .node(home)) == nil, !traffic.refetching.contains(device.device)
+            queues.refusal(for: home == id ? .device(device.device) : .node(home)) == nil,
+            traffic.refetches[device.device, default: []].count < Limits.refetchesWaitingMax
         else { return count("refetches_dropped") }
-        reread(hub.stored(key.conversation, for: device, from: from, through: through), for: device)
+        let isIdle = traffic.refetches[device.device] == nil
+        traffic.refetches[device.device, default: []].append(.init(key: key, from: from, through: through))
+        if isIdle { reread([], for: device) }
     }
 
     /// A bounded number of bytes at a time, and for one question of a device at a time: it asks in a line for what takes megabytes.
-    private mutating func reread(_ keys: [EventKey], for device: RosterEntry) {
-        if keys.isEmpty { traffic.refetching.remove(device.device) } else { traffic.refetching.insert(device.device) }
-        if !keys.isEmpty { out.append(.load(.events(keys, for: device))) }
+    /// - Parameter rest: of the question that is being answered; then the next one's turn comes.
+    private mutating func reread(_ rest: [EventKey], for device: RosterEntry) {
+        var keys = rest
+        while keys.isEmpty {
+            guard let next = traffic.refetches[device.device]?.first else {
+                traffic.refetches[device.device] = nil
+                return
+            }
+            traffic.refetches[device.device]?.removeFirst()
+            keys = hub.stored(next.key.conversation, for: device, from: next.from, through: next.through)
+        }
+        out.append(.load(.events(keys, for: device)))
     }
 
     /// A conversation that this hub does not have, or not with this device: after a restoration that may be news, so it is said. Not while
@@ -110,16 +127,21 @@ extension Node {
     }
 
     mutating func refetched(_ page: LogPage, for device: RosterEntry) {
-        var isRoom = !isSpaceLow
-        defer { reread(isRoom ? page.rest : [], for: device) }
-        for (key, bytes) in page.events where isRoom {
-            // It may have left since they were read, or have its queue full; and when all have it an event is gone from the disk, where no
-            // queue may refer to it.
-            guard let home = directory.home(of: device.user), hub.contains(device, in: key.conversation.conversation),
+        var rest = page.rest
+        defer { reread(rest, for: device) }
+        for (key, bytes) in page.events {
+            guard let home = directory.home(of: device.user), !isSpaceLow,
                 queues.refusal(for: home == id ? .device(device.device) : .node(home)) == nil
             else {
-                isRoom = false
-                break
+                // It has enough to read.
+                rest = []
+                traffic.refetches[device.device] = []
+                return
+            }
+            // It may have left since they were read; and when all have it an event is gone from the disk, where no queue may refer to it.
+            guard hub.contains(device, in: key.conversation.conversation) else {
+                rest = []
+                return
             }
             guard hub.holds(key) else { continue }
             if key.part == 0 {

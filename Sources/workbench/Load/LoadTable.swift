@@ -90,12 +90,12 @@ struct LoadTable: ParsableCommand {
         return 4 * echo + check + 2 * row
     }
 
-    /// The same where messages come one by one: each frame is read and written by itself, and each node brings each message to disk.
+    /// The same where messages come one by one: each frame is read and written by itself, and the hub brings each message to disk.
     @Sendable private static func floorOfSingleMessage(_ figures: Figures) -> Double? {
         guard let echo = figures["floors", "echo_at_rate_server_cpu_us"], let check = figures["floors", "signature_check_cpu_us"],
             let sync = figures["floors", "sync_at_rate_cpu_us"]
         else { return nil }
-        return 4 * echo + check + 2 * sync
+        return 4 * echo + check + sync
     }
 
     private static func aims(_ figures: Figures) -> String {

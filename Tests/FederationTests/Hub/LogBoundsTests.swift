@@ -97,10 +97,13 @@ import Vocabulary
         for _ in 0..<40 { try #require(try harbor.say(Self.large, in: 1, epoch: 0).refusals(to: 1).isEmpty) }
         let ask = NodeInput.sessionFrame(SessionID(1), .refetch(harbor.relay.key(1), from: 1, through: 40))
         let before = try harbor.relay.store.outline(.device(harbor.ann.deviceID)).count
+        func loads(_ effects: [NodeEffect]) -> Int { effects.count { if case .load(.events) = $0 { true } else { false } } }
+        var copy = harbor.relay
+        let orders = [ask, ask, ask].flatMap { copy.core.step($0, at: copy.now, using: &copy.random) }
+        #expect(loads(orders) == 1, "what is under way")
         let effects = try harbor.relay.batch([ask, ask, ask])
-        let loads = effects.count { if case .load(.events) = $0 { true } else { false } }
-        #expect(loads > 40 * Self.large.utf8.count / (Limits.logTurnBytesMax + Self.large.utf8.count), "a part at a time")
-        try #expect(harbor.relay.store.outline(.device(harbor.ann.deviceID)).count == before + 40, "once")
+        #expect(loads(effects) > 3 * 40 * Self.large.utf8.count / (Limits.logTurnBytesMax + Self.large.utf8.count), "a part at a time")
+        try #expect(harbor.relay.store.outline(.device(harbor.ann.deviceID)).count == before + 3 * 40, "one after the other")
         // It takes none of it.
         for _ in 0..<200 { try harbor.relay.batch([ask]) }
         let bytes = try harbor.relay.store.outline(.device(harbor.ann.deviceID)).reduce(0) { $0 + $1.bytes }
