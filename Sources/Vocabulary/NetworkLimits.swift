@@ -22,7 +22,10 @@ extension Limits {
     /// Time to reach one address of a node.
     public static let dialTimeout = Duration.seconds(5)
     public static let adminBodyBytesMax = 1024 * 1024
+    /// Of each of the two, the socket and the metrics listener. As many more are told that they are too many.
     public static let adminConnectionsMax = 64
+    /// Time who is told so has for sending its request.
+    public static let adminRefusalTimeout = Duration.seconds(2)
     /// What an admin client is willing to read.
     public static let adminAnswerBytesMax = 64 * 1024 * 1024
     /// Time for closing connections at a graceful stop.

@@ -82,6 +82,23 @@ package enum AdminRoutes {
         status: 503,
         body: encode(ErrorAnswer(what: "The node could not do that.", why: "Its disk is full.", remedy: "Free space and try again.")))
 
+    /// For one connection more than a listener takes.
+    static func tooMany(_ source: AdminHTTPRequest.Source) -> AdminHTTPResponse {
+        let listener =
+            switch source {
+            case .socket: "the admin socket"
+            case .loopback: "the metrics listener"
+            }
+        return AdminHTTPResponse(
+            status: 503,
+            body: encode(
+                ErrorAnswer(
+                    what: "The node is not answering this connection.",
+                    why: "\(Limits.adminConnectionsMax) others are open to \(listener), which is as many as it takes.",
+                    remedy: "Try again in some seconds; if it goes on, see who holds them: ss -xp for the socket, ss -tp for the listener.")
+            ))
+    }
+
     static func response(to question: Question, _ answer: Result<AdminAnswer, AdminError>, _ context: Context) -> AdminHTTPResponse {
         switch answer {
         case .failure(let error):

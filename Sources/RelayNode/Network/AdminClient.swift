@@ -25,6 +25,7 @@ package struct AdminClient: Sendable {
             if error.isNobodyThere { throw .notRunning(path: self.path) }
             throw .failed(path: self.path, reason: error.reason)
         }
+        guard !answer.isEmpty else { throw .failed(path: self.path, reason: "It closed the connection without an answer.") }
         guard let parsed = Self.parse(answer) else { throw .failed(path: self.path, reason: "The answer is no HTTP.") }
         return parsed
     }

@@ -55,17 +55,19 @@ struct Listeners {
         guard endpoint.isLoopback else { throw NetworkError.notLoopback(endpoint) }
         let shared = shared
         let states = states
+        let places = AdminPlaces()
         return try bind(endpoint, outboundBytesMax: Limits.adminAnswerBytesMax) { channel in
-            try AdminHandler.configure(channel, states[ObjectIdentifier(channel.eventLoop)], .loopback, shared)
+            try AdminHandler.configure(channel, states[ObjectIdentifier(channel.eventLoop)], .loopback, places, shared)
         }
     }
 
     func adminSocket(_ path: String) throws -> any Channel {
         let shared = shared
         let states = states
+        let places = AdminPlaces()
         let descriptor = try UnixSocket.listen(at: path)
         return try bootstrap(outboundBytesMax: Limits.adminAnswerBytesMax, isTCP: false) { channel in
-            try AdminHandler.configure(channel, states[ObjectIdentifier(channel.eventLoop)], .socket, shared)
+            try AdminHandler.configure(channel, states[ObjectIdentifier(channel.eventLoop)], .socket, places, shared)
         }.withBoundSocket(descriptor).wait()
     }
 

@@ -90,6 +90,8 @@ enum UnixSocket {
         while true {
             let count = recv(descriptor, &part, part.count, 0)
             if count < 0, errno == EINTR { continue }
+            // Likewise: what the node closed on had said all it wanted to.
+            if count < 0, errno == ECONNRESET, !answer.isEmpty { return answer }
             guard count >= 0 else { throw Failure(code: errno) }
             guard count > 0 else { return answer }
             answer += part[..<count]

@@ -60,13 +60,17 @@ import Vocabulary
     }
 
     /// Bound, never listened on: what is left when a process dies.
-    private func staleSocket(_ path: String) throws -> Int32 {
+    private func staleSocket(_ path: String) throws -> Int32 { try unixSocket(path, bind) }
+
+    private func connected(_ path: String) throws -> Int32 { try unixSocket(path, connect) }
+
+    private func unixSocket(_ path: String, _ open: (Int32, UnsafePointer<sockaddr>, socklen_t) -> Int32) throws -> Int32 {
         let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
         var address = sockaddr_un()
         address.sun_family = sa_family_t(AF_UNIX)
         withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8) }
         let result = withUnsafePointer(to: &address) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { bind(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size)) }
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { open(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size)) }
         }
         try #require(result == 0)
         return descriptor
@@ -93,5 +97,52 @@ import Vocabulary
         #expect(throws: NetworkError.notLoopback(Endpoint(host: "0.0.0.0", port: 0))) {
             try TestNode(2) { $0.adminLoopback = Endpoint(host: "0.0.0.0", port: 0) }
         }
+    }
+
+    @Test func `who fills the metrics listener is told that it is full, and does not shut the operator out`() async throws {
+        let folder = try folder()
+        defer { remove(folder) }
+        let path = try AdminSocket.path(dataFolder: folder)
+        let node = try TestNode {
+            $0.adminSocket = path
+            $0.adminLoopback = Endpoint(host: "127.0.0.1", port: 0)
+        }
+        let endpoint = try #require(node.addresses.adminLoopback)
+        var idle: [TestClient] = []
+        for _ in 0..<Limits.adminConnectionsMax { idle.append(try await TestClient(endpoint, tls: .none)) }
+        let refused = try await TestClient(endpoint, tls: .none)
+        await refused.heard.until { !$0.bytes.isEmpty }
+        refused.send("GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        let heard = await refused.heard.until(\.isClosed)
+        #expect(refused.status == 503 && String(decoding: heard.bytes, as: UTF8.self).contains("as many as it takes"))
+        let client = try AdminClient(dataFolder: folder)
+        #expect(try client.request("GET", "/v1/status").status == 200)
+
+        for one in idle.prefix(2) { await one.close() }
+        try await served(endpoint)
+        for one in idle { await one.close() }
+    }
+
+    /// The node learns of closed connections a little later than who closed them.
+    private func served(_ endpoint: Endpoint) async throws {
+        while true {
+            let client = try await TestClient(endpoint, tls: .none)
+            client.send("GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            await client.heard.until(\.isClosed)
+            if client.status == 200 { return }
+        }
+    }
+
+    @Test func `a command too many at the admin socket is told so in words`() throws {
+        let folder = try folder()
+        defer { remove(folder) }
+        let path = try AdminSocket.path(dataFolder: folder)
+        let node = try TestNode { $0.adminSocket = path }
+        var idle: [Int32] = []
+        defer { for one in idle { close(one) } }
+        for _ in 0..<Limits.adminConnectionsMax { idle.append(try connected(path)) }
+        let answer = try AdminClient(dataFolder: folder).request("POST", "/v1/expel", body: Array("{}".utf8))
+        #expect(answer.status == 503 && String(decoding: answer.body, as: UTF8.self).contains("the admin socket"))
+        #expect(node.delegate.record.value.admin.isEmpty)
     }
 }
