@@ -7,6 +7,7 @@ public import Logging
 internal import NIOCore
 internal import NIOPosix
 internal import Storage
+internal import Synchronization
 internal import Vocabulary
 
 /// What a command hears while its request runs.
@@ -47,6 +48,8 @@ public final class Courier: Sendable {
 
     private let options: Options
     private let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+    /// As it was read: a pipe gives it once.
+    private let knownPassphrase = Mutex<Secret?>(nil)
 
     public init(_ options: Options) { self.options = options }
 
@@ -145,18 +148,47 @@ public final class Courier: Sendable {
 
     private func passphrase() throws(ClientError) -> Secret? {
         guard let file = options.passphraseFile ?? ProcessInfo.processInfo.environment["COURIER_PASSPHRASE_FILE"] else { return nil }
-        guard var bytes = FileManager.default.contents(atPath: file).map({ Array($0) }) else {
-            throw ClientError(
-                .configuration, what: "The passphrase file \(file) cannot be read.", why: String(cString: strerror(errno)),
-                remedy: "Check its name, owner and mode.")
-        }
+        if let known = knownPassphrase.withLock({ $0 }) { return known }
+        var bytes = try Self.contents(ofPassphraseFile: file)
+        defer { wipe(&bytes) }
         while let last = bytes.last, last == 10 || last == 13 { bytes.removeLast() }
         guard !bytes.isEmpty else {
             throw ClientError(
                 .configuration, what: "The passphrase file \(file) is empty.", why: "An empty passphrase protects nothing.",
                 remedy: "Write one into it.")
         }
-        return Secret(consuming: &bytes)
+        let passphrase = Secret(consuming: &bytes)
+        knownPassphrase.withLock { $0 = passphrase }
+        return passphrase
+    }
+
+    /// Far more than anybody types: a disk that is named by mistake is not read to its end.
+    private static let passphraseBytesMax = 64 * 1024
+
+    /// To its end, be it a file or a pipe.
+    private static func contents(ofPassphraseFile path: String) throws(ClientError) -> [UInt8] {
+        func unreadable(_ code: Int32) -> ClientError {
+            ClientError(
+                .configuration, what: "The passphrase file \(path) cannot be read.", why: String(cString: strerror(code)),
+                remedy: "Check its name, owner and mode.")
+        }
+        let file = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY)
+        guard file >= 0 else { throw unreadable(errno) }
+        defer { _ = close(file) }
+        var (bytes, part) = ([UInt8](), [UInt8](repeating: 0, count: 4096))
+        defer { wipe(&part) }
+        while true {
+            let count = read(file, &part, part.count)
+            if count < 0, errno == EINTR { continue }
+            guard count >= 0 else { throw unreadable(errno) }
+            guard count > 0 else { return bytes }
+            bytes += part[..<count]
+            guard bytes.count <= passphraseBytesMax else {
+                throw ClientError(
+                    .configuration, what: "The passphrase file \(path) is too long.", why: "It has more than \(passphraseBytesMax) bytes.",
+                    remedy: "Name a file that holds the passphrase and nothing else.")
+            }
+        }
     }
 
     // MARK: By the owner

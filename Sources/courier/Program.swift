@@ -53,7 +53,8 @@ struct ProfileOptions: ParsableArguments {
     @Option(help: "The profile's folder; with --profile NAME, the folder that profiles are in. Default: the XDG data home.")
     var data: String?
 
-    @Option(help: "A file with the passphrase that seals the profile. Default: a key file in the profile, readable by its owner alone.")
+    @Option(
+        help: "A file or pipe with the passphrase that seals the profile. Default: a key file in the profile, readable by its owner alone.")
     var passphraseFile: String?
 
     @Flag(name: .shortAndLong, help: "Say on standard error what happens.")

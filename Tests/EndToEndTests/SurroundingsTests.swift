@@ -206,6 +206,29 @@ extension EndToEnd {
             }
         }
 
+        @Test func `a passphrase may come by a pipe, and where it cannot be read that is said with the reason`() throws {
+            try World.run { world in
+                let harbor = try Node.found("harbor", in: world)
+                let profile = ["--profile", world.folder + "/sealed"]
+                func piped(_ passphrase: String, _ arguments: [String]) throws -> World.Outcome {
+                    let prepare = "exec \"$0\" \"$@\" --passphrase-file <(echo '\(passphrase)')"
+                    return try shell(prepare, "courier", arguments + profile, in: world)
+                }
+                let joined = try piped("open sesame", ["join", try harbor.invitation(), "--handle", "alice"])
+                #expect(joined.code == 0, "\(joined)")
+                let known = try piped("open sesame", ["whoami"])
+                #expect(known.code == 0 && known.lines.first == "alice@harbor", "\(known)")
+                #expect(try piped("open barley", ["whoami"]).code == 77)
+                for (file, why) in [
+                    (world.folder, "Is a directory"), (world.folder + "/none", "No such file"), ("/dev/zero", "more than"),
+                    ("/dev/null", "empty"),
+                ] {
+                    let outcome = try world.run("courier", ["whoami", "--passphrase-file", file] + profile)
+                    #expect(outcome.code == 78 && outcome.errors.contains(why), "\(outcome)")
+                }
+            }
+        }
+
         // MARK: The data folder
 
         @Test(arguments: ["store.db", "journal", "."])
