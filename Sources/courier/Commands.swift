@@ -143,20 +143,30 @@ struct ContactCommand: AsyncParsableCommand {
 
     static func show(_ line: ContactLine, json: Bool, detail: Bool = true) {
         if json {
-            return Output.json([
-                ("type", .string("contact")), ("address", .string(line.address)), ("user", .string(line.user)),
-                ("standing", .string(line.standing)), ("verified", .bool(line.isVerified)), ("blocked", .bool(line.isBlocked)),
-                ("accepted", .bool(line.isAccepted)),
-                ("devices", .number(UInt64(line.devices))), ("version", .optional(line.version)), ("home", .optional(line.home)),
-                ("safetyNumber", .string(line.safetyNumber)),
-            ])
+            let decision: [(String, JSON)] =
+                line.decision.map { [("decision", .string($0)), ("already", .bool(line.already == true))] } ?? []
+            return Output.json(
+                [
+                    ("type", .string("contact")), ("address", .string(line.address)), ("user", .string(line.user)),
+                    ("standing", .string(line.standing)), ("verified", .bool(line.isVerified)), ("blocked", .bool(line.isBlocked)),
+                    ("accepted", .bool(line.isAccepted)),
+                    ("devices", .number(UInt64(line.devices))), ("version", .optional(line.version)), ("home", .optional(line.home)),
+                    ("safetyNumber", .string(line.safetyNumber)),
+                ] + decision)
         }
         var marks: [String] = []
         if line.standing == "claiming" { marks.append("CHANGED KEY, not trusted") }
         if line.standing == "former" { marks.append("former key") }
         if line.isVerified { marks.append("verified") }
         if line.isBlocked { marks.append("blocked") }
-        Output.line(line.address + (marks.isEmpty ? "" : " (\(marks.joined(separator: ", ")))"))
+        let title: String
+        switch (line.decision, line.already == true) {
+        case ("accepted", let already): title = "\(line.address) is a contact \(already ? "already" : "now")"
+        case ("declined", true): return Output.line("\(line.address) was declined before")
+        case ("declined", false): return Output.line("declined: what \(line.address) began is over, and nobody is told")
+        default: title = line.address
+        }
+        Output.line(title + (marks.isEmpty ? "" : " (\(marks.joined(separator: ", ")))"))
         guard detail else { return }
         Output.line("user    \(line.user)")
         if let home = line.home { Output.line("home    \(home.prefix(8)), \(line.devices) device(s)") }

@@ -320,8 +320,14 @@ extension EndToEnd {
                 #expect(try alice.history(with: bob).first?.text("state") == "accepted")
 
                 let receipts = try alice.follow()
-                #expect(try bob.command(["requests", "accept", alice.address]).code == 0)
-                #expect(try bob.command(["requests", "decline", mallory.address]).code == 0)
+                let accepted = try bob.command(["requests", "accept", alice.address])
+                #expect(accepted.code == 0 && accepted.lines.first == "\(alice.address) is a contact now", "\(accepted)")
+                let declined = try bob.command(["requests", "decline", mallory.address])
+                #expect(declined.code == 0 && declined.lines.first?.hasPrefix("declined: ") == true, "\(declined)")
+                let again = try bob.command(["requests", "decline", mallory.address, "--json"])
+                #expect(again.json.first?.text("decision") == "declined" && again.json.first?.bool("already") == true, "\(again)")
+                let nothing = try bob.command(["requests", "decline", alice.address])
+                #expect(nothing.code == 65 && nothing.errors.contains("nothing to decline of \(alice.address)"), "\(nothing)")
                 _ = try bob.receive()
                 try eventually("alice learns that it was read") {
                     receipts.lines.compactMap { JSONLine($0) }.contains { $0.text("type") == "receipt" && $0.text("state") == "read" }

@@ -132,6 +132,9 @@ public struct ContactLine: Codable, Sendable, Equatable {
     public let version: UInt64?
     public let home: String?
     public let safetyNumber: String
+    /// What was decided, accepted or declined, and whether it was so before.
+    public let decision: String?
+    public let already: Bool?
 }
 
 public struct GroupLine: Codable, Sendable, Equatable {

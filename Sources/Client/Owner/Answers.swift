@@ -53,6 +53,7 @@ extension Owner {
             feed(.contactDecided(address, .block(isBlocked)))
             return askNode(for: job)
         case .accept, .decline:
+            do throws(ClientError) { job.decision = try decision(action, about: address) } catch { return finish(job, .refused(error)) }
             feed(.contactDecided(address, action == .accept ? .accept : .decline))
             // The home is to know, and what is owed to somebody accepted is to go out.
             return askNode(for: job)
@@ -77,8 +78,27 @@ extension Owner {
         conclude(job, address)
     }
 
+    /// What a word about a stranger comes to.
+    /// - Throws: where nobody waits to be declined.
+    private func decision(_ action: ContactAction, about address: Address) throws(ClientError) -> Job.Decision {
+        guard let contact = device.contacts[address] else { return Job.Decision(name: "accepted", already: false) }
+        let standings = device.conversations.direct(with: contact.user).map(\.standing)
+        let waits = standings.contains(.request)
+        if action == .accept {
+            let comesBack = standings.contains(.declined) && !contact.isBlocked
+            return Job.Decision(name: "accepted", already: contact.isAccepted && !waits && !comesBack)
+        }
+        guard waits || standings.contains(.declined) else {
+            throw ClientError(
+                .data, what: "There is nothing to decline of \(address).",
+                why: contact.isAccepted ? "That is a contact of yours, and no stranger who waits." : "No request from there is known here.",
+                remedy: "See who waits: courier requests list; to hear nothing more of a contact: courier contact block \(address)")
+        }
+        return Job.Decision(name: "declined", already: !waits)
+    }
+
     func conclude(_ job: Job, _ address: Address) {
-        if let contact = device.contacts[address] { job.reply(.contact(line(contact))) }
+        if let contact = device.contacts[address] { job.reply(.contact(line(contact, after: job.decision))) }
         if let claimant = device.contacts.claimant(of: address) {
             job.reply(.contact(line(claimant)))
             job.reply(

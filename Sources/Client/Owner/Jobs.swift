@@ -17,12 +17,20 @@ extension Owner {
         var isSettled = false
         /// Answered once what was waiting at the node has come.
         var waitsForNode = false
+        /// What was decided about a stranger.
+        var decision: Decision?
         /// What was told of each user's presence.
         var presences: [UserID: Presence] = [:]
         var ticket: Ticket { Ticket(id) }
 
         init(id: JobID, request: Request, reply: @escaping @Sendable (Reply) -> Void) {
             (self.id, self.request, self.reply) = (id, request, reply)
+        }
+
+        struct Decision {
+            let name: String
+            /// It was so before.
+            let already: Bool
         }
 
         /// Shows messages as they come.

@@ -126,12 +126,12 @@ extension Owner {
         return OutboxLine(id: item.message.hex, to: to, group: group, state: item.state.name, reason: reason)
     }
 
-    func line(_ contact: Contact) -> ContactLine {
+    func line(_ contact: Contact, after decision: Job.Decision? = nil) -> ContactLine {
         ContactLine(
             address: contact.address.map { "\($0)" } ?? "?", user: contact.user.hex, standing: "\(contact.standing)",
             isVerified: contact.isVerified, isBlocked: contact.isBlocked, isAccepted: contact.isAccepted,
             devices: contact.record?.devices.count ?? 0, version: contact.record?.version, home: contact.record?.home.hex,
-            safetyNumber: SafetyNumber.text(device.account.userID, contact.user))
+            safetyNumber: SafetyNumber.text(device.account.userID, contact.user), decision: decision?.name, already: decision?.already)
     }
 
     func line(_ alarm: AlarmRecord) -> AlarmLine {
