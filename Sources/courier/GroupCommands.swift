@@ -39,7 +39,7 @@ struct GroupCommand: AsyncParsableCommand {
                 guard case .changed(let outcome) = reply else { return }
                 result = outcome
                 if json {
-                    show(outcome.id, outcome.name, waiting: outcome.waiting)
+                    show(outcome.id, outcome.name, waiting: outcome.waiting, already: outcome.already ?? [])
                 } else if let line = done(outcome) {
                     Output.line(line)
                 }
@@ -58,11 +58,14 @@ struct GroupCommand: AsyncParsableCommand {
                 result.waiting.contains { !$0.isTriedAgain } ? ClientError.Code.data.rawValue : ClientError.Code.kept.rawValue)
         }
 
-        private func show(_ id: String, _ name: String, waiting: [GroupResult.Waiting]) {
+        private func show(_ id: String, _ name: String, waiting: [GroupResult.Waiting], already: [String] = []) {
             let some = waiting.map { one in
                 JSON.object([("address", .string(one.address)), ("reason", .string(one.reason)), ("triedAgain", .bool(one.isTriedAgain))])
             }
-            Output.json([("type", .string("groupChange")), ("group", .string(id)), ("groupName", .string(name)), ("waiting", .array(some))])
+            Output.json([
+                ("type", .string("groupChange")), ("group", .string(id)), ("groupName", .string(name)), ("waiting", .array(some)),
+                ("already", .array(already.map { .string($0) })),
+            ])
         }
     }
 
@@ -142,7 +145,12 @@ struct GroupCommand: AsyncParsableCommand {
         @OptionGroup var waiting: Waiting
 
         func run() async throws {
-            try await waiting.run(.add(group, members)) { $0.waiting.isEmpty ? "added" : nil }
+            try await waiting.run(.add(group, members)) { outcome in
+                guard outcome.waiting.isEmpty else { return nil }
+                guard let already = outcome.already else { return "added" }
+                let those = already.map { Printable.line($0) }.joined(separator: ", ")
+                return "\(already.count < Set(members).count ? "added; " : "")\(those) \(already.count == 1 ? "is" : "are") in it already"
+            }
         }
     }
 

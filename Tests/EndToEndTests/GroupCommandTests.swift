@@ -212,7 +212,11 @@ extension EndToEnd {
                 #expect(role.code == 0, "\(role)")
                 #expect(try alice.history(with: id).contains { $0.text("text") == "welcome, carol" })
                 let stranger = try alice.command(["group", "remove", id, dora.address])
-                #expect(stranger.code == 77 && stranger.errors.contains("\(dora.address) is not in the group"), "\(stranger)")
+                #expect(stranger.code == 65 && stranger.errors.contains("\(dora.address) is not in the group"), "\(stranger)")
+                let twice = try alice.command(["group", "add", id, carol.address])
+                #expect(twice.code == 0 && twice.lines == ["\(carol.address) is in it already"], "\(twice)")
+                let listed = try alice.command(["group", "add", id, carol.address, "--json"]).json.first
+                #expect(listed?.list("already") == [carol.address], "\(listed?.description ?? "")")
                 let nameless = try alice.command(["group", "rename", id, ""])
                 #expect(nameless.code == 65 && nameless.errors.contains("0 bytes"), "\(nameless)")
                 let nobody = try alice.command(["group", "add", id, dora.address, "nobody@harbor"])

@@ -168,6 +168,8 @@ public struct GroupResult: Codable, Sendable, Equatable {
 
     public let id, name: String
     public let waiting: [Waiting]
+    /// Addresses of those who were to be added and were in it.
+    public let already: [String]?
 }
 
 public struct ReceiptsLine: Codable, Sendable, Equatable {

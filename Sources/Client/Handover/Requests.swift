@@ -53,6 +53,14 @@ public enum GroupAction: Codable, Sendable, Equatable {
         }
     }
 
+    /// It is about users who are to be in the group already.
+    var namesMembers: Bool {
+        switch self {
+        case .remove, .role: true
+        case .create, .info, .add, .leave, .rename, .reset: false
+        }
+    }
+
     /// Who is in the group decides whether it can be done: best known when it is decided.
     var concernsMembers: Bool {
         switch self {

@@ -124,7 +124,8 @@ extension Owner {
             id: name(outcome.conversation), name: one?.profile.name ?? "?",
             waiting: outcome.waiting.map { user, refusal in
                 GroupResult.Waiting(address: display(user), reason: Printable.line(refusal.detail), isTriedAgain: wanted.contains(user))
-            }.sorted { $0.address < $1.address })
+            }.sorted { $0.address < $1.address },
+            already: outcome.already.isEmpty ? nil : outcome.already.map { display($0) }.sorted())
     }
 
     func refused(_ ticket: Ticket, _ refusal: Refusal) {
@@ -139,7 +140,12 @@ extension Owner {
                         remedy: "It is made with the next courier command that reaches the node, or with: courier receive --follow")))
         }
         if refusal.code.isTransient, let sessionFailure { return finish(job, .refused(ClientError(sessionFailure))) }
-        finish(job, .refused(ClientError(ofGroup: refusal)))
+        var error = ClientError(ofGroup: refusal)
+        // Somebody else is not in it, which is no want of permission.
+        if refusal.code == .notOnRoster, action.namesMembers, action.group.flatMap({ try? group(named: $0) })?.standing == .accepted {
+            error = ClientError(.data, error.explanation)
+        }
+        finish(job, .refused(error))
     }
 
     /// The group that has the change in its list.

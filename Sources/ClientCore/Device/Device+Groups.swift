@@ -12,6 +12,12 @@ struct PendingWish: Sendable {
     var intent: UInt64?
     /// Who was to be added and cannot be: said when the rest is done.
     var refused: [UserID: Refusal] = [:]
+    /// Who was to be added and was in the group when that was asked.
+    var already: Set<UserID> = []
+
+    func outcome(in id: ConversationID, _ refusals: [UserID: Refusal]) -> GroupOutcome {
+        GroupOutcome(conversation: id, waiting: refused.merging(refusals) { _, new in new }, already: already)
+    }
 }
 
 // What the user asks of groups. Source: docs/protocol/conversations.md §1, §2.
@@ -77,6 +83,7 @@ extension Device {
             touched.insert(one.id)
         case .add(let group, _):
             for user in users { markAccepted(user) }
+            pending.already = Set(roster(group).map(\.user)).intersection(users)
             want(.add(users), in: group, id, until, &pending)
         case .remove(let group, _):
             guard areIn(group, users, for: ticket) else { return }
@@ -172,14 +179,14 @@ extension Device {
             let isOpen = !pending.unresolved.isEmpty || (pending.intent.map(intents.contains) ?? !one.isFounded)
             if !isOpen {
                 wishes[ticket] = nil
-                emit(.groupDone(ticket, GroupOutcome(conversation: id, waiting: pending.refused.merging(refusals) { _, new in new })))
+                emit(.groupDone(ticket, pending.outcome(in: id, refusals)))
             } else if !refusals.isEmpty, one.committing == nil,
                 case .add(let rest)? = one.intents.first(where: { $0.id == pending.intent })?.change,
                 rest.allSatisfy({ refusals[$0] != nil || members.contains($0) })
             {
                 // It goes on by itself; the command has said what it can.
                 wishes[ticket] = nil
-                emit(.groupDone(ticket, GroupOutcome(conversation: id, waiting: pending.refused.merging(refusals) { _, new in new })))
+                emit(.groupDone(ticket, pending.outcome(in: id, refusals)))
             }
         }
     }

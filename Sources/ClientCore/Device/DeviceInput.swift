@@ -53,13 +53,15 @@ public enum GroupWish: Hashable, Sendable {
     case reset(ConversationID)
 }
 
-/// What came of it. `waiting`: whom we could not add yet, and why; it is tried again until it works or its time is over.
+/// What came of it. `waiting`: whom we could not add yet, and why; it is tried again until it works or its time is over. `already`: who was to
+/// be added and was in it.
 public struct GroupOutcome: Hashable, Sendable {
     public let conversation: ConversationID
     public let waiting: [UserID: Refusal]
+    public let already: Set<UserID>
 
-    public init(conversation: ConversationID, waiting: [UserID: Refusal] = [:]) {
-        (self.conversation, self.waiting) = (conversation, waiting)
+    public init(conversation: ConversationID, waiting: [UserID: Refusal] = [:], already: Set<UserID> = []) {
+        (self.conversation, self.waiting, self.already) = (conversation, waiting, already)
     }
 }
 

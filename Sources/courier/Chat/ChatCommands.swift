@@ -124,7 +124,10 @@ extension CourierChatBackend.State {
             wanted = "group:\(result.id)"
             selectWanted()
             tellChange("\(name) is created.", result)
-        case .add: change("Added.", run)
+        case .add(let members):
+            guard case .changed(let result)? = run.replies.last, let already = result.already else { return change("Added.", run) }
+            let those = "\(already.joined(separator: ", ")) \(already.count == 1 ? "is" : "are") in it already."
+            change(already.count < Set(members).count ? "Added; \(those)" : those, run)
         case .remove: change("Removed.", run)
         case .leave: change("You left the group.", run)
         case .reset: change("The group goes on in a new one.", run)
