@@ -58,6 +58,10 @@ extension EndToEnd {
                     let outcome = try world.run("posthouse", arguments + ["--data", world.folder + "/none"])
                     #expect(outcome.code == 78, "\(outcome)")
                 }
+                // Of a folder that is no node's that is the one thing that is wrong.
+                let check = try world.run("posthouse", ["check", "--data", world.folder])
+                #expect(check.code == 78 && check.lines.filter { $0.hasPrefix("FAIL") }.count == 1, "\(check)")
+                #expect(check.lines.first?.hasPrefix("FAIL  There is no node in") == true, "\(check)")
                 for arguments in [
                     ["whoami"], ["send", "bob@tower", "x"], ["receive"], ["history", "bob@tower"], ["outbox"], ["contact", "list"],
                     ["group", "list"], ["group", "create", "team"], ["receipts", "abcdef"], ["presence", "bob@tower"],

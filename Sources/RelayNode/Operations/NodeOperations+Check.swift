@@ -30,6 +30,8 @@ extension NodeOperations {
         }
         var configuration: NodeConfiguration?
         attempt("configuration: \(folder.configurationFile)") { configuration = try folder.configuration() }
+        // No node's folder: that is one fault, not one for each thing that is not in it.
+        guard folder.exists else { return findings }
         let hasKeys = attempt("keys: \(folder.keysFolder) is for this user only") { try folder.checkModes() }
         guard let configuration else { return findings }
         if let file = configuration.certificateFile, let keyFile = configuration.certificateKeyFile {
