@@ -104,6 +104,12 @@ struct FederationCommand: ParsableCommand {
         @Option(help: "Why; it goes into the statement that every node keeps.") var reason: String
         @Option(help: ArgumentHelp("The name once more, instead of being asked.", valueName: "name")) var confirm: String?
 
+        func validate() throws {
+            guard (1...Limits.reasonBytesMax).contains(reason.utf8.count) else {
+                throw ValidationError("--reason is a text of 1 to \(Limits.reasonBytesMax) bytes.")
+            }
+        }
+
         func run() throws {
             try explaining {
                 if confirm == nil, isTerminal { say("This is final. Type the node's name to expel it:") }

@@ -39,6 +39,7 @@ extension EndToEnd {
             try World.run { world in
                 for (program, arguments) in [
                     ("posthouse", ["frob"]), ("posthouse", ["init", "--data", "x"]), ("posthouse", ["invite", "create", "--uses", "0"]),
+                    ("posthouse", ["federation", "expel", "tower", "--reason", "", "--confirm", "tower"]),
                     ("courier", ["frob"]), ("courier", ["send"]), ("courier", ["send", "a@b", "x", "--wait", "tomorrow"]),
                     ("courier", ["receive", "--count", "0"]), ("courier", ["settings", "set", "read-receipts", "perhaps"]),
                     ("courier", ["settings", "set", "x", "on"]), ("courier", ["group", "add", "g"]),
