@@ -115,6 +115,9 @@ struct ListenOptions: ParsableArguments {
     func configuration(named name: NodeName) throws -> NodeConfiguration {
         var configuration = NodeConfiguration(name: name, clients: clients, peers: peers)
         configuration.isPublic = isPublic
+        if configuration.collision != nil {
+            throw ValidationError("--clients \(clients) and --peers \(peers) are one place to listen: each needs a port of its own.")
+        }
         configuration.clientsAdvertised = try advertised(clientsAdvertised, clients, "clients", name)
         configuration.peersAdvertised = try advertised(peersAdvertised, peers, "peers", name)
         return configuration

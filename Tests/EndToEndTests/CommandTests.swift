@@ -76,6 +76,27 @@ extension EndToEnd {
             }
         }
 
+        @Test func `one address for two listeners is refused before anything is made or bound`() throws {
+            try World.run { world in
+                let folder = world.folder + "/harbor"
+                let make = ["init", "--data", folder, "--name", "harbor"]
+                // The second is that of `--peers` where nothing else is said.
+                for options in [
+                    ["--clients", "127.0.0.1:9443", "--peers", "127.0.0.1:9443"], ["--clients", "127.0.0.1:7444"],
+                    ["--public", "--clients", "127.0.0.1:9443", "--peers", "0.0.0.0:9443", "--peers-advertised", "a.example:9443"],
+                ] {
+                    let refused = try world.run("posthouse", make + options)
+                    #expect(refused.code == 64 && refused.errors.contains("one place to listen"), "\(refused)")
+                }
+                #expect(!FileManager.default.fileExists(atPath: folder))
+                try world.must("posthouse", make + ["--clients", "127.0.0.1:0", "--peers", "127.0.0.1:0"])
+                let settings = #"{"name": "harbor", "clients": "127.0.0.1:9443", "peers": "127.0.0.1:9444", "metrics": "127.0.0.1:9444"}"#
+                try settings.write(toFile: folder + "/posthouse.json", atomically: true, encoding: .utf8)
+                let run = try world.run("posthouse", ["run", "--data", folder])
+                #expect(run.code == 78 && run.errors.contains("\"peers\" listens there already"), "\(run)")
+            }
+        }
+
         @Test func `the states of a message come in order, with its number`() throws {
             try World.run { world in
                 let harbor = try Node.found("harbor", in: world)

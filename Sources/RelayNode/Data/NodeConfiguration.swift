@@ -83,6 +83,9 @@ package struct NodeConfiguration: Equatable, Sendable {
             throw .badSetting(path: path, key: "certificateFile", reason: "certificateFile and certificateKeyFile go together.")
         }
         try checkLoopback()
+        if let (one, other) = collision {
+            throw .badSetting(path: path, key: other, reason: "\"\(one)\" listens there already: each listener needs a port of its own.")
+        }
         for (key, endpoint, advertised) in [("clients", clients, clientsAdvertised), ("peers", peers, peersAdvertised)]
         where endpoint.isUnspecified && advertised == nil {
             throw .badSetting(path: path, key: key + "Advertised", reason: "\(key) listens on every address, and others must be told one.")
@@ -91,6 +94,17 @@ package struct NodeConfiguration: Equatable, Sendable {
 
     package static let clientsDefault = Endpoint(host: "127.0.0.1", port: 7443)
     package static let peersDefault = Endpoint(host: "127.0.0.1", port: 7444)
+
+    /// Two settings that name one place to listen; a port that the system chooses is no other listener's.
+    package var collision: (String, String)? {
+        let all = [("clients", clients), ("peers", peers)] + (metrics.map { [("metrics", $0)] } ?? [])
+        for (index, one) in all.enumerated() {
+            for other in all[(index + 1)...] where one.1.port != 0 && one.1.port == other.1.port {
+                if one.1.host == other.1.host || one.1.isUnspecified || other.1.isUnspecified { return (one.0, other.0) }
+            }
+        }
+        return nil
+    }
 
     package func checkLoopback() throws(DataFolderError) {
         if !isPublic {
