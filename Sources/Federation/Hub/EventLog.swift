@@ -22,11 +22,22 @@ struct EventLog: Sendable {
     /// What an event takes, about.
     static func bytes(ofPayload payload: [UInt8]) -> Int { payload.count + 200 }
 
+    /// Events, and bytes of them.
+    struct Size: Sendable {
+        var events = 0
+        var bytes = 0
+
+        static func += (size: inout Size, line: Line) { (size.events, size.bytes) = (size.events + 1, size.bytes + line.bytes) }
+        static func -= (size: inout Size, line: Line) { (size.events, size.bytes) = (size.events - 1, size.bytes - line.bytes) }
+    }
+
     private(set) var lines: ArraySlice<Line> = []
-    private(set) var bytes = 0
+    private(set) var size = Size()
+    private var shares: [UserID: Size] = [:]
     private var numbers: [MessageID: SequenceNumber] = [:]
 
     var count: Int { lines.count }
+    func share(of user: UserID) -> Size { shares[user] ?? Size() }
     var first: Line? { lines.first }
     var last: Line? { lines.last }
 
@@ -45,16 +56,18 @@ struct EventLog: Sendable {
     mutating func append(_ line: Line, afterJump: Bool = false) -> Bool {
         if let last = lines.last, afterJump ? last.number >= line.number : last.number.next != line.number { return false }
         lines.append(line)
-        bytes += line.bytes
+        size += line
+        shares[line.sender.user, default: Size()] += line
         numbers[line.message] = line.number
         return true
     }
 
     mutating func attach(parts: UInt16, bytes more: Int) {
-        guard !lines.isEmpty else { return }
+        guard let user = lines.last?.sender.user else { return }
         lines[lines.endIndex - 1].parts = parts
         lines[lines.endIndex - 1].bytes += more
-        bytes += more
+        size.bytes += more
+        shares[user]?.bytes += more
     }
 
     /// Notes for whom the range is news: everybody else's messages have now reached one of this user's devices.
@@ -70,7 +83,9 @@ struct EventLog: Sendable {
         lines.removeFirst(gone.count)
         for line in gone {
             numbers[line.message] = nil
-            bytes -= line.bytes
+            size -= line
+            shares[line.sender.user, default: Size()] -= line
+            if share(of: line.sender.user).events <= 0 { shares[line.sender.user] = nil }
         }
         // A slice keeps what stood before it.
         if lines.startIndex > 64, lines.startIndex > lines.count { lines = ArraySlice(Array(lines)) }

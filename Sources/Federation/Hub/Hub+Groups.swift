@@ -66,7 +66,7 @@ extension Hub {
             if let refusal = group.staleness(of: event.epoch) { return .refused(refusal) }
             // Room of their own: a full log must not keep those in who fill it.
             guard conversation.log.count < Limits.logEventsPerConversationMax + Limits.logHandshakesReserve,
-                conversation.log.bytes < Limits.logBytesPerConversationMax + Limits.logHandshakeBytesReserve
+                conversation.log.size.bytes < Limits.logBytesPerConversationMax + Limits.logHandshakeBytesReserve
             else { return .refused(.logFull) }
             if let obstacle = host.obstacle { return .refused(obstacle) }
             do throws(Refusal) {

@@ -16,8 +16,7 @@ extension Hub {
                 outline.group.elementsEqual(conversation.groupID), outline.epoch == epoch.value
             else { return .refused(Refusal(.handshakeInvalid, "The payload is no message of this conversation and epoch.")) }
             if let refusal = conversation.group.staleness(of: epoch) { return .refused(refusal) }
-            guard conversation.log.count < Limits.logEventsPerConversationMax, conversation.log.bytes < Limits.logBytesPerConversationMax
-            else { return .refused(.logFull) }
+            guard conversation.hasRoom(for: sender.user) else { return .refused(.logFull) }
             if let obstacle = host.obstacle { return .refused(obstacle) }
             let envelope = conversation.number(event, timeToLive: submission.timeToLive, host: host, writes: &writes)
             return .accepted(Accepted(envelope: envelope))
@@ -35,6 +34,15 @@ extension Conversation {
         if let line, line.sender == event.sender, line.payload == Hash.blake2b(event.payload) { return .repeated }
         guard isOnRoster else { return .refused(Refusal(.notOnRoster, "The device is not in the conversation.")) }
         return line == nil ? nil : .refused(Refusal(.messageIdReused, "Another message has this id."))
+    }
+
+    /// In a group nobody has more of the log than he leaves to others: who fills it while a device is away does not keep them from writing.
+    func hasRoom(for user: UserID) -> Bool {
+        let free = EventLog.Size(
+            events: Limits.logEventsPerConversationMax - log.size.events, bytes: Limits.logBytesPerConversationMax - log.size.bytes)
+        guard roster.userCount > 2 else { return free.events > 0 && free.bytes > 0 }
+        let share = log.share(of: user)
+        return share.events < free.events && share.bytes < free.bytes
     }
 
     /// Numbers an event: log, head and bytes in one transaction.

@@ -76,6 +76,17 @@ import Vocabulary
         try #expect(harbor.say("more", in: 1).refusals(to: 1).isEmpty)
     }
 
+    @Test func `a member that fills a group's log while a device is away keeps nobody else from writing there`() throws {
+        var harbor = try Harbor()
+        try harbor.relay.found(1, [harbor.ann, harbor.ben, harbor.cid], in: 1)
+        let (taken, refusals) = try harbor.fill(1, epoch: 1)
+        #expect(refusals == [.conversationFull])
+        #expect(taken > Limits.logBytesPerConversationMax / Self.large.utf8.count * 2 / 5)
+        for _ in 0..<100 { try #expect(harbor.say(Self.large, in: 1, as: 2).refusals(to: 2).isEmpty) }
+        // Who has left it more room again than he has may go on, and no sooner.
+        try #expect(harbor.say("more", in: 1).refusals(to: 1) == [.conversationFull])
+    }
+
     @Test func `what one user has in all logs has a bound, others write, and what is delivered makes room`() throws {
         var harbor = try Harbor()
         let full = Limits.logBytesPerUserMax / Limits.logBytesPerConversationMax
