@@ -73,6 +73,9 @@ public enum Limits {
     public static let adminsMax = 256
     /// Bad statements after which the rest of a frame is not looked at: each costs a signature check.
     public static let badStatementsPerFrameMax = 8
+    /// Descriptors of one node that others take at once, and a second; a newer one that is passed over comes with the next comparison.
+    public static let descriptorBurst = 20.0
+    public static let descriptorsPerSecond = 0.2
     /// Tickets a node keeps, used and expired ones included until they are swept.
     public static let ticketsMax = 1_024
     /// Claims piggybacked on one liveness message: 41 bytes each.

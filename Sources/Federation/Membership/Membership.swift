@@ -74,6 +74,8 @@ public struct Membership: Core {
     private var answered: [NodeID: Instant] = [:]
     private var asked: [NodeID: Instant] = [:]
     private var announced: NodeDescriptor.Contents?
+    /// Each new one is told to everybody.
+    private var descriptions = Buckets<NodeID>(rate: Limits.descriptorsPerSecond, burst: Limits.descriptorBurst)
 
     /// - Parameters:
     ///   - statements: from the store, or those of the genesis alone, or those of `admitted` when joining. Checked like a peer's.
@@ -137,23 +139,16 @@ public struct Membership: Core {
         // A key that no statement names may be a member whose admission has not come here yet, and brings it now: what it shows is checked
         // like everything, and its link takes few frames from it (`Links.framesBeforeEstablishedMax`).
         guard evaluation[peer]?.isExpelled != true else { return [.note(.fromExpelled(peer))] }
-        var sound: [VerifiedStatement] = []
-        var notes: [Effect] = []
-        for signed in statements where !kept.contains(signed.id) {
-            do throws(StatementError) {
-                sound.append(try signed.verified(in: federation))
-            } catch {
-                notes.append(.note(.badStatement(error, from: peer)))
-                if notes.count == Limits.badStatementsPerFrameMax { break }
-            }
-        }
+        let sifted = StatementSieve.sift(statements, for: kept)
+        let sound = sifted.sound.filter { $0.descriptor == nil || descriptions.take($0.signer, at: now) }
+        var notes = sifted.bad.map { Effect.note(.badStatement($0, from: peer)) }
         if !notes.isEmpty { badStatements[peer, default: 0] += UInt64(notes.count) }
-        guard !sound.isEmpty else { return notes }
-        let (merged, effects) = merge(sound, from: peer)
+        let (merged, effects) = sound.isEmpty ? (StatementSet.Merged(), []) : merge(sound, from: peer)
         if !merged.added.isEmpty { notes.append(.note(.learned(merged.added.count, from: peer))) }
-        for error in StatementError.allCases where merged.refused.contains(error) { notes.append(.note(.notKept(error, from: peer))) }
+        let refused = merged.refused + (sifted.hasStrange ? [.unknownSigner] : [])
+        for error in StatementError.allCases where refused.contains(error) { notes.append(.note(.notKept(error, from: peer))) }
         // What vouches for it may have gone another way and not be here yet: the peer has it, or would not have kept this.
-        if merged.refused.contains(.unknownSigner), mayAsk(peer, at: now) { return effects + ask(peer, at: now) + notes }
+        if refused.contains(.unknownSigner), mayAsk(peer, at: now) { return effects + ask(peer, at: now) + notes }
         return effects + notes
     }
 

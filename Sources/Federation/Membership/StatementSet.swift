@@ -38,6 +38,9 @@ public struct StatementSet: Equatable, Sendable {
     /// The highest counter seen of a signer's Admits and Expels.
     public func lastN(of signer: NodeID) -> UInt64 { order.lazy.filter { $0.signer == signer }.map(\.counter).max() ?? 0 }
 
+    /// Whether its Admits and Expels are kept.
+    func isEverAdmin(_ node: NodeID) -> Bool { everAdmins.contains(node) }
+
     public func descriptor(of node: NodeID) -> NodeDescriptor? { descriptors[node]?.descriptor }
 
     /// Takes in what is new. The order within `candidates` does not matter.

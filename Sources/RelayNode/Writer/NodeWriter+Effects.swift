@@ -74,10 +74,10 @@ extension NodeWriter {
             case .dial(let peer, let endpoints): network?.dial(peer, at: endpoints)
             case .page(let order):
                 ordered += 1
-                readings.append(.page(order))
+                readings.add(.page(order))
             case .load(let needed):
                 ordered += 1
-                readings.append(.rows(needed))
+                readings.add(.rows(needed))
             case .answer(let request, .success(.backup(let step))):
                 admins.answer(request, with: AdminRoutes.response(toBackup: try backup(step)))
             case .answer(let request, let answer): admins.answer(request, answer, AdminRoutes.Context(self, network))
@@ -95,10 +95,9 @@ extension NodeWriter {
     func read() throws(StoreError) {
         let start = Clock.now
         guard !readings.isEmpty, pageTurns.rest(at: start) == nil else { return }
-        var (count, now, rest) = (0, start, Duration.zero)
-        while count < readings.count, count == 0 || now - start < PageTurns.turnMax {
-            let (reading, began) = (readings[count], now)
-            count += 1
+        var (now, rest) = (start, Duration.zero)
+        while rest == .zero || now - start < PageTurns.turnMax, let reading = readings.next() {
+            let began = now
             switch reading {
             case .page(let order):
                 let limit = min(order.entriesMax, pageTurns.entriesMax(of: order.destination, at: began))
@@ -109,7 +108,6 @@ extension NodeWriter {
             now = Clock.now
             rest += PageTurns.rest(after: now - began, forDevice: reading.isForDevice)
         }
-        readings.removeFirst(count)
         pageTurns.read(until: now, rest: rest)
     }
 

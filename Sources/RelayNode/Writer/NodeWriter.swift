@@ -47,7 +47,7 @@ package final class NodeWriter: NetworkDelegate, @unchecked Sendable {
     private var backlogRests: Instant?
     private var lastClock: Instant?
     /// What was ordered to be read, and is not read yet.
-    var readings: [Reading] = []
+    var readings = ReadingLine()
     var pageTurns = PageTurns()
     /// Of what is not on its way to the disk yet.
     var pending = Pending()
@@ -429,7 +429,7 @@ package final class NodeWriter: NetworkDelegate, @unchecked Sendable {
         for session in node.openSessions { orders.close(session, after: refusal) }
         for link in node.openLinks { orders.close(link, after: refusal) }
         credit(dealtWith, &orders)
-        readings = []
+        readings = ReadingLine()
         do { node = try restart() } catch let error as StoreError { throw error } catch { throw .io("\(error)") }
         admins.failAll(AdminRoutes.unavailable)
         var effects = node.step(.clockRead(Clock.wall), at: Clock.now, using: &random)

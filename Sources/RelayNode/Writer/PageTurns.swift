@@ -2,7 +2,7 @@ package import Federation
 package import Vocabulary
 
 /// What the core has ordered to be read from disk.
-enum Reading: Sendable {
+package enum Reading: Equatable, Sendable {
     case page(PageOrder)
     case rows(RowsNeeded)
 
@@ -13,6 +13,34 @@ enum Reading: Sendable {
         case .rows(.events), .rows(.log): true
         case .rows(.conversation), .rows(.keyPackages): false
         }
+    }
+}
+
+/// What waits to be read. What devices have had once and ask for again waits behind what they have not had, but for a part of the turns: they
+/// ask in a line for what takes megabytes.
+package struct ReadingLine {
+    /// So many of the others come before the next one that is read again.
+    package static let othersFirst = 8
+
+    private var (fresh, again): (ArraySlice<Reading>, ArraySlice<Reading>) = ([], [])
+    private var others = 0
+
+    package init() {}
+
+    package var isEmpty: Bool { fresh.isEmpty && again.isEmpty }
+    package var count: Int { fresh.count + again.count }
+
+    package mutating func add(_ reading: Reading) {
+        if case .rows(.events) = reading { again.append(reading) } else { fresh.append(reading) }
+    }
+
+    package mutating func next() -> Reading? {
+        if !again.isEmpty, fresh.isEmpty || others >= Self.othersFirst {
+            others = 0
+            return again.popFirst()
+        }
+        others += 1
+        return fresh.popFirst()
     }
 }
 

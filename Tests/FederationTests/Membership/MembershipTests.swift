@@ -145,14 +145,47 @@ private struct Network {
     @Test func `bad statements are counted, not stored and not passed on`() throws {
         var membership = try f.membership(0, [f.admit(1, by: 0, n: 1)])
         var random = SeededGenerator(seed: 1)
-        let sound = f.admit(2, by: 0, n: 2)
-        let forged = SignedStatement(body: sound.body, signer: F.id(1), signature: sound.signature)
+        let sound = f.admit(2, by: 1, n: 2)
+        let forged = SignedStatement(body: sound.body, signer: F.id(0), signature: sound.signature)
         let effects = membership.step(.received([forged], from: F.id(1)), at: .start, using: &random)
         #expect(effects == [.note(.badStatement(.badSignature, from: F.id(1)))])
         #expect(membership.badStatements == [F.id(1): 1])
         // The rest of a frame full of garbage is not looked at.
         let many = (0..<100).map { SignedStatement(body: [UInt8($0)], signer: F.id(1), signature: sound.signature) }
         #expect(membership.step(.received(many, from: F.id(1)), at: .start, using: &random).count == Limits.badStatementsPerFrameMax)
+    }
+
+    @Test func `what would not be kept costs no signature check, and who describes itself again and again is passed over`() throws {
+        var membership = try f.membership(0, [f.admit(1, by: 0, n: 1)])
+        var random = SeededGenerator(seed: 1)
+        let checked = CheckedSignatures()
+        let strange = (1...50).map { f.admit(9, by: 5, n: $0) } + [f.descriptor(5, version: 1)]
+        let own = (1...50).map { f.descriptor(1, version: $0) }
+        let effects = CheckedSignatures.$current.withValue(checked) {
+            membership.step(.received(strange + own + own, from: F.id(1)), at: .start, using: &random)
+        }
+        #expect(checked.count == 1)
+        #expect(membership.evaluation[F.id(1)]?.descriptor?.version == 50)
+        #expect(effects.contains(.note(.notKept(.unknownSigner, from: F.id(1)))))
+        for version in UInt64(51)...150 {
+            _ = membership.step(.received([f.descriptor(1, version: version)], from: F.id(1)), at: .start, using: &random)
+        }
+        #expect(membership.evaluation[F.id(1)]?.descriptor?.version == 49 + UInt64(Limits.descriptorBurst))
+        // Later the newest is taken, from whoever has it.
+        let later = Instant.start + .seconds(1 / Limits.descriptorsPerSecond)
+        _ = membership.step(.received([f.descriptor(1, version: 150)], from: F.id(2)), at: later, using: &random)
+        #expect(membership.evaluation[F.id(1)]?.descriptor?.version == 150)
+    }
+
+    @Test func `signers and whom they admit may come in any order of one frame`() throws {
+        var membership = try f.membership(0)
+        var random = SeededGenerator(seed: 1)
+        let all = [
+            f.descriptor(3, version: 1), f.admit(3, by: 2, n: 1), f.admit(2, by: 1, n: 1, role: .admin),
+            f.admit(1, by: 0, n: 1, role: .admin),
+        ]
+        _ = membership.step(.received(all, from: F.id(1)), at: .start, using: &random)
+        #expect(membership.evaluation.isMember(F.id(3)) && membership.evaluation[F.id(3)]?.descriptor?.version == 1)
     }
 
     @Test func `an expelled node is not listened to, and neither it nor a stranger is a peer`() throws {

@@ -47,6 +47,19 @@ import Vocabulary
         #expect(turns.entriesMax(of: node, at: start) == .max)
     }
 
+    @Test func `what is asked for once more waits behind what is fetched first, and is not forgotten`() {
+        var line = ReadingLine()
+        let entry = RosterEntry(user: UserID(raw: .zero), device: DeviceID(raw: .zero))
+        let (again, fresh) = (Reading.rows(.events([], for: entry)), Reading.rows(.log([], for: entry.device, in: SessionID(1))))
+        for _ in 0..<3 { line.add(again) }
+        for _ in 0..<10 { line.add(fresh) }
+        #expect(line.count == 13)
+        var order: [Reading] = []
+        while let next = line.next() { order.append(next) }
+        #expect(order == Array(repeating: fresh, count: ReadingLine.othersFirst) + [again, fresh, fresh, again, again])
+        #expect(line.isEmpty)
+    }
+
     @Test func `nobody rests for others who have stopped writing`() {
         let sender = RosterEntry(user: UserID(raw: .zero), device: DeviceID(raw: .zero))
         var turns = read(after: .linkFrame(LinkID(1), .entry(1, .submission(submission, sender: sender))), at: start)
