@@ -100,8 +100,11 @@ extension NodeWriter {
             let began = now
             switch reading {
             case .page(let order):
-                let limit = min(order.entriesMax, pageTurns.entriesMax(of: order.destination, at: began))
-                inbox.post(.paged(order, try store.page(order.destination, after: order.after, limit: limit, bytesMax: order.bytesMax)))
+                let most = pageTurns.pageMax(of: order.destination, at: began)
+                let entries = try store.page(
+                    order.destination, after: order.after, limit: min(order.entriesMax, most.entries),
+                    bytesMax: min(order.bytesMax, most.bytes))
+                inbox.post(.paged(order, entries))
             case .rows(let needed):
                 if let rows = try store.rows(needed, hub: node.id) { inbox.post(.loaded(rows)) }
             }

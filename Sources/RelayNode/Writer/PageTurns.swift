@@ -58,6 +58,8 @@ package struct PageTurns {
     }
     /// Entries of a device's page while others write: they wait for all that is read at once, and for what it leads to.
     package static let entriesMax = 64
+    /// And bytes of it, or who has large ones takes the time of all.
+    package static let bytesMax = 128 * 1024
     /// Others count as writing for so long after they did.
     package static let othersMax = Duration.milliseconds(100)
 
@@ -84,10 +86,10 @@ package struct PageTurns {
         return min(restsUntil, writingEnds)
     }
 
-    /// How many entries a page may have.
-    package func entriesMax(of destination: Destination, at now: Instant) -> Int {
-        guard destination.isDevice, writingEnds(at: now) != nil else { return .max }
-        return Self.entriesMax
+    /// How many entries a page may have, and bytes.
+    package func pageMax(of destination: Destination, at now: Instant) -> (entries: Int, bytes: Int) {
+        guard destination.isDevice, writingEnds(at: now) != nil else { return (.max, .max) }
+        return (Self.entriesMax, Self.bytesMax)
     }
 
     /// Until when others count as writing; nil when they do not.

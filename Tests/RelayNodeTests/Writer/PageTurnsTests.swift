@@ -33,9 +33,9 @@ import Vocabulary
 
     @Test func `while others write a page is small, so that nobody waits for a large one`() {
         let busy = read(after: .sessionFrame(SessionID(1), .submit(submission)), at: start)
-        #expect(busy.entriesMax(of: device, at: start) == PageTurns.entriesMax)
-        #expect(busy.entriesMax(of: device, at: start + PageTurns.othersMax) == .max)
-        #expect(PageTurns().entriesMax(of: device, at: start) == .max)
+        #expect(busy.pageMax(of: device, at: start) == (PageTurns.entriesMax, PageTurns.bytesMax))
+        #expect(busy.pageMax(of: device, at: start + PageTurns.othersMax) == (.max, .max))
+        #expect(PageTurns().pageMax(of: device, at: start) == (.max, .max))
     }
 
     @Test func `a node that lacks much is given it more than seven times as fast as a device, in whole pages`() {
@@ -44,7 +44,7 @@ import Vocabulary
         turns.heard(.sessionFrame(SessionID(1), .submit(submission)), at: start)
         turns.read(until: start + .milliseconds(2), rest: PageTurns.rest(after: .milliseconds(2), forDevice: false))
         #expect(turns.rest(at: start + .milliseconds(2)) == start + .milliseconds(8))
-        #expect(turns.entriesMax(of: node, at: start) == .max)
+        #expect(turns.pageMax(of: node, at: start) == (.max, .max))
     }
 
     @Test func `what is asked for once more waits behind what is fetched first, and is not forgotten`() {
