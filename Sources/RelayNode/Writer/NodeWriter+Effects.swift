@@ -164,24 +164,29 @@ extension NodeWriter {
 
     private func write(_ note: NodeNote) {
         switch note {
-        case .linkUp(let node): log.info("link up", metadata: ["node": "\(node)"])
-        case .linkDown(let node): log.info("link down", metadata: ["node": "\(node)"])
+        case .linkUp(let node): inform("link up", ["node": "\(node)"], of: node)
+        case .linkDown(let node): inform("link down", ["node": "\(node)"], of: node)
         case .linkRefused(let node, let refusal):
-            log.info(
-                "link refused", metadata: ["node": "\(node)", "code": "\(refusal.code)", "why": "\(Printable.line(refusal.detail))"])
-        case .memberStateChanged(let node, let state): log.info("a node is \(state)", metadata: ["node": "\(node)"])
+            inform("link refused", ["node": "\(node)", "code": "\(refusal.code)", "why": "\(Printable.line(refusal.detail))"], of: node)
+        case .memberStateChanged(let node, let state): inform("a node is \(state)", ["node": "\(node)"], of: node)
         case .membershipChanged: log.info("the federation's members changed")
         case .expelled(let node): log.notice("a node was expelled", metadata: ["node": "\(node)"])
         case .registered: log.info("a user record was published")
         case .sessionRefused(let code): log.debug("session refused", metadata: ["code": "\(code)"])
         case .messageRefused(let code): log.debug("message refused", metadata: ["code": "\(code)"])
         case .badRecords(let count, let kind, let node):
-            log.info("bad user records", metadata: ["count": "\(count)", "kind": "\(kind)", "from": "\(node?.short ?? "-")"])
+            inform("bad user records", ["count": "\(count)", "kind": "\(kind)", "from": "\(node?.short ?? "-")"], of: node)
         case .badStatements(let count, let node):
-            log.info("bad statements", metadata: ["count": "\(count)", "from": "\(node?.short ?? "-")"])
+            inform("bad statements", ["count": "\(count)", "from": "\(node?.short ?? "-")"], of: node)
         case .corruptRow(let table): log.error("a stored row cannot be read", metadata: ["table": "\(table)"])
         case .spaceLow(let isLow):
             if isLow { log.error("the disk is nearly full: new messages are refused") } else { log.notice("the disk has room again") }
         }
+    }
+
+    /// What another node causes, as often as it likes.
+    private func inform(_ what: String, _ metadata: Logger.Metadata, of node: NodeID?) {
+        guard log.logLevel <= .info, let leftOut = throttle.take(what, of: node, at: Clock.now) else { return }
+        log.info("\(what)", metadata: leftOut > 0 ? metadata.merging(["left_out": "\(leftOut)"]) { $1 } : metadata)
     }
 }

@@ -49,6 +49,7 @@ package final class NodeWriter: NetworkDelegate, @unchecked Sendable {
     /// What was ordered to be read, and is not read yet.
     var readings = ReadingLine()
     var pageTurns = PageTurns()
+    var throttle = LogThrottle()
     /// Of what is not on its way to the disk yet.
     var pending = Pending()
     /// Of what is on its way there.
