@@ -24,8 +24,6 @@ struct GroupRequests: Sendable {
     /// When one may be overdue; never later than one is.
     private(set) var nextDeadline: Instant?
 
-    var count: Int { byID.count }
-
     subscript(id: RequestID) -> Request? { byID[id] }
 
     func hasRoom(for session: SessionID) -> Bool { bySession[session, default: []].count < Self.perSessionMax }
