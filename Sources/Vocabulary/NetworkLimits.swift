@@ -9,6 +9,11 @@ extension Limits {
     /// Frames that one connection may have waiting for the writer, and bytes of them; then its socket is not read.
     public static let unprocessedFramesPerConnectionMax = 64
     public static let unprocessedBytesPerConnectionMax = 256 * 1024
+    /// Of what one read of a link has brought beyond that, so many frames are decoded: each takes a microsecond or two. Fewer make batches
+    /// smaller.
+    public static let decodedFramesPerConnectionMax = 512
+    /// Frames of a kind that this version does not know, which are passed over; who sends more in one read says nothing else.
+    public static let unknownFramesPerReadMax = 256
     /// Bytes of frames that all connections together may have waiting for the writer; then no socket is read.
     public static let unprocessedBytesMax = 64 * 1024 * 1024
     /// Counted for each waiting frame besides its bytes.

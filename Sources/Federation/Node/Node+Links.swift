@@ -105,9 +105,11 @@ extension Node {
             perform(membership.step(.received(statements, from: peer), at: now, using: &random), using: &random)
         case (.established, .entry(let position, let item)): receive(item, at: position, on: link, from: peer, using: &random)
         case (.established, .acknowledge(let position)):
-            write(queues.acknowledge(.node(peer), through: position))
             links.acknowledged(by: peer, through: position)
-            goOn(.node(peer))
+            let freed = queues.acknowledge(.node(peer), through: position)
+            write(freed)
+            // What it has said before makes no room.
+            if !freed.isEmpty { goOn(.node(peer)) }
         case (.opened, .statementsDigest(let digest)), (.established, .statementsDigest(let digest)):
             guard membership.evaluation.isMember(peer) else { return }
             perform(membership.step(.digestReceived(digest, from: peer), at: now, using: &random), using: &random)

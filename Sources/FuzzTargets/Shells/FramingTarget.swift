@@ -32,11 +32,19 @@ struct FramingTarget: FuzzTarget {
     }
 
     private func link(_ bytes: [UInt8]) throws(Finding) -> Bool {
-        let frames = Pieces.read(bytes, in: [bytes.count], with: LinkFrameDecoder(), as: ByteBuffer.self)
-        let slowly = Pieces.read(bytes, in: [1, 5, 2], with: LinkFrameDecoder(), as: ByteBuffer.self)
-        try promise(frames == slowly, "what is read depends on how it arrives")
-        for frame in frames { try promise(frame.readableBytes <= Limits.frameBytesMax, "a frame of \(frame.readableBytes) bytes") }
+        let frames = Self.frames(bytes, in: [bytes.count])
+        try promise(frames == Self.frames(bytes, in: [1, 5, 2]), "what is read depends on how it arrives")
+        for frame in frames { try promise(frame.count <= Limits.frameBytesMax, "a frame of \(frame.count) bytes") }
         return !frames.isEmpty
+    }
+
+    private static func frames(_ bytes: [UInt8], in sizes: [Int]) -> [[UInt8]] {
+        var (stream, frames) = (LinkStream(), [[UInt8]]())
+        for piece in Pieces.cut(bytes, in: sizes) {
+            stream.add(ByteBuffer(bytes: piece))
+            do throws(LinkFrameTooLarge) { while let frame = try stream.next() { frames.append(frame) } } catch { break }
+        }
+        return frames
     }
 
     private func session(_ bytes: [UInt8]) throws(Finding) -> Bool {

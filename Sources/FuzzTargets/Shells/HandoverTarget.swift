@@ -54,16 +54,22 @@ enum Pieces {
         let channel = EmbeddedChannel()
         var found: [Message] = []
         guard (try? channel.pipeline.syncOperations.addHandler(ByteToMessageHandler(decoder))) != nil else { return [] }
-        var (rest, turn) = (bytes[...], 0)
-        while !rest.isEmpty {
-            let piece = rest.prefix(max(sizes[turn % sizes.count], 1))
-            rest = rest.dropFirst(piece.count)
-            turn += 1
+        for piece in cut(bytes, in: sizes) {
             let isBroken = (try? channel.writeInbound(ByteBuffer(bytes: piece))) == nil
             while let message = try? channel.readInbound(as: Message.self) { found.append(message) }
             if isBroken { break }
         }
         _ = try? channel.finish(acceptAlreadyClosed: true)
         return found
+    }
+
+    /// - Parameter sizes: of the pieces, round and round.
+    static func cut(_ bytes: [UInt8], in sizes: [Int]) -> [ArraySlice<UInt8>] {
+        var (rest, pieces) = (bytes[...], [ArraySlice<UInt8>]())
+        while !rest.isEmpty {
+            pieces.append(rest.prefix(max(sizes[pieces.count % sizes.count], 1)))
+            rest = rest.dropFirst(pieces[pieces.count - 1].count)
+        }
+        return pieces
     }
 }

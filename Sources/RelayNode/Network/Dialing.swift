@@ -52,7 +52,6 @@ struct Dialing: Sendable {
                 channel.eventLoop.makeCompletedFuture {
                     let pipeline = channel.pipeline.syncOperations
                     try pipeline.addHandler(TLSHandlers.peerDialer(shared.dialTLS, expecting: peer))
-                    try pipeline.addHandler(ByteToMessageHandler(LinkFrameDecoder()))
                     try pipeline.addHandler(LinkHandler(state, dialled: opened))
                     state.track(channel)
                 }

@@ -6,6 +6,7 @@ internal import Vocabulary
 final class Inflow: Sendable {
     private let bytes = Atomic<Int>(0)
     let bytesMax: Int
+    private let waiters = Mutex<[@Sendable () -> Void]>([])
 
     init(bytesMax: Int) { self.bytesMax = bytesMax }
 
@@ -14,10 +15,13 @@ final class Inflow: Sendable {
 
     func add(_ count: Int) { bytes.wrappingAdd(count, ordering: .relaxed) }
 
-    /// - Returns: true when this brought it below half of the bound: whoever waits may read again.
-    func release(_ count: Int) -> Bool {
+    /// - Parameter body: called each time that it has fallen below half of the bound: whoever waits may read again.
+    func whenDrained(_ body: @escaping @Sendable () -> Void) { waiters.withLock { $0.append(body) } }
+
+    func release(_ count: Int) {
         let (old, new) = bytes.wrappingSubtract(count, ordering: .relaxed)
-        return old >= bytesMax / 2 && new < bytesMax / 2
+        guard old >= bytesMax / 2, new < bytesMax / 2 else { return }
+        for wake in waiters.withLock({ $0 }) { wake() }
     }
 }
 
@@ -27,6 +31,9 @@ struct Credit {
     private(set) var bytes = 0
 
     var isUsedUp: Bool { frames >= Limits.unprocessedFramesPerConnectionMax || bytes >= Limits.unprocessedBytesPerConnectionMax }
+
+    /// More is not even decoded, though it has been read.
+    var isFull: Bool { frames >= Limits.decodedFramesPerConnectionMax }
 
     /// - Returns: what the frame costs.
     mutating func take(frameBytes: Int) -> Int {

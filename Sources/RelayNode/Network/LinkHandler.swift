@@ -24,6 +24,7 @@ final class LinkHandler: ChannelDuplexHandler {
     private var id: LinkID?
     let gate: ReadGate
     private var isCounted = false
+    private var inbound = LinkStream()
     private var outbound: ByteBuffer?
 
     init(_ state: LoopState, accepted handshake: Admission) {
@@ -89,8 +90,8 @@ final class LinkHandler: ChannelDuplexHandler {
         }
         isCounted = true
         self.id = nil
-        gate.isOpen = false
-        outbound = nil
+        gate.close()
+        (inbound, outbound) = (LinkStream(), nil)
         state.closed(id)
         state.shared.delegate.linkClosed(id)
     }
@@ -98,13 +99,40 @@ final class LinkHandler: ChannelDuplexHandler {
     // MARK: Inbound
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        guard id != nil else { return }
+        gate.readBegins()
+        inbound.add(Self.unwrapInboundIn(data))
+        decode()
+    }
+
+    func channelReadComplete(context: ChannelHandlerContext) {
+        gate.readEnded()
+        context.fireChannelReadComplete()
+    }
+
+    /// As many frames as may wait for the writer; the others stay bytes until it has dealt with some.
+    private func decode() {
+        while id != nil, !gate.isFull {
+            do throws(LinkFrameTooLarge) {
+                guard let frame = try inbound.next() else { return gate.leaves(undecoded: 0) }
+                received(frame)
+            } catch {
+                state.shared.counters.violations.add()
+                close(after: Refusal(.tooLarge, "A frame may have \(Limits.frameBytesMax) bytes."))
+            }
+        }
+        gate.leaves(undecoded: inbound.bytes)
+    }
+
+    private func received(_ bytes: [UInt8]) {
         guard let id else { return }
-        let bytes = Array(Self.unwrapInboundIn(data).readableBytesView)
         let frame: LinkFrame
         do {
             frame = try LinkFrame(serialized: bytes)
         } catch .unknownFrame {
-            return
+            if gate.passesOver() { return }
+            state.shared.counters.violations.add()
+            return close(after: Refusal(.badFrame, "These are too many frames of an unknown kind."))
         } catch {
             state.shared.counters.violations.add()
             return close(after: error.refusal)
@@ -118,20 +146,22 @@ final class LinkHandler: ChannelDuplexHandler {
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        if error is LinkFrameTooLarge {
-            state.shared.counters.violations.add()
-            close(after: Refusal(.tooLarge, "A frame may have \(Limits.frameBytesMax) bytes."))
-        } else {
-            // A refused key among them: the dialler hears why.
-            dialled?.fail(DialFailure(reason: DialFailure.sentence(for: error)))
-            dialled = nil
-            abort()
-        }
+        // A refused key among them: the dialler hears why.
+        dialled?.fail(DialFailure(reason: DialFailure.sentence(for: error)))
+        dialled = nil
+        abort()
     }
 
     // MARK: Back-pressure
 
     func read(context: ChannelHandlerContext) { gate.read(context) }
+
+    /// The writer has dealt with so many.
+    func processed(frames: Int, bytes: Int) {
+        gate.giveBack(frames: frames, bytes: bytes)
+        if inbound.bytes > 0 { decode() }
+        gate.readAgain()
+    }
 
     func channelWritabilityChanged(context: ChannelHandlerContext) {
         if !context.channel.isWritable, id != nil {

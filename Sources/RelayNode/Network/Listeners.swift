@@ -13,6 +13,9 @@ struct Listeners {
     /// Small at rest: an idle connection keeps one such buffer.
     static let receiveBuffers = AdaptiveRecvByteBufferAllocator(minimum: 512, initial: 1024, maximum: 64 * 1024)
 
+    /// One a read: a client's small frames are decoded all at once, and everybody waits meanwhile.
+    private static let clientReceiveBuffers = AdaptiveRecvByteBufferAllocator(minimum: 512, initial: 1024, maximum: 8 * 1024)
+
     /// Passing the high mark closes the connection, so the low one is of no use.
     static func waterMark(_ bytesMax: Int) -> ChannelOptions.Types.WriteBufferWaterMark {
         .init(low: max(1, bytesMax / 2), high: max(1, bytesMax))
@@ -28,6 +31,8 @@ struct Listeners {
                 shared.counters.connectionsRefused.add()
                 throw TooManyConnections()
             }
+            try channel.syncOptions?.setOption(.recvAllocator, value: Self.clientReceiveBuffers)
+            try channel.syncOptions?.setOption(.maxMessagesPerRead, value: 1)
             try ClientHTTPHandler.configure(channel, state, admission)
             state.track(channel)
         }
@@ -45,7 +50,6 @@ struct Listeners {
             }
             let pipeline = channel.pipeline.syncOperations
             try pipeline.addHandler(TLSHandlers.peerListener(shared.peerTLS) { shared.delegate.admits(peer: $0) })
-            try pipeline.addHandler(ByteToMessageHandler(LinkFrameDecoder()))
             try pipeline.addHandler(LinkHandler(state, accepted: handshake))
             state.track(channel)
         }

@@ -60,11 +60,11 @@ final class LoopState: @unchecked Sendable {
             case .send(let frame, let id):
                 if let session = sessions[id], session.append(frame) { writtenSessions.append(session) }
             case .close(let id, let goodbye): sessions[id]?.close(after: goodbye)
-            case .processed(let id, let frames, let bytes): sessions[id]?.gate.processed(frames: frames, bytes: bytes)
+            case .processed(let id, let frames, let bytes): sessions[id]?.processed(frames: frames, bytes: bytes)
             case .sendLink(let frame, let id):
                 if let link = links[id], link.append(frame) { writtenLinks.append(link) }
             case .closeLink(let id, let goodbye): links[id]?.close(after: goodbye)
-            case .processedLink(let id, let frames, let bytes): links[id]?.gate.processed(frames: frames, bytes: bytes)
+            case .processedLink(let id, let frames, let bytes): links[id]?.processed(frames: frames, bytes: bytes)
             }
         }
         for session in writtenSessions { session.flushAppended() }

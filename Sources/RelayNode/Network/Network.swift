@@ -21,6 +21,7 @@ package final class Network: Sendable {
         let shared = try NetworkShared(configuration, delegate: delegate)
         let group = MultiThreadedEventLoopGroup(numberOfThreads: configuration.eventLoops)
         states = group.makeIterator().enumerated().map { LoopState(loop: $1, index: $0, shared: shared) }
+        for state in states { shared.inflow.whenDrained { [weak state] in state?.loop.execute { [weak state] in state?.readAgain() } } }
         certificateHash = configuration.certificate.hash
         (self.shared, self.group) = (shared, group)
     }
@@ -62,9 +63,7 @@ package final class Network: Sendable {
             let state = states[index]
             if state.loop.inEventLoop { state.perform(orders) } else { state.loop.execute { state.perform(orders) } }
         }
-        if batch.processedBytes > 0, shared.inflow.release(batch.processedBytes) {
-            for state in states { state.loop.execute { state.readAgain() } }
-        }
+        if batch.processedBytes > 0 { shared.inflow.release(batch.processedBytes) }
     }
 
     /// Tries the addresses in turn, until one answers as `peer`. Ends in `linkOpened(dialled: true)` or `dialFailed`.

@@ -48,7 +48,7 @@ final class SessionHandler: ChannelDuplexHandler {
     private func ended() {
         guard let id else { return }
         self.id = nil
-        gate.isOpen = false
+        gate.close()
         outbound = nil
         message = FragmentedMessage()
         state.closed(id)
@@ -59,6 +59,7 @@ final class SessionHandler: ChannelDuplexHandler {
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         guard id != nil else { return }
+        gate.readBegins()
         let frame = Self.unwrapInboundIn(data)
         guard let mask = frame.maskKey, !frame.rsv1, !frame.rsv2, !frame.rsv3 else { return fail(CloseCode.protocolError) }
         switch frame.opcode {
@@ -77,6 +78,7 @@ final class SessionHandler: ChannelDuplexHandler {
 
     func channelReadComplete(context: ChannelHandlerContext) {
         flushAppended()
+        gate.readEnded()
         context.fireChannelReadComplete()
     }
 
@@ -86,7 +88,9 @@ final class SessionHandler: ChannelDuplexHandler {
         do {
             frame = try ClientFrame(serialized: bytes)
         } catch .unknownFrame {
-            return
+            if gate.passesOver() { return }
+            state.shared.counters.violations.add()
+            return close(after: Refusal(.badFrame, "These are too many frames of an unknown kind."))
         } catch {
             state.shared.counters.violations.add()
             return close(after: error.refusal)
@@ -125,6 +129,12 @@ final class SessionHandler: ChannelDuplexHandler {
     // MARK: Back-pressure
 
     func read(context: ChannelHandlerContext) { gate.read(context) }
+
+    /// The writer has dealt with so many.
+    func processed(frames: Int, bytes: Int) {
+        gate.giveBack(frames: frames, bytes: bytes)
+        gate.readAgain()
+    }
 
     /// More waits for the socket than its high-water mark: the client does not read.
     func channelWritabilityChanged(context: ChannelHandlerContext) {

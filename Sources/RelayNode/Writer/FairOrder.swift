@@ -20,11 +20,19 @@ package enum FairOrder {
         }
     }
 
-    /// What each speaker has had of the writer's time with dear inputs. A turn ends before the next input of one who has had a share of it,
-    /// and then he rests: while others speak, he has a quarter of the time, and nobody waits for it longer than a share and one input. Who
-    /// goes on as soon as he has rested, again and again, has a ninth of it, in smaller shares: a flood does, and a node that joins; not one
-    /// whose users change large groups now and then. What is cheap goes on, for the larger a batch the less each message costs; and who speaks
-    /// alone, a node that catches up, is not held up.
+    /// Messages, and what follows them from node to node: most of what an honest speaker says where there is much to do.
+    package static func carriesMessages(_ input: NodeInput) -> Bool {
+        switch input {
+        case .sessionFrame(_, .submit), .linkFrame(_, .entry): true
+        default: false
+        }
+    }
+
+    /// What each speaker has had of the writer's time with dear inputs, and with all that carries no messages. A turn ends before the next
+    /// input of one who has had a share of it, and then he rests: while others speak, he has a quarter of the time, and nobody waits for it
+    /// longer than a share and one input. Who goes on as soon as he has rested, again and again, has a ninth of it, in smaller shares: a flood
+    /// does, and a node that joins; not one whose users change large groups now and then. Messages that are cheap go on, for the larger a
+    /// batch the less each costs; and who speaks alone, a node that catches up, is not held up.
     package struct Shares {
         /// Inputs that take longer.
         package static let dear = Duration.microseconds(200)
@@ -37,7 +45,10 @@ package enum FairOrder {
         /// So many rests without a pause are a flood.
         package static let insistentFrom = 10
 
-        /// Of one turn, for one speaker, in dear inputs.
+        /// What it took to decode a frame, before the writer had it: some 10 ns a byte, measured.
+        package static func decoding(bytes: Int) -> Duration { .nanoseconds(Int64(bytes) * 10) }
+
+        /// Of one turn, for one speaker.
         package static func shareMax(insistent: Bool) -> Duration { .microseconds(insistent ? 300 : 1_000) }
         /// So many times as long as he spoke. With 3 others wait for a flooding node two and a half times as long as in calm, with 7 twice.
         package static func rest(insistent: Bool) -> Int { insistent ? 8 : 3 }
@@ -55,13 +66,11 @@ package enum FairOrder {
 
         package init() {}
 
-        package mutating func had(_ time: Duration, by speaker: Speaker, at now: Instant) {
+        package mutating func had(_ time: Duration, by speaker: Speaker, withMessages: Bool, at now: Instant) {
             guard speaker != .node else { return }
-            if time > Self.dear {
-                had[speaker, default: .zero] += time
-            } else if rests.isEmpty || rests[speaker] == nil {
-                othersSpoke = now
-            }
+            let isDear = time > Self.dear
+            if isDear || !withMessages { had[speaker, default: .zero] += time }
+            if !isDear, rests.isEmpty || rests[speaker] == nil { othersSpoke = now }
         }
 
         package func isExhausted(for speaker: Speaker) -> Bool {

@@ -11,6 +11,14 @@ final class Inbox: Sendable {
             case session(SessionID, bytes: Int)
             case link(LinkID, bytes: Int)
             case local
+
+            /// What the frame costs of a connection's credit.
+            var bytes: Int {
+                switch self {
+                case .session(_, let bytes), .link(_, let bytes): bytes
+                case .local: 0
+                }
+            }
         }
 
         let input: NodeInput

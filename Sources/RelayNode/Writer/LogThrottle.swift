@@ -5,8 +5,8 @@ package import Vocabulary
 package struct LogThrottle {
     package static let atOnce = 10
     package static let interval = Duration.seconds(10)
-    /// Kinds and nodes that are remembered; beyond, all are forgotten.
-    private static let keysMax = 4_096
+    /// Nodes of one kind of line that are told apart; strangers have a new key whenever they like, and share a pace beyond.
+    package static let nodesMax = 64
 
     private struct Key: Hashable {
         let kind: String
@@ -25,8 +25,7 @@ package struct LogThrottle {
 
     /// - Returns: nil for a line that is left out; else how many were before it.
     package mutating func take(_ kind: String, of node: NodeID?, at now: Instant) -> Int? {
-        let key = Key(kind: kind, node: node)
-        if paces.count >= Self.keysMax, paces[key] == nil { paces = [:] }
+        let key = self.key(kind, node, at: now)
         var pace = paces[key] ?? Pace(since: now)
         defer { paces[key] = pace }
         if now - pace.since >= Self.interval {
@@ -41,5 +40,12 @@ package struct LogThrottle {
         }
         pace.lines += 1
         return 0
+    }
+
+    private mutating func key(_ kind: String, _ node: NodeID?, at now: Instant) -> Key {
+        let own = Key(kind: kind, node: node)
+        guard paces[own] == nil, paces.keys.count(where: { $0.kind == kind }) >= Self.nodesMax else { return own }
+        paces = paces.filter { $0.key.kind != kind || $0.value.leftOut > 0 || now - $0.value.since < Self.interval }
+        return paces.keys.count { $0.kind == kind } < Self.nodesMax ? own : Key(kind: kind, node: nil)
     }
 }

@@ -250,7 +250,8 @@ package final class NodeWriter: NetworkDelegate, @unchecked Sendable {
             take(node.step(item.input, at: now, using: &random), &early)
             pageTurns.heard(item.input, at: now)
             let ended = Clock.now
-            shares.had(ended - began, by: speaker, at: ended)
+            let time = ended - began + FairOrder.Shares.decoding(bytes: item.source.bytes)
+            shares.had(time, by: speaker, withMessages: FairOrder.carriesMessages(item.input), at: ended)
             began = ended
         }
         shares.turnEnded(at: began)

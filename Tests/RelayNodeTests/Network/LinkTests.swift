@@ -36,6 +36,34 @@ import Wire
         #expect(await tower.delegate.record.until { !$0.linksClosed.isEmpty }.linksClosed == [here.link])
     }
 
+    @Test func `of what a node says at once no more is decoded than may wait for the writer, and the rest comes in order`() async throws {
+        let harbor = try TestNode(1)
+        let tower = try TestNode(2)
+        harbor.network.dial(tower.id, at: [tower.addresses.peers])
+        let there = try #require(await harbor.delegate.record.until { !$0.links.isEmpty }.links.first)
+        let here = try #require(await tower.delegate.record.until { !$0.links.isEmpty }.links.first)
+        let frames = (UInt64(1)...20_000).map { LinkFrame.acknowledge(through: QueuePosition(unchecked: $0)) }
+        var batch = NetworkBatch()
+        batch.send(frames, to: there.link)
+        harbor.network.perform(batch)
+        let most = Limits.decodedFramesPerConnectionMax
+        // It is more than one read may bring, and waits in part with the system.
+        await tower.delegate.record.until { $0.linkFrames.count >= most }
+        var (done, beyond) = (0, 0)
+        while done < frames.count {
+            let from = done
+            let record = await tower.delegate.record.until { $0.linkCosts.count > from }
+            beyond = max(beyond, record.linkFrames.count - done)
+            var processed = NetworkBatch()
+            for cost in record.linkCosts[done...] { processed.processed(here.link, bytes: cost) }
+            done = record.linkCosts.count
+            tower.network.perform(processed)
+        }
+        #expect(beyond <= most)
+        #expect(tower.delegate.record.value.linkFrames == frames)
+        #expect(tower.network.counts.unprocessedBytes == 0)
+    }
+
     @Test func `another node at the address is not the one that was dialled`() async throws {
         let harbor = try TestNode(1)
         let tower = try TestNode(2)

@@ -99,6 +99,19 @@ import Vocabulary
         #expect(refusal.code == .badFrame)
     }
 
+    @Test func `frames of unknown kinds are passed over, and a flood of them ends the session`() async throws {
+        let node = try TestNode()
+        let client = try await session(node)
+        let unknown = TestClient.frame(opcode: 2, [0xf8, 0x7f, 1])
+        client.send(Array(repeatElement(unknown, count: 20).joined()))
+        client.send(.ping(1))
+        #expect(await node.delegate.record.until { !$0.frames.isEmpty }.frames == [.ping(1)])
+        client.send(Array(repeatElement(unknown, count: 5_000).joined()))
+        let frames = await client.framesUntil { $0.contains { $0.opcode == 8 } }
+        guard case .goodbye(let refusal)? = frames.first?.frame else { return #expect(Bool(false), "\(frames)") }
+        #expect(refusal.code == .badFrame)
+    }
+
     // MARK: Bounds
 
     @Test func `a client that never reads is disconnected`() async throws {
@@ -119,23 +132,24 @@ import Vocabulary
     @Test func `no more is read from a client than the writer keeps up with`() async throws {
         let node = try TestNode()
         let client = try await session(node)
-        // Each frame alone fills a quarter of the credit in bytes; TCP buffers hold only a part of them all.
-        let submission = ClientFrame.register(RequestID(1), secret: [1], user: UserID(raw: .zero), handle: try Handle("alice"))
-        let count = 60_000
-        let bytes = TestClient.frame(opcode: 2, submission.serialized())
-        for _ in 0..<60 { client.send(Array(repeatElement(bytes, count: count / 60).joined())) }
-        let held = await node.delegate.record.until { $0.frames.count >= Limits.unprocessedFramesPerConnectionMax }
-        #expect(held.frames.count < count / 2)
-        // The writer catches up: everything arrives.
-        var done = 0
+        let submission = Submission(
+            message: MessageID(raw: Bytes16(1, 1)), conversation: ConversationID(raw: Bytes16(1, 2)), hub: node.id,
+            kind: .application(epoch: 1, payload: [UInt8](repeating: 1, count: 1_000)))
+        let count = 4_000
+        let bytes = TestClient.frame(opcode: 2, ClientFrame.submit(submission).serialized())
+        for _ in 0..<40 { client.send(Array(repeatElement(bytes, count: count / 40).joined())) }
+        // The writer catches up: everything arrives, and never more than what is waiting and one read.
+        var (done, beyond) = (0, 0)
         while done < count {
             let from = done
             let record = await node.delegate.record.until { $0.costs.count > from }
+            beyond = max(beyond, record.frames.count - done)
             var batch = NetworkBatch()
             for (session, cost) in record.costs[from...] { batch.processed(session, bytes: cost) }
             done = record.costs.count
             node.network.perform(batch)
         }
+        #expect(beyond <= 2 * Limits.unprocessedFramesPerConnectionMax)
         #expect(node.delegate.record.value.frames.count == count)
     }
 

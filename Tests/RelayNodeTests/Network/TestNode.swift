@@ -14,6 +14,7 @@ final class RecordingDelegate: NetworkDelegate {
         var closed: [SessionID] = []
         var links: [(link: LinkID, peer: NodeID, dialled: Bool)] = []
         var linkFrames: [LinkFrame] = []
+        var linkCosts: [Int] = []
         var linksClosed: [LinkID] = []
         var dialFailures: [(peer: NodeID, reason: String)] = []
         var admin: [AdminHTTPRequest] = []
@@ -38,7 +39,13 @@ final class RecordingDelegate: NetworkDelegate {
 
     func sessionClosed(_ session: SessionID) { record.change { $0.closed.append(session) } }
     func linkOpened(_ link: LinkID, peer: NodeID, dialled: Bool) { record.change { $0.links.append((link, peer, dialled)) } }
-    func link(_ link: LinkID, received frame: LinkFrame, bytes: Int) { record.change { $0.linkFrames.append(frame) } }
+    func link(_ link: LinkID, received frame: LinkFrame, bytes: Int) {
+        record.change {
+            $0.linkFrames.append(frame)
+            $0.linkCosts.append(bytes)
+        }
+    }
+
     func linkClosed(_ link: LinkID) { record.change { $0.linksClosed.append(link) } }
     func dialFailed(_ peer: NodeID, reason: String) { record.change { $0.dialFailures.append((peer, reason)) } }
     func admits(peer: NodeID) -> Bool { expelled.withLock { !$0.contains(peer) } }

@@ -19,16 +19,38 @@ import Vocabulary
         }
     }
 
+    @Test func `what carries no messages adds up however cheap it is, with its decoding, and makes who floods with it rest`() {
+        var shares = FairOrder.Shares()
+        let start = Instant.start + .seconds(1)
+        shares.had(.microseconds(40), by: bystander, withMessages: true, at: start)
+        for _ in 0..<60 { shares.had(.microseconds(20), by: flood, withMessages: false, at: start) }
+        for _ in 0..<1_000 { shares.had(.microseconds(20), by: peer, withMessages: true, at: start) }
+        #expect(shares.isExhausted(for: flood) && !shares.isExhausted(for: peer))
+        shares.turnEnded(at: start)
+        #expect(shares.rest(of: flood, at: start) == start + .microseconds(3_600))
+        #expect(shares.rest(of: peer, at: start) == nil && shares.rest(of: bystander, at: start) == nil)
+        #expect(FairOrder.Shares.decoding(bytes: 64 * 1024) > .microseconds(500))
+    }
+
+    @Test func `what stands in the order of messages counts as they do; questions, acknowledgements and gossip do not`() {
+        let key = ConversationKey(hub: NodeID(raw: .zero), conversation: ConversationID(raw: Bytes16(1, 2)))
+        let failure = Failure(key: key, message: MessageID(raw: Bytes16(1, 2)), refusal: Refusal(.queueFull, "full"))
+        #expect(FairOrder.carriesMessages(.linkFrame(LinkID(1), .entry(1, .failed(failure, device: DeviceID(raw: .zero))))))
+        #expect(!FairOrder.carriesMessages(.linkFrame(LinkID(1), .acknowledge(through: 1))))
+        #expect(!FairOrder.carriesMessages(.linkFrame(LinkID(1), .lookup(RequestID(1), .user(UserID(raw: .zero))))))
+        #expect(!FairOrder.carriesMessages(.sessionFrame(SessionID(1), .ping(1))))
+    }
+
     private let flood = FairOrder.Speaker.link(LinkID(1))
     private let bystander = FairOrder.Speaker.session(SessionID(1))
     private let peer = FairOrder.Speaker.link(LinkID(2))
 
     @Test func `who has had a share of a turn with what is dear waits for the next, and who says what is cheap does not`() {
         var shares = FairOrder.Shares()
-        for _ in 0..<2 { shares.had(.milliseconds(1), by: flood, at: .start) }
-        shares.had(.milliseconds(1), by: bystander, at: .start)
-        for _ in 0..<1_000 { shares.had(.microseconds(40), by: peer, at: .start) }
-        shares.had(.milliseconds(5), by: .node, at: .start)
+        for _ in 0..<2 { shares.had(.milliseconds(1), by: flood, withMessages: true, at: .start) }
+        shares.had(.milliseconds(1), by: bystander, withMessages: true, at: .start)
+        for _ in 0..<1_000 { shares.had(.microseconds(40), by: peer, withMessages: true, at: .start) }
+        shares.had(.milliseconds(5), by: .node, withMessages: true, at: .start)
         #expect(shares.isExhausted(for: flood))
         #expect(!shares.isExhausted(for: bystander) && !shares.isExhausted(for: peer) && !shares.isExhausted(for: .node))
     }
@@ -37,18 +59,18 @@ import Vocabulary
         var shares = FairOrder.Shares()
         let start = Instant.start + .seconds(1)
         func flooded(at now: Instant) {
-            shares.had(.milliseconds(2), by: flood, at: now)
+            shares.had(.milliseconds(2), by: flood, withMessages: true, at: now)
             shares.turnEnded(at: now)
         }
         flooded(at: start)
         #expect(shares.rest(of: flood, at: start) == nil)
-        shares.had(.microseconds(40), by: bystander, at: start)
+        shares.had(.microseconds(40), by: bystander, withMessages: true, at: start)
         #expect(shares.rest(of: flood, at: start) == start + .milliseconds(6))
         #expect(shares.rest(of: bystander, at: start) == nil && shares.rest(of: .node, at: start) == nil)
         #expect(shares.rest(of: flood, at: start + .milliseconds(6)) == nil)
         // Its own cheap inputs are nobody else's.
         flooded(at: start + .milliseconds(19))
-        shares.had(.microseconds(40), by: flood, at: start + .milliseconds(19))
+        shares.had(.microseconds(40), by: flood, withMessages: true, at: start + .milliseconds(19))
         #expect(shares.rest(of: flood, at: start + .milliseconds(19)) == start + .milliseconds(20))
         #expect(shares.rest(of: flood, at: start + .milliseconds(20)) == nil)
     }
@@ -57,8 +79,8 @@ import Vocabulary
         var shares = FairOrder.Shares()
         var now = Instant.start + .seconds(1)
         func speak() -> Duration? {
-            shares.had(.microseconds(40), by: bystander, at: now)
-            shares.had(.microseconds(1_200), by: flood, at: now)
+            shares.had(.microseconds(40), by: bystander, withMessages: true, at: now)
+            shares.had(.microseconds(1_200), by: flood, withMessages: true, at: now)
             shares.turnEnded(at: now)
             return shares.rest(of: flood, at: now).map { $0 - now }
         }
@@ -68,7 +90,7 @@ import Vocabulary
         }
         #expect(speak() == .microseconds(9_600))
         now = now + .milliseconds(10)
-        shares.had(.microseconds(400), by: flood, at: now)
+        shares.had(.microseconds(400), by: flood, withMessages: true, at: now)
         #expect(shares.isExhausted(for: flood))
         // Now and then, as a node whose users change groups.
         now = now + .milliseconds(100)

@@ -24,6 +24,7 @@ final class FloodingNode: Flood, ChannelInboundHandler, @unchecked Sendable {
     private let peers: Endpoint
     private let federation: FederationID
     private var context: ChannelHandlerContext?
+    private var inbound = LinkStream()
     private var frames: [[UInt8]] = []
     private var next = 0
     private var position: UInt64 = 1
@@ -118,7 +119,6 @@ final class FloodingNode: Flood, ChannelInboundHandler, @unchecked Sendable {
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     try channel.pipeline.syncOperations.addHandler(TLSHandlers.peerDialer(self.tls, expecting: self.peer))
-                    try channel.pipeline.syncOperations.addHandler(ByteToMessageHandler(LinkFrameDecoder()))
                     try channel.pipeline.syncOperations.addHandler(self)
                 }
             }
@@ -134,7 +134,11 @@ final class FloodingNode: Flood, ChannelInboundHandler, @unchecked Sendable {
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        guard let frame = try? LinkFrame(serialized: Array(Self.unwrapInboundIn(data).readableBytesView)) else { return }
+        inbound.add(Self.unwrapInboundIn(data))
+        while let bytes = try? inbound.next() { if let frame = try? LinkFrame(serialized: bytes) { heard(frame) } }
+    }
+
+    private func heard(_ frame: LinkFrame) {
         switch frame {
         case .goodbye(let refusal), .refusedRequest(_, let refusal): tally.refused(refusal)
         case .entry(_, .failed(let failure, _)): tally.refused(failure.refusal)
@@ -145,6 +149,7 @@ final class FloodingNode: Flood, ChannelInboundHandler, @unchecked Sendable {
 
     func channelInactive(context: ChannelHandlerContext) {
         self.context = nil
+        inbound = LinkStream()
         tally.ended()
         guard !end.isOff else { return }
         loop.assumeIsolated().scheduleTask(in: .milliseconds(20)) { self.dial() }
