@@ -8,7 +8,7 @@ internal import Vocabulary
 internal import Wire
 
 /// A member of the federation that has gone bad: the second node's process ends, and its key speaks here. Records that do not hold, records
-/// of users that it makes up, statements, look-ups, submissions in users' names.
+/// of users that it makes up, statements, look-ups, submissions in users' names; and hundreds of frames of a few bytes with each.
 ///
 /// Unchecked: used on its loop only, apart from `init`.
 final class FloodingNode: Flood, ChannelInboundHandler, @unchecked Sendable {
@@ -26,6 +26,8 @@ final class FloodingNode: Flood, ChannelInboundHandler, @unchecked Sendable {
     private var context: ChannelHandlerContext?
     private var inbound = LinkStream()
     private var frames: [[UInt8]] = []
+    /// Cheap to say, and to deal with one by one.
+    private let crumbs: [[UInt8]]
     private var next = 0
     private var position: UInt64 = 1
     private let end = FloodSwitch()
@@ -45,6 +47,15 @@ final class FloodingNode: Flood, ChannelInboundHandler, @unchecked Sendable {
         tower.process.stop()
         key = try SigningKey(seed: try KeyFile.read(.node, at: "\(tower.data)/keys/node.key"))
         tls = try TLSContexts.peerDialer(try ServedCertificate(selfSigned: key))
+        crumbs = (0..<500).map { number in
+            let frame: LinkFrame =
+                switch number % 3 {
+                case 0: .acknowledge(through: QueuePosition(unchecked: UInt64(number)))
+                case 1: .lookup(RequestID(UInt64(number)), .user(UserID(raw: .zero)))
+                default: .presenceUnwanted([UserID(raw: .zero)])
+                }
+            return frame.serialized()
+        }
         group = try FloodLoop.make()
         loop = group.next()
         frames = try makeFrames(NodeID(raw: key.publicKey))
@@ -164,6 +175,10 @@ final class FloodingNode: Flood, ChannelInboundHandler, @unchecked Sendable {
             write(next % 4 == 3 ? submission() : frames[next % frames.count])
             next += 1
             count += 1
+        }
+        if context.channel.isWritable, next % 2 == 0 {
+            for crumb in crumbs { write(crumb) }
+            count += crumbs.count
         }
         context.flush()
         tally.sent(count)
