@@ -95,6 +95,9 @@ public enum Limits {
     public static let logHandshakeBytesReserve = 32 * 1024 * 1024
     /// Bytes of one user's events in all logs of a hub; there is room above it for commits and proposals, too.
     public static let logBytesPerUserMax = 256 * 1024 * 1024
+    /// Bytes of what all users of one other node have in logs, and of what waits in queues because of that node: a quarter of the disk's
+    /// room, and so many in any case.
+    public static let bytesPerNodeMin = 256 * 1024 * 1024
     /// Bytes of events that are read from disk at a time when a log is loaded.
     public static let logReadBytesMax = 4 * 1024 * 1024
     /// Devices of one conversation on its hub from which on who is away reads the log later, in place of an entry for each in its queue.

@@ -55,7 +55,7 @@ extension Hub {
         var (released, charged): ([EventLog.Line], Int) = ([], 0)
         let key = ConversationKey(hub: node, conversation: submission.conversation)
         defer {
-            charge(charged, to: event.sender.user)
+            charge(charged, to: event.sender.user, of: host.home)
             release(released, of: key, writes: &writes)
         }
         return with(submission.conversation) { conversation in

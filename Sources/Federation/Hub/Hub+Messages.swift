@@ -21,7 +21,7 @@ extension Hub {
             let envelope = conversation.number(event, timeToLive: submission.timeToLive, host: host, writes: &writes)
             return .accepted(Accepted(envelope: envelope))
         }
-        if case .accepted? = outcome { charge(EventLog.bytes(ofPayload: payload), to: sender.user) }
+        if case .accepted? = outcome { charge(EventLog.bytes(ofPayload: payload), to: sender.user, of: host.home) }
         return outcome ?? .refused(.unknownConversation)
     }
 }

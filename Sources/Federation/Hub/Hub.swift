@@ -40,8 +40,7 @@ package struct Hub: Sendable {
     private var takenUp = 0
     /// Bytes of the resident ones, as they were when they were loaded or changed last.
     private var weight = 0
-    /// Bytes of all logs by who sent them. Not on disk: what was there when the node started is on nobody's account.
-    private var logBytes: [UserID: Int] = [:]
+    private var accounts = LogAccounts()
 
     /// - Parameter conversations: all that are on disk.
     package init(node: NodeID, restoration: UInt64 = 0, conversations: [ConversationID] = []) {
@@ -199,13 +198,17 @@ package struct Hub: Sendable {
     // MARK: Logs
 
     /// How much of a user's stands in logs, until all devices have it.
-    package func logBytes(of user: UserID) -> Int { logBytes[user] ?? 0 }
+    package func logBytes(of user: UserID) -> Int { accounts.bytes(of: user) }
 
-    mutating func charge(_ bytes: Int, to user: UserID) { if bytes > 0 { logBytes[user, default: 0] += bytes } }
+    /// And how much of all users of another node.
+    package func logBytes(ofHome home: NodeID) -> Int { accounts.bytes(of: home) }
+
+    /// - Parameter home: the user's, where it is another node.
+    mutating func charge(_ bytes: Int, to user: UserID, of home: NodeID?) { accounts.charge(bytes, to: user, of: home) }
 
     mutating func release(_ lines: [EventLog.Line], of key: ConversationKey, writes: inout [StoreWrite]) {
         for line in lines {
-            if let left = logBytes[line.sender.user].map({ $0 - line.bytes }) { logBytes[line.sender.user] = left > 0 ? left : nil }
+            accounts.release(line.bytes, of: line.sender.user)
             writes.append(.releaseEvent(EventKey(conversation: key, number: line.number)))
             for part in 0..<line.parts { writes.append(.releaseEvent(EventKey(conversation: key, number: line.number, part: part + 1))) }
         }

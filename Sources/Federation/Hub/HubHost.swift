@@ -8,6 +8,8 @@ package struct HubHost {
     package let upTime: UInt64
     /// Why nothing new is taken now. A repeat is answered all the same.
     package let obstacle: Refusal?
+    /// Of the sender, where it is another node.
+    let home: NodeID?
     /// Why a device cannot be in a conversation.
     package let refusal: (RosterEntry) -> Refusal?
     /// From which event on a device has still to read the log; nil for who has not.
@@ -16,16 +18,16 @@ package struct HubHost {
     package let isGone: (RosterEntry) -> Bool
 
     /// For messages: who is in a conversation is asked of handshakes alone.
-    init(upTime: UInt64, obstacle: Refusal?) {
-        self.init(wall: 0, upTime: upTime, obstacle: obstacle, refusal: { _ in nil }, isGone: { _ in false })
+    init(upTime: UInt64, obstacle: Refusal?, home: NodeID?) {
+        self.init(wall: 0, upTime: upTime, obstacle: obstacle, home: home, refusal: { _ in nil }, isGone: { _ in false })
     }
 
     package init(
-        wall: UInt64, upTime: UInt64, obstacle: Refusal?, refusal: @escaping (RosterEntry) -> Refusal?,
+        wall: UInt64, upTime: UInt64, obstacle: Refusal?, home: NodeID? = nil, refusal: @escaping (RosterEntry) -> Refusal?,
         unreadFrom: @escaping (RosterEntry, ConversationID) -> SequenceNumber? = { _, _ in nil },
         isGone: @escaping (RosterEntry) -> Bool
     ) {
         (self.wall, self.upTime, self.obstacle, self.refusal, self.isGone) = (wall, upTime, obstacle, refusal, isGone)
-        self.unreadFrom = unreadFrom
+        (self.home, self.unreadFrom) = (home, unreadFrom)
     }
 }

@@ -13,7 +13,8 @@ extension Node {
         if let refusal = recover(submission.conversation) { return refusal }
         // As it is before a commit: who is removed by it learns of it.
         let fanOut = fanOut(of: submission.conversation)
-        let host = hubHost(for: submission, obstacle: obstacle(to: submission, from: sender, fanOut))
+        let home = directory.home(of: sender.user).flatMap { $0 == id ? nil : $0 }
+        let host = hubHost(for: submission, obstacle: obstacle(to: submission, from: sender, of: home, fanOut), home: home)
         if case .found = submission.kind {
             guard directory.home(of: sender.user) == id else {
                 return Refusal(.notPermitted, "A conversation is founded at its creator's home.")
@@ -43,20 +44,20 @@ extension Node {
             return nil
         case .accepted(let accepted):
             count("accepted")
-            deliver(accepted, fanOut)
+            deliver(accepted, fanOut, home: home)
             return nil
         }
     }
 
-    private func hubHost(for submission: Submission, obstacle: Refusal?) -> HubHost {
+    private func hubHost(for submission: Submission, obstacle: Refusal?, home: NodeID?) -> HubHost {
         // Captured, directory and membership would be copied for every message.
-        if case .application = submission.kind { return HubHost(upTime: upTime, obstacle: obstacle) }
-        return hubHost(obstacle: obstacle)
+        if case .application = submission.kind { return HubHost(upTime: upTime, obstacle: obstacle, home: home) }
+        return hubHost(obstacle: obstacle, home: home)
     }
 
-    func hubHost(obstacle: Refusal?) -> HubHost {
+    func hubHost(obstacle: Refusal?, home: NodeID? = nil) -> HubHost {
         HubHost(
-            wall: wall.seconds, upTime: upTime, obstacle: obstacle,
+            wall: wall.seconds, upTime: upTime, obstacle: obstacle, home: home,
             refusal: { [directory, membership] in Self.refusal(of: $0, directory, membership) },
             unreadFrom: { [logReaders] in logReaders.readers(of: $1)[$0.device] },
             isGone: { [directory] entry in
@@ -73,7 +74,8 @@ extension Node {
     }
 
     /// Why the hub takes nothing new of this now; what it took before stays taken, so a repeat is answered all the same.
-    private func obstacle(to submission: Submission, from sender: RosterEntry, _ fanOut: FanOut?) -> Refusal? {
+    /// - Parameter home: the sender's, where it is another node.
+    private func obstacle(to submission: Submission, from sender: RosterEntry, of home: NodeID?, _ fanOut: FanOut?) -> Refusal? {
         if isSpaceLow { return Refusal(.diskFull, "The hub's disk is full.") }
         if !membership.isSelfMember { return Refusal(.nodeExpelled, "This node was expelled from the federation.") }
         guard let fanOut else { return nil }
@@ -84,17 +86,28 @@ extension Node {
         // Whom a commit adds may live elsewhere.
         let isHandshake = submission.kind.isHandshake
         if isHandshake || !fanOut.remote.isEmpty,
-            let refusal = queues.refusal(of: .messages(sender.user), isHandshake: isHandshake)
+            let refusal = queues.refusal(of: .messages(sender.user, of: home), isHandshake: isHandshake)
         {
             return refusal
         }
         let reserve = isHandshake ? Limits.logHandshakeBytesReserve : 0
         guard hub.logBytes(of: sender.user) < Limits.logBytesPerUserMax + reserve else { return Self.tooMuchInLogs }
+        if let home, let refusal = refusal(ofNode: home, reserve: reserve) { return refusal }
         // One full queue must not stop a group: its device is passed over, sees the gap and asks for what it lacks.
         return fanOut.isLarge ? nil : roomRefusal(for: fanOut)
     }
 
     private static let tooMuchInLogs = Refusal(.queueFull, "Too much of this user's waits for devices that have not taken it.")
+
+    /// Why nothing more is kept of what a member node causes, through users that it may have made up: it may have a quarter of the room that
+    /// there would be without it, and what one user may in any case. Others of the same conversations go on.
+    func refusal(ofNode node: NodeID, reserve: Int = 0) -> Refusal? {
+        let kept = hub.logBytes(ofHome: node) + queues.bytes(onAccountOf: node)
+        return kept < max(Limits.bytesPerNodeMin, space / 3) + reserve ? nil : Self.tooMuchOfNode
+    }
+
+    private static let tooMuchOfNode = Refusal(
+        .queueFull, "Too much of what comes from the sender's node waits for devices that have not taken it: try again when they have.")
 
     private func roomRefusal(for fanOut: FanOut) -> Refusal? {
         for device in fanOut.local { if let refusal = queues.refusal(for: .device(device)) { return refusal } }
@@ -104,7 +117,8 @@ extension Node {
 
     /// One copy to each other node, one entry to each local device; the sender's own device gets the acceptance in its place, and whom it
     /// adds the Welcome.
-    private mutating func deliver(_ accepted: Hub.Accepted, _ fanOut: FanOut?) {
+    /// - Parameter home: the sender's, where it is another node.
+    private mutating func deliver(_ accepted: Hub.Accepted, _ fanOut: FanOut?, home: NodeID?) {
         let (envelope, sender) = (accepted.envelope, accepted.envelope.sender)
         if directory.home(of: sender.user) == id {
             enqueue(.accepted(accepted.acceptance), for: sender.device)
@@ -120,17 +134,17 @@ extension Node {
                 // Within a frame: the recipients of one entry are bounded.
                 for recipients in devices.chunks(of: Limits.recipientsPerEntryMax) {
                     enqueueForMember(
-                        .event(envelope, recipients: recipients), for: share.node, of: fanOut, on: .messages(sender.user))
+                        .event(envelope, recipients: recipients), for: share.node, of: fanOut, on: .messages(sender.user, of: home))
                 }
             }
         }
-        if !accepted.newcomers.isEmpty { welcome(accepted) }
+        if !accepted.newcomers.isEmpty { welcome(accepted, home: home) }
     }
 
-    private mutating func welcome(_ accepted: Hub.Accepted) {
+    private mutating func welcome(_ accepted: Hub.Accepted, home: NodeID?) {
         guard let now = self.fanOut(of: accepted.envelope.key.conversation) else { return }
         let newcomers = Set(accepted.newcomers.map(\.device))
-        let origin = Queues.Origin.messages(accepted.envelope.sender.user)
+        let origin = Queues.Origin.messages(accepted.envelope.sender.user, of: home)
         for device in now.local where newcomers.contains(device) {
             for part in accepted.welcome { enqueueForMember(.welcome(part), for: device, of: now) }
         }

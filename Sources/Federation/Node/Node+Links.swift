@@ -224,11 +224,12 @@ extension Node {
         guard !local.isEmpty else { return }
         let stored = StoredEvent(expires: upTime + UInt64(Limits.timeToLiveDefault.components.seconds), envelope: envelope)
         // Bytes that no entry refers to would stay for ever.
-        if local.contains(where: { queues.refusal(of: .hub(peer, for: $0)) == nil }) {
+        let refusals = local.map { refusal(of: peer, for: $0) }
+        if refusals.contains(where: { $0 == nil }) {
             out.append(.write(.storeEvent(envelope.eventKey, bytes: stored.encoded(), held: false)))
         }
-        for device in local {
-            if let refusal = queues.refusal(of: .hub(peer, for: device)) {
+        for (device, refusal) in zip(local, refusals) {
+            if let refusal {
                 let failure = Failure(key: envelope.key, message: envelope.message, refusal: refusal)
                 enqueue(.failed(failure, device: envelope.sender.device), for: peer)
             } else {
@@ -240,12 +241,18 @@ extension Node {
     private mutating func receive(_ part: WelcomePart, for recipients: [DeviceID], from peer: NodeID) {
         guard part.key.hub == peer else { return }
         let local = recipients.filter {
-            isLocal($0) && !isBlocked(.welcome(part), for: $0) && queues.refusal(of: .hub(peer, for: $0)) == nil
+            isLocal($0) && !isBlocked(.welcome(part), for: $0) && refusal(of: peer, for: $0) == nil
         }
         guard !local.isEmpty else { return }
         let stored = StoredWelcome(expires: upTime + UInt64(Limits.timeToLiveDefault.components.seconds), part: part)
         out.append(.write(.storeEvent(part.eventKey, bytes: stored.encoded(), held: false)))
         for device in local { enqueue(.welcome(part), for: device, from: peer) }
+    }
+
+    /// Why nothing more is taken of a hub for a device. Who takes what comes is not kept from it by what waits for others.
+    private func refusal(of hub: NodeID, for device: DeviceID) -> Refusal? {
+        if let refusal = queues.refusal(of: .hub(hub, for: device)) { return refusal }
+        return queues.bytes(ofHub: hub, for: device) < Limits.pushWindowBytes ? nil : refusal(ofNode: hub)
     }
 
     private func isLocal(_ device: DeviceID) -> Bool { directory.isLocal(device) }

@@ -212,7 +212,7 @@ extension Node {
         } else if let strange = self.refusal(forHub: submission.hub) {
             refusal = strange
         } else {
-            let origin = Queues.Origin.messages(device.user)
+            let origin = Queues.Origin.messages(device.user, of: nil)
             refusal = queues.refusal(for: .node(submission.hub)) ?? queues.refusal(of: origin)
             if refusal == nil { enqueue(.submission(submission, sender: device), for: submission.hub, on: origin) }
         }

@@ -34,6 +34,8 @@ public struct Node: Core {
     var wall: Timestamp
     var listening: (clients: Endpoint, peers: Endpoint)?
     var isSpaceLow = false
+    /// Bytes that the disk has for more, when it was last looked at.
+    var space = 0
     var isStopping = false
     var counters: [String: Int] = [:]
     /// Requests of sessions that wait for a look-up.
@@ -112,6 +114,7 @@ public struct Node: Core {
         case .paged(let order, let entries): paged(order, entries)
         case .loaded(let rows): load(rows)
         case .spaceChanged(let isLow): spaceChanged(isLow: isLow)
+        case .spaceRead(let bytes): space = bytes
         case .listening(let clients, let peers): listen(clients: clients, peers: peers, using: &random)
         case .admin(let request, let question): answer(request, question, using: &random)
         case .stopping: stop()

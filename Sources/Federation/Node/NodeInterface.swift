@@ -19,6 +19,8 @@ public enum NodeInput: Sendable {
     indirect case loaded(LoadedRows)
     /// The disk is nearly full, or has room again.
     case spaceChanged(isLow: Bool)
+    /// What the disk has for more, in bytes.
+    case spaceRead(Int)
 
     case listening(clients: Endpoint, peers: Endpoint)
     case admin(RequestID, AdminRequest)

@@ -116,6 +116,12 @@ package struct Queues: Sendable {
         }
     }
 
+    /// Bytes that a member node has caused to wait: what its users sent to other nodes, what it sent as a hub to devices here.
+    package func bytes(onAccountOf node: NodeID) -> Int { shares.bytes(of: node) }
+
+    /// And those of one device here.
+    package func bytes(ofHub hub: NodeID, for device: DeviceID) -> Int { shares.size(of: .hub(hub, for: device)).bytes }
+
     private static func hasRoom(_ size: (entries: Int, bytes: Int), _ entriesMax: Int, _ bytesMax: Int) -> Bool {
         size.entries < entriesMax && size.bytes < bytesMax
     }

@@ -3,12 +3,21 @@ public import Vocabulary
 extension Queues {
     /// On whose account an entry stands, where somebody could fill a queue that others need.
     package enum Origin: Hashable, Sendable {
-        /// What a user has sent that waits for other nodes.
-        case messages(UserID)
+        /// What a user has sent that waits for other nodes; and its home, where that is another node.
+        case messages(UserID, of: NodeID?)
         /// What a user has told hubs at other nodes: receipts and read marks, one of each a conversation.
         case receipts(UserID)
         /// What a hub at another node has sent for a device of ours.
         case hub(NodeID, for: DeviceID)
+
+        /// The member that has caused it, and could make up as many of these accounts as it likes.
+        fileprivate var node: NodeID? {
+            switch self {
+            case .messages(_, let home): home
+            case .hub(let hub, _): hub
+            case .receipts: nil
+            }
+        }
     }
 
     /// How much of all queues stands on whose account. Not on disk: what was there when the node started is on nobody's.
@@ -24,12 +33,14 @@ extension Queues {
         private var numbers: [Origin: Int] = [:]
         private var free: [Int] = []
         private var hubEntries: [NodeID: Int] = [:]
+        private var nodeBytes: [NodeID: Int] = [:]
 
         func size(of origin: Origin) -> (entries: Int, bytes: Int) {
             numbers[origin].flatMap { shares[$0] }.map { ($0.entries, $0.bytes) } ?? (0, 0)
         }
 
         func entries(of hub: NodeID) -> Int { hubEntries[hub] ?? 0 }
+        func bytes(of node: NodeID) -> Int { nodeBytes[node] ?? 0 }
 
         /// - Returns: the number for the entry's line.
         mutating func add(_ origin: Origin?, bytes: UInt32) -> UInt32 {
@@ -50,6 +61,7 @@ extension Queues {
             shares[number]?.entries += 1
             shares[number]?.bytes += Int(bytes)
             if case .hub(let hub, _) = origin { hubEntries[hub, default: 0] += 1 }
+            if let node = origin.node { nodeBytes[node, default: 0] += Int(bytes) }
             return UInt32(clamping: number)
         }
 
@@ -61,6 +73,10 @@ extension Queues {
             if case .hub(let hub, _) = share.origin {
                 hubEntries[hub, default: 0] -= 1
                 if hubEntries[hub] == 0 { hubEntries[hub] = nil }
+            }
+            if let node = share.origin.node {
+                nodeBytes[node, default: 0] -= Int(line.bytes)
+                if nodeBytes[node] == 0 { nodeBytes[node] = nil }
             }
             guard share.entries <= 1 else { return }
             shares[number] = nil

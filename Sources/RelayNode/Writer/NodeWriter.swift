@@ -455,6 +455,7 @@ package final class NodeWriter: NetworkDelegate, @unchecked Sendable {
         lastClock = now
         take(node.step(.clockRead(Clock.wall), at: now, using: &random), &early)
         try store.lookAtDisk()
+        take(node.step(.spaceRead(store.roomBytes), at: now, using: &random), &early)
         let isLow = store.isLowOnSpace
         if isLow != isRefusingForSpace {
             isRefusingForSpace = isLow

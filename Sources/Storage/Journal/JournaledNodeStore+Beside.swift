@@ -36,6 +36,7 @@ extension JournaledNodeStore {
     struct Standing {
         let highest: QueuePosition
         let isLow, isHeld: Bool
+        let room: Int
     }
 
     /// A fold is under way, from `prepareFold` on.
@@ -170,7 +171,8 @@ extension JournaledNodeStore {
 
     private var standing: Standing {
         switch beside {
-        case .nothing, .preparing: Standing(highest: tables.highest, isLow: tables.isLowOnSpace, isHeld: tables.isHeld)
+        case .nothing, .preparing:
+            Standing(highest: tables.highest, isLow: tables.isLowOnSpace, isHeld: tables.isHeld, room: tables.roomBytes)
         case .folding(let folding): folding.standing
         case .tidying(_, let standing): standing
         }
@@ -178,6 +180,9 @@ extension JournaledNodeStore {
 
     /// Little room is left, or was until a moment ago: take nothing new; deliveries and deletions go on.
     public var isLowOnSpace: Bool { standing.isLow }
+
+    /// Bytes that the disk has for more, what the file does not use included: as it was looked at last.
+    public var roomBytes: Int { standing.room }
 
     /// The file is held still.
     public var isBackupUnderWay: Bool { standing.isHeld }

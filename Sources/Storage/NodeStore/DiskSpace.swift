@@ -28,6 +28,8 @@ struct DiskSpace {
     private let folder: String
     private let ballast: String
     private(set) var isLow = false
+    /// Bytes for more, as of the last `refresh`: free ones, and pages that are not used.
+    private(set) var room = 0
 
     init(folder: String) throws(StoreError) {
         self.folder = folder
@@ -41,8 +43,9 @@ struct DiskSpace {
     ///   - log: bytes of the log's file, which is written over from its start.
     mutating func refresh(reusable: Int, log: Int) throws(StoreError) {
         let free = try freeBytes
-        let (room, logRoom) = isLow ? (policy.enoughBytes, policy.logBytes + policy.logBytes / 4) : (policy.lowBytes, policy.logBytes)
-        isLow = free + reusable < room || free + log < logRoom
+        room = free + reusable
+        let (enough, logRoom) = isLow ? (policy.enoughBytes, policy.logBytes + policy.logBytes / 4) : (policy.lowBytes, policy.logBytes)
+        isLow = room < enough || free + log < logRoom
     }
 
     /// A write did not fit, whatever the figures say: until the next `refresh`.

@@ -20,6 +20,9 @@ extension SQLiteNodeStore {
     /// `maintain`.
     package var isLowOnSpace: Bool { space.isLow }
 
+    /// Bytes that there are for more, as of then.
+    var roomBytes: Int { space.room }
+
     /// Bytes that the database and its log take; the ballast is not counted.
     package var fileBytes: Int { Storage.fileBytes(database.path) + logFileBytes }
 
