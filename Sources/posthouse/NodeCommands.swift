@@ -91,6 +91,46 @@ struct Status: ParsableCommand {
     }
 }
 
+struct QueuesCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "queues", abstract: "Shows what fills the node.",
+        discussion: """
+            The largest queues, and on whose account most is kept: in queues for other nodes and, until all devices have it, in the logs of
+            this node's conversations. A node stands for all of its users. What waited when the node started stands on nobody's account.
+
+            Examples:
+              posthouse queues --data ./harbor
+              posthouse queues --data ./harbor --top 100 --json
+            """)
+    @OptionGroup var data: DataOption
+    @Option(help: ArgumentHelp("How many of each.", valueName: "count")) var top = 10
+    @Flag(help: "One JSON object a line.") var json = false
+
+    func validate() throws {
+        guard (1...1_000).contains(top) else { throw ValidationError("--top is from 1 to 1000.") }
+    }
+
+    func run() throws {
+        try explaining {
+            let answer = try AdminCommand(data.folder).ask("GET", "/v1/queues?top=\(top)", QueuesAnswer.self)
+            if json {
+                sayJSON(each: answer.queues)
+                return sayJSON(each: answer.causes)
+            }
+            let queues = answer.queues.map { queue in
+                [
+                    queue.waitsFor, queue.device.map { String($0.prefix(8)) } ?? "-", "\(queue.entries)", "\(queue.bytes)",
+                    queue.oldestSeconds.map { "\(Int($0)) s" } ?? "-",
+                ]
+            }
+            say(Table.columns(["WAITS FOR", "DEVICE", "ENTRIES", "BYTES", "OLDEST"], queues))
+            let causes = answer.causes.map { [$0.causedBy, $0.isNode ? "node" : "user", "\($0.queueBytes)", "\($0.logBytes)"] }
+            say("")
+            say(Table.columns(["CAUSED BY", "KIND", "BYTES IN QUEUES", "BYTES IN LOGS"], causes))
+        }
+    }
+}
+
 struct Check: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Checks configuration, keys, ports, clock, disk and peers.",

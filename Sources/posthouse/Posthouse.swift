@@ -32,8 +32,7 @@ struct Posthouse: ParsableCommand {
             """,
         version: Software.version,
         subcommands: [
-            Initialize.self, Run.self, FederationCommand.self, InviteCommand.self, UserCommand.self, Status.self, Check.self,
-            BackupCommand.self,
-            StoreCommand.self, Demo.self,
+            Initialize.self, Run.self, FederationCommand.self, InviteCommand.self, UserCommand.self, Status.self, QueuesCommand.self,
+            Check.self, BackupCommand.self, StoreCommand.self, Demo.self,
         ])
 }

@@ -8,7 +8,8 @@ extension EndToEnd {
             ["posthouse"], ["posthouse", "init"], ["posthouse", "run"], ["posthouse", "federation", "invite"],
             ["posthouse", "federation", "join"],
             ["posthouse", "federation", "members"], ["posthouse", "federation", "expel"], ["posthouse", "invite", "create"],
-            ["posthouse", "user", "list"], ["posthouse", "user", "show"], ["posthouse", "status"], ["posthouse", "check"],
+            ["posthouse", "user", "list"], ["posthouse", "user", "show"], ["posthouse", "status"],
+            ["posthouse", "queues"], ["posthouse", "check"],
             ["posthouse", "demo"],
             ["courier"], ["courier", "join"], ["courier", "whoami"], ["courier", "send"], ["courier", "receive"], ["courier", "history"],
             ["courier", "outbox"], ["courier", "contact"], ["courier", "contact", "list"], ["courier", "contact", "show"],
@@ -55,7 +56,7 @@ extension EndToEnd {
 
         @Test func `without a node or a profile the commands say what to do, exit 78`() throws {
             try World.run { world in
-                for arguments in [["run"], ["status"], ["check"], ["user", "list"], ["federation", "members"]] {
+                for arguments in [["run"], ["status"], ["queues"], ["check"], ["user", "list"], ["federation", "members"]] {
                     let outcome = try world.run("posthouse", arguments + ["--data", world.folder + "/none"])
                     #expect(outcome.code == 78, "\(outcome)")
                 }

@@ -203,6 +203,9 @@ package struct Hub: Sendable {
     /// And how much of all users of another node.
     package func logBytes(ofHome home: NodeID) -> Int { accounts.bytes(of: home) }
 
+    /// Users of whom most stands in logs.
+    package func largestWriters(_ count: Int) -> [UserID] { accounts.largestWriters(count) }
+
     /// - Parameter home: the user's, where it is another node.
     mutating func charge(_ bytes: Int, to user: UserID, of home: NodeID?) { accounts.charge(bytes, to: user, of: home) }
 

@@ -15,6 +15,8 @@ struct LogAccounts: Sendable {
     func bytes(of user: UserID) -> Int { users[user]?.bytes ?? 0 }
     func bytes(of home: NodeID) -> Int { homes[home] ?? 0 }
 
+    func largestWriters(_ count: Int) -> [UserID] { users.largest(count) { $0.value.bytes }.map(\.key) }
+
     /// - Parameter home: nil for this node. What a user who has moved has is counted there from then on.
     mutating func charge(_ bytes: Int, to user: UserID, of home: NodeID?) {
         guard bytes > 0 else { return }

@@ -18,6 +18,7 @@ extension Node {
         switch question {
         case .members: succeed(request, .members(memberReports))
         case .status: succeed(request, .status(status))
+        case .queues(let count): succeed(request, .queues(queuesReport(count)))
         case .backup(let step): succeed(request, .backup(step))
         case .users: succeed(request, .users(directory.records().compactMap(report)))
         case .user(let address):

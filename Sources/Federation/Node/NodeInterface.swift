@@ -93,6 +93,8 @@ public enum AdminRequest: Hashable, Sendable {
     case users
     case user(Address)
     case status
+    /// What fills the node: the largest so many.
+    case queues(Int)
     /// For the shell, in its turn.
     case backup(BackupStep)
 }
@@ -107,6 +109,7 @@ public enum AdminAnswer: Sendable {
     case invitation(String)
     case users([UserReport])
     case status(NodeStatus)
+    case queues(QueuesReport)
     case backup(BackupStep)
 }
 
@@ -136,6 +139,30 @@ public struct UserReport: Hashable, Sendable {
     public let version: UInt64
     /// One-time KeyPackages of all the devices that are left; nil for users of other nodes, and in a list.
     public var keyPackages: Int?
+}
+
+/// What fills a node, the largest first.
+public struct QueuesReport: Hashable, Sendable {
+    public struct Queue: Hashable, Sendable {
+        /// Of the node, or the address of the device's user.
+        public let name: String
+        public let device: DeviceID?
+        public let entries: Int
+        public let bytes: Int
+        public let oldestSeconds: Double?
+    }
+
+    /// What stands on whose account; what waited when the node started stands on nobody's.
+    public struct Cause: Hashable, Sendable {
+        /// A user's address, or the name of a node: of all that comes from there.
+        public let name: String
+        public let isNode: Bool
+        public let queueBytes: Int
+        public let logBytes: Int
+    }
+
+    public let queues: [Queue]
+    public let causes: [Cause]
 }
 
 public struct NodeStatus: Hashable, Sendable {

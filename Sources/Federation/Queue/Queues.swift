@@ -61,6 +61,31 @@ package struct Queues: Sendable {
         queues.values.compactMap(\.value.outline.first?.position).min().map { Timestamp(milliseconds: Int64($0 / 1000)) }
     }
 
+    /// How much waits in one queue, and the first of it.
+    package struct Size: Hashable, Sendable {
+        package let destination: Destination
+        package let entries: Int
+        package let bytes: Int
+        package let oldest: QueuePosition?
+    }
+
+    /// The queues with the most bytes.
+    package func largest(_ count: Int) -> [Size] {
+        queues.lazy.filter { $0.value.value.outline.count > 0 }.largest(count) { $0.value.value.outline.bytes }.map { destination, queue in
+            let outline = queue.value.outline
+            return Size(
+                destination: destination, entries: outline.count, bytes: outline.bytes,
+                oldest: outline.first.map { QueuePosition(unchecked: $0.position) })
+        }
+    }
+
+    /// Users of whose messages most waits for other nodes.
+    package func largestSenders(_ count: Int) -> [UserID] { shares.largestSenders(count) }
+
+    /// What a user's messages that wait for other nodes take.
+    /// - Parameter home: the user's, where it is another node.
+    package func bytes(onAccountOf user: UserID, of home: NodeID?) -> Int { shares.size(of: .messages(user, of: home)).bytes }
+
     // MARK: Filling
 
     package mutating func restore(_ destination: Destination, lines: [(position: QueuePosition, bytes: Int)]) {

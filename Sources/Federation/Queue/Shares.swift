@@ -42,6 +42,12 @@ extension Queues {
         func entries(of hub: NodeID) -> Int { hubEntries[hub] ?? 0 }
         func bytes(of node: NodeID) -> Int { nodeBytes[node] ?? 0 }
 
+        func largestSenders(_ count: Int) -> [UserID] {
+            shares.lazy.compactMap(\.self).largest(count) { if case .messages = $0.origin { $0.bytes } else { 0 } }.compactMap {
+                if case .messages(let user, _) = $0.origin { user } else { nil }
+            }
+        }
+
         /// - Returns: the number for the entry's line.
         mutating func add(_ origin: Origin?, bytes: UInt32) -> UInt32 {
             guard let origin else { return 0 }

@@ -40,6 +40,32 @@ package struct UsersAnswer: Codable, Sendable {
     package let users: [User]
 }
 
+package struct QueuesAnswer: Codable, Sendable {
+    package struct Queue: Codable, Sendable {
+        package let v: Int
+        /// A node's name, or the address of the user whose device it is.
+        package let waitsFor: String
+        /// 64 hex digits; of a node's queue none.
+        package let device: String?
+        package let entries: Int
+        package let bytes: Int
+        package let oldestSeconds: Double?
+    }
+
+    /// On whose account what is kept stands; what was there when the node started is on nobody's.
+    package struct Cause: Codable, Sendable {
+        package let v: Int
+        /// A node's name, or a user's address.
+        package let causedBy: String
+        package let isNode: Bool
+        package let queueBytes: Int
+        package let logBytes: Int
+    }
+
+    package let queues: [Queue]
+    package let causes: [Cause]
+}
+
 package struct TextAnswer: Codable, Sendable {
     package let text: String
 }

@@ -51,6 +51,10 @@ package enum AdminRoutes {
             let text = path[1].hasPrefix("address=") ? String(path[1].dropFirst(8)).removingPercentEncoding : nil
             guard let text, let address = try? Address(text) else { return .reply(bad("address=HANDLE@NODE is wanted.")) }
             return .ask(Question(request: .user(address), form: .json))
+        case ("GET", "/v1/queues"):
+            let count = path.count == 2 && path[1].hasPrefix("top=") ? Int(path[1].dropFirst(4)) : path.count == 1 ? 10 : nil
+            guard let count, (1...1_000).contains(count) else { return .reply(bad("top=1 to 1000 is wanted.")) }
+            return .ask(Question(request: .queues(count), form: .json))
         case ("POST", "/v1/tickets"):
             guard let body = decode(TicketQuestion.self, request.body), let name = try? NodeName(body.name),
                 (1...timeMax).contains(body.expiresSeconds)
@@ -112,6 +116,7 @@ package enum AdminRoutes {
         // Answered where the store is.
         case .success(.backup): return unavailable
         case .success(.users(let users)): return ok(UsersAnswer(users: users.map(report)))
+        case .success(.queues(let queues)): return ok(report(queues))
         case .success(.status(let status)):
             switch question.form {
             case .json: return ok(report(status, context))
@@ -137,6 +142,17 @@ package enum AdminRoutes {
         UsersAnswer.User(
             v: 1, address: user.address, user: user.user.hex, home: user.homeName, homeId: user.home.hex,
             devices: user.devices.map(\.hex), version: user.version, keyPackages: user.keyPackages)
+    }
+
+    private static func report(_ report: QueuesReport) -> QueuesAnswer {
+        QueuesAnswer(
+            queues: report.queues.map {
+                QueuesAnswer.Queue(
+                    v: 1, waitsFor: $0.name, device: $0.device?.hex, entries: $0.entries, bytes: $0.bytes, oldestSeconds: $0.oldestSeconds)
+            },
+            causes: report.causes.map {
+                QueuesAnswer.Cause(v: 1, causedBy: $0.name, isNode: $0.isNode, queueBytes: $0.queueBytes, logBytes: $0.logBytes)
+            })
     }
 
     private static func report(_ status: NodeStatus, _ context: Context) -> StatusAnswer {

@@ -119,4 +119,25 @@ import Vocabulary
         _ = queues.acknowledge(.node(other), through: QueuePosition(unchecked: counterMax))
         #expect(queues.bytes(onAccountOf: home) == 0)
     }
+
+    @Test func `the operator is told which queues are the largest, and on whose account most is kept`() throws {
+        var harbor = try Harbor()
+        try harbor.relay.found(1, [harbor.ann, harbor.ben, harbor.guests[0]], in: Self.ann)
+        for _ in 0..<3 { try #expect(harbor.say(Self.large, harbor.guests[0], in: 1).isEmpty) }
+        _ = try harbor.relay.submit(.say("hello", 9_000_000, in: 1, hub: harbor.relay.id), in: Self.ann)
+        func told(_ count: Int) throws -> QueuesReport? {
+            let effects = try harbor.relay.step(.admin(RequestID(1), .queues(count)))
+            for case .answer(_, .success(.queues(let report))) in effects { return report }
+            return nil
+        }
+        let report = try #require(try told(10))
+        let largest = try #require(report.queues.first)
+        #expect(largest.device == harbor.ben.deviceID && largest.name.hasPrefix("ben@") && largest.bytes > 3 * Self.large.utf8.count)
+        #expect(largest.entries >= 4 && largest.oldestSeconds != nil)
+        let logBytes = report.causes.prefix(2).map(\.logBytes)
+        #expect(logBytes.allSatisfy { $0 > 3 * Self.large.utf8.count } && Set(logBytes).count == 1, "the guest, and all of its node")
+        #expect(report.causes.prefix(2).contains { $0.isNode } && report.causes.prefix(2).contains { $0.name.hasPrefix("guest0@") })
+        #expect(report.causes.count == 3 && report.causes[2].name.hasPrefix("ann@"))
+        try #expect(told(1)?.queues.count == 1 && told(1)?.causes.count == 1)
+    }
 }
