@@ -124,6 +124,8 @@ extension Node {
     public var expelledNodes: [NodeID] { membership.evaluation.members.filter(\.isExpelled).map(\.id) }
     public var openSessions: [SessionID] { sessions.all }
     public var openLinks: [LinkID] { links.all }
+    /// Whose device it is, of this node's users.
+    public func user(ofLocal device: DeviceID) -> UserID? { directory.user(ofLocal: device) }
     public var name: NodeName? { membership.evaluation[id]?.name }
 
     /// Where the node listened last, so that a port the system chose stays: clients and peers know it.

@@ -16,7 +16,9 @@ package enum FairOrder {
         switch input {
         case .sessionOpened(let session), .sessionFrame(let session, _), .sessionClosed(let session): .session(session)
         case .linkOpened(let link, _, _), .linkFrame(let link, _), .linkClosed(let link): .link(link)
-        case .clockRead, .dialFailed, .paged, .loaded, .spaceChanged, .spaceRead, .listening, .admin, .stopping, .deadlineReached, .batchEnded: .node
+        case .clockRead, .dialFailed, .paged, .loaded, .spaceChanged, .spaceRead, .listening, .admin, .stopping, .deadlineReached,
+            .batchEnded:
+            .node
         }
     }
 

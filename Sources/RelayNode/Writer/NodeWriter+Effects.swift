@@ -74,10 +74,10 @@ extension NodeWriter {
             case .dial(let peer, let endpoints): network?.dial(peer, at: endpoints)
             case .page(let order):
                 ordered += 1
-                readings.add(.page(order))
+                add(.page(order))
             case .load(let needed):
                 ordered += 1
-                readings.add(.rows(needed))
+                add(.rows(needed))
             case .answer(let request, .success(.backup(let step))):
                 admins.answer(request, with: AdminRoutes.response(toBackup: try backup(step)))
             case .answer(let request, let answer): admins.answer(request, answer, AdminRoutes.Context(self, network))
@@ -91,12 +91,17 @@ extension NodeWriter {
         if !orders.isEmpty { network?.perform(orders) }
     }
 
+    private func add(_ reading: Reading) {
+        readings.add(reading) { device in withUnsafePointer(to: &node) { $0.pointee.user(ofLocal: device) } }
+    }
+
     /// What is read comes back as an input: the next turn goes on with it.
     func read() throws(StoreError) {
         let start = Clock.now
-        guard !readings.isEmpty, pageTurns.rest(at: start) == nil else { return }
-        var (now, rest) = (start, Duration.zero)
-        while rest == .zero || now - start < PageTurns.turnMax, let reading = readings.next() {
+        var now = start
+        while now - start < PageTurns.turnMax, let (kind, due) = pageTurns.next(of: readings.waits, at: start), due <= start,
+            let reading = readings.next(kind)
+        {
             let began = now
             switch reading {
             case .page(let order):
@@ -109,9 +114,9 @@ extension NodeWriter {
                 if let rows = try store.rows(needed, hub: node.id) { inbox.post(.loaded(rows)) }
             }
             now = Clock.now
-            rest += PageTurns.rest(after: now - began, forDevice: reading.isForDevice)
+            pageTurns.read(kind, in: now - began, forDevice: reading.isForDevice)
         }
-        pageTurns.read(until: now, rest: rest)
+        pageTurns.turnEnded(at: now)
     }
 
     /// Holds the store's file still for whoever copies it, as long as it says that it is still at it: whoever is killed does not come back

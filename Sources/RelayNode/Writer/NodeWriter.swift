@@ -210,7 +210,7 @@ package final class NodeWriter: NetworkDelegate, @unchecked Sendable {
         let look = lastClock.map { $0 + Self.clockInterval }
         let mustWait = backlog.isEmpty || backlogRests != nil
         let commit = inFlight == nil && !waitsForRoom ? pending.due : nil
-        let page = readings.isEmpty ? nil : pageTurns.rest(at: now) ?? now
+        let page = pageTurns.next(of: readings.waits, at: now)?.due
         let due = mustWait ? [nextDeadline, foldAt, commit, look, backlogRests, page].compactMap { $0 }.min() : now
         guard let due else { return }
         if let timer, timer.at <= due { return }

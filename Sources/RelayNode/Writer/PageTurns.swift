@@ -16,37 +16,80 @@ package enum Reading: Equatable, Sendable {
     }
 }
 
-/// What waits to be read. What devices have had once and ask for again waits behind what they have not had, but for a part of the turns: they
-/// ask in a line for what takes megabytes.
+/// What waits to be read, of both kinds by turns of who asks: a user with many devices has no more of them than one with a single one.
 package struct ReadingLine {
-    /// So many of the others come before the next one that is read again.
-    package static let othersFirst = 8
+    package enum Kind: Sendable {
+        /// What devices and nodes have not had yet, and what the node needs itself.
+        case fresh
+        /// What devices have had once and ask for again: 90 bytes order megabytes.
+        case again
+    }
 
-    private var (fresh, again): (ArraySlice<Reading>, ArraySlice<Reading>) = ([], [])
-    private var others = 0
+    /// Whose turn it is.
+    package enum Asker: Hashable, Sendable {
+        case user(UserID)
+        /// A device of nobody any more.
+        case device(DeviceID)
+        case node(NodeID)
+        case own
+    }
+
+    private struct Turns {
+        private var lines: [Asker: ArraySlice<Reading>] = [:]
+        private var askers: ArraySlice<Asker> = []
+        private(set) var count = 0
+
+        mutating func add(_ reading: Reading, of asker: Asker) {
+            if lines[asker] == nil { askers.append(asker) }
+            lines[asker, default: []].append(reading)
+            count += 1
+        }
+
+        mutating func next() -> Reading? {
+            guard let asker = askers.popFirst(), let reading = lines[asker]?.popFirst() else { return nil }
+            count -= 1
+            if lines[asker]?.isEmpty == true { lines[asker] = nil } else { askers.append(asker) }
+            return reading
+        }
+    }
+
+    private var (fresh, again) = (Turns(), Turns())
 
     package init() {}
 
-    package var isEmpty: Bool { fresh.isEmpty && again.isEmpty }
+    package var isEmpty: Bool { count == 0 }
     package var count: Int { fresh.count + again.count }
+    package var waits: (fresh: Bool, again: Bool) { (fresh.count > 0, again.count > 0) }
 
-    package mutating func add(_ reading: Reading) {
-        if case .rows(.events) = reading { again.append(reading) } else { fresh.append(reading) }
+    /// - Parameter userOf: whose device it is, of this node's users.
+    package mutating func add(_ reading: Reading, userOf: (DeviceID) -> UserID?) {
+        func asker(_ device: DeviceID) -> Asker { userOf(device).map { .user($0) } ?? .device(device) }
+        switch reading {
+        case .rows(.events(_, for: let entry)): again.add(reading, of: .user(entry.user))
+        case .rows(.log(_, for: let device, in: _)): fresh.add(reading, of: asker(device))
+        case .rows(.conversation), .rows(.keyPackages): fresh.add(reading, of: .own)
+        case .page(let order):
+            switch order.destination {
+            case .device(let device): fresh.add(reading, of: asker(device))
+            case .node(let node): fresh.add(reading, of: .node(node))
+            }
+        }
     }
 
-    package mutating func next() -> Reading? {
-        if !again.isEmpty, fresh.isEmpty || others >= Self.othersFirst {
-            others = 0
-            return again.popFirst()
+    package mutating func next(_ kind: Kind) -> Reading? {
+        switch kind {
+        case .fresh: fresh.next()
+        case .again: again.next()
         }
-        others += 1
-        return fresh.popFirst()
     }
 }
 
 /// When queues are read back for those who come to fetch what waited for them: some of it in each turn, and while others write only for a
 /// part of the time. Every page leads to frames, watermarks and commits on all nodes that have a part in it, several times the work of reading
 /// it: that is what others wait for, and what the rest is for.
+///
+/// What was read once before has a rest of its own, so that nobody's fresh pages wait for it, and beside those a tenth of the time of
+/// reading in all, whoever asks.
 package struct PageTurns {
     /// How long a turn reads; one page more at most.
     package static let turnMax = Duration.milliseconds(1)
@@ -63,7 +106,26 @@ package struct PageTurns {
     /// Others count as writing for so long after they did.
     package static let othersMax = Duration.milliseconds(100)
 
-    private var restsUntil: Instant?
+    /// What is fresh has so many times the time of what is read again, while both are wanted.
+    static let freshShare = 9
+
+    /// What the last turn that read some of a kind has it wait for.
+    private struct Rest {
+        var began: Instant?
+        var length = Duration.zero
+        /// Of this turn.
+        var owed = Duration.zero
+
+        mutating func begin(at now: Instant) {
+            if owed > .zero { (began, length, owed) = (now, owed, .zero) }
+        }
+
+        func end(times factor: Int = 1) -> Instant? { began.map { $0 + length * factor } }
+    }
+
+    private var (fresh, again) = (Rest(), Rest())
+    /// How long what is read again leaves the disk to what is fresh where nobody writes.
+    private var leaves = Rest()
     package private(set) var othersWrote: Instant?
 
     package init() {}
@@ -76,14 +138,42 @@ package struct PageTurns {
         }
     }
 
-    /// A turn has read some.
-    /// - Parameter rest: of its pages together.
-    package mutating func read(until end: Instant, rest: Duration) { restsUntil = end + rest }
+    /// Which of what waits is read next, and from when on. Nobody rests where nobody writes.
+    package func next(of waits: (fresh: Bool, again: Bool), at now: Instant) -> (kind: ReadingLine.Kind, due: Instant)? {
+        let writingEnds = writingEnds(at: now)
+        func due(_ rest: Instant?) -> Instant { max(now, min(rest ?? now, writingEnds ?? now)) }
+        let freshDue = waits.fresh ? due(fresh.end()) : nil
+        guard waits.again else { return freshDue.map { (.fresh, $0) } }
+        let againDue: Instant
+        if writingEnds == nil {
+            againDue = waits.fresh ? max(now, leaves.end() ?? now) : now
+        } else if waits.fresh {
+            againDue = due(again.end(times: 1 + Self.freshShare))
+        } else {
+            // Who fetches page after page is between two of them.
+            let isFetched = fresh.began.map { now - $0 < Self.othersMax } ?? false
+            againDue = due(again.end(times: isFetched ? 1 + Self.freshShare : 1))
+        }
+        if let freshDue, freshDue < againDue { return (.fresh, freshDue) }
+        return (.again, againDue)
+    }
 
-    /// When the next page may be read; nil for at once.
-    package func rest(at now: Instant) -> Instant? {
-        guard let restsUntil, restsUntil > now, let writingEnds = writingEnds(at: now) else { return nil }
-        return min(restsUntil, writingEnds)
+    /// Something was read in this turn.
+    package mutating func read(_ kind: ReadingLine.Kind, in time: Duration, forDevice: Bool) {
+        let rest = Self.rest(after: time, forDevice: forDevice)
+        switch kind {
+        case .fresh: fresh.owed += rest
+        case .again:
+            again.owed += rest
+            leaves.owed += time * Self.freshShare
+        }
+    }
+
+    /// What was read in this turn has its rest from now on.
+    package mutating func turnEnded(at now: Instant) {
+        fresh.begin(at: now)
+        again.begin(at: now)
+        leaves.begin(at: now)
     }
 
     /// How many entries a page may have, and bytes.
