@@ -26,7 +26,8 @@ extension Node {
         let users = Set(queues.largestSenders(count) + hub.largestWriters(count)).sorted().map { user in
             let home = directory.home(of: user).flatMap { $0 == id ? nil : $0 }
             return QueuesReport.Cause(
-                name: name(of: user), isNode: false, queueBytes: queues.bytes(onAccountOf: user, of: home), logBytes: hub.logBytes(of: user))
+                name: name(of: user), isNode: false, queueBytes: queues.bytes(onAccountOf: user, of: home),
+                logBytes: hub.logBytes(of: user))
         }
         func total(_ cause: QueuesReport.Cause) -> Int { cause.queueBytes + cause.logBytes }
         return (nodes + users).filter { total($0) > 0 }.largest(count, by: total)
