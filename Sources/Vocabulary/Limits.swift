@@ -76,7 +76,7 @@ public enum Limits {
     /// Descriptors of one node that others take at once, and a second; a newer one that is passed over comes with the next comparison.
     public static let descriptorBurst = 20.0
     public static let descriptorsPerSecond = 0.2
-    /// Tickets a node keeps, used and expired ones included until they are swept.
+    /// Tickets a node keeps; used and expired ones included, until another needs the place of what expired long ago.
     public static let ticketsMax = 1_024
     /// Claims piggybacked on one liveness message: 41 bytes each.
     public static let livenessClaimsMax = 8

@@ -9,21 +9,20 @@ extension Membership {
         }
         guard evaluation.member(named: invitation.name) == nil else { return [.refused(id, .nameTaken(invitation.name))] }
         guard invitation.now < invitation.expiry else { return [.refused(id, .expiryPassed)] }
-        let swept = book.sweep(at: invitation.now).map { Effect.write($0) }
         let secret = random.bytes(Ticket.secretBytes)
         let ticket = Ticket(
             genesis: genesis.signed, inviterName: own, endpoints: invitation.endpoints, secret: secret, name: invitation.name,
             role: invitation.role, expiry: invitation.expiry, key: key)
-        guard let ticket else { return swept + [.refused(id, .noGenesis)] }
-        guard let write = book.add(secret: secret, name: invitation.name, role: invitation.role, expiry: invitation.expiry) else {
-            return swept + [.refused(id, .ticketsFull)]
-        }
-        return swept + [.write(write), .invited(id, ticket)]
+        guard let ticket else { return [.refused(id, .noGenesis)] }
+        let writes = book.add(
+            secret: secret, name: invitation.name, role: invitation.role, expiry: invitation.expiry, at: invitation.now)
+        guard let writes else { return [.refused(id, .ticketsFull)] }
+        return writes.map { .write($0) } + [.invited(id, ticket)]
     }
 
     /// Admits whoever proves a ticket's secret; a key that comes again with its own used ticket gets the same answer.
     mutating func join(_ request: JoinRequest, from peer: NodeID, at now: Timestamp) -> [Effect] {
-        var effects = book.sweep(at: now).map { Effect.write($0) }
+        var effects: [Effect] = []
         switch admission(of: request, from: peer, at: now) {
         case .failure(let refusal):
             return effects + [.refuseJoining(peer, refusal), .note(.joinRefused(refusal.code, from: peer))]

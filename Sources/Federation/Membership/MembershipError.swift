@@ -43,7 +43,7 @@ public enum MembershipError: Explained, Hashable {
                 remedy: "Give a longer time with --expires.")
         case .ticketsFull:
             Explanation(
-                what: "This node keeps no more tickets.", why: "\(Limits.ticketsMax) are kept, expired ones for 30 days.",
+                what: "This node keeps no more tickets.", why: "\(Limits.ticketsMax) are kept, expired ones for 30 days at least.",
                 remedy: "Invite from another admin's node, or wait.")
         case .statementsFull:
             Explanation(

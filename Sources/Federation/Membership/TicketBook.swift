@@ -3,7 +3,7 @@ internal import Vocabulary
 
 /// The tickets a node made: of each only a hash of its secret, so that the store's reader cannot join.
 public struct TicketBook: Equatable, Sendable {
-    /// How long an expired ticket is remembered, so that its late user is told why. Costs 100 bytes each.
+    /// How long an expired ticket is remembered in any case, so that its late user is told why. Costs 100 bytes each.
     public static let expiredKept = Duration.days(30)
 
     struct Entry: Equatable {
@@ -37,13 +37,22 @@ public struct TicketBook: Equatable, Sendable {
 
     public var count: Int { entries.count }
 
+    /// In a full book it takes the place of the one that expired first, if that is long ago. Nothing else removes one: a clock that is ahead for
+    /// a moment would take all of them for good.
     /// - Returns: nil when the book is full.
-    mutating func add(secret: [UInt8], name: NodeName, role: MemberRole, expiry: Timestamp) -> StoreWrite? {
-        guard entries.count < Limits.ticketsMax else { return nil }
+    mutating func add(secret: [UInt8], name: NodeName, role: MemberRole, expiry: Timestamp, at now: Timestamp) -> [StoreWrite]? {
+        var writes: [StoreWrite] = []
+        if entries.count >= Limits.ticketsMax {
+            guard let oldest = entries.min(by: { ($0.value.expiry, $0.key) < ($1.value.expiry, $1.key) }),
+                oldest.value.expiry + Self.expiredKept < now
+            else { return nil }
+            entries[oldest.key] = nil
+            writes.append(.remove(.ticket, key: oldest.key.bytes))
+        }
         let entry = Entry(name: name, role: role, expiry: expiry, usedBy: nil)
         let key = Self.key(of: secret)
         entries[key] = entry
-        return .put(.ticket, key: key.bytes, value: entry.encoded())
+        return writes + [.put(.ticket, key: key.bytes, value: entry.encoded())]
     }
 
     /// Whether this key may use the ticket now, and as what. Changes nothing: `markUsed` does, with the admission.
@@ -68,12 +77,6 @@ public struct TicketBook: Equatable, Sendable {
         entry.usedBy = peer
         entries[key] = entry
         return .put(.ticket, key: key.bytes, value: entry.encoded())
-    }
-
-    mutating func sweep(at now: Timestamp) -> [StoreWrite] {
-        let gone = entries.filter { $0.value.expiry + Self.expiredKept < now }.keys.sorted()
-        for key in gone { entries[key] = nil }
-        return gone.map { .remove(.ticket, key: $0.bytes) }
     }
 
     private static func key(of secret: [UInt8]) -> Digest { Hash.blake2b(Array("posthouse ticket secret 1".utf8) + secret) }

@@ -43,7 +43,7 @@ extension Node {
         case .createInvitation(let uses, let expires):
             guard let listening else { return fail(request, .noAddress) }
             var writes: [StoreWrite] = []
-            guard let secret = registrar.invite(uses: uses, expires: expires, using: &random, writes: &writes) else {
+            guard let secret = registrar.invite(uses: uses, expires: expires, at: wall, using: &random, writes: &writes) else {
                 return fail(request, .tooMany("invitations"))
             }
             write(writes)

@@ -5,6 +5,8 @@ package import Vocabulary
 /// Source: docs/protocol/client-session.md, "Registration".
 package struct Registrar: Sendable {
     package static let invitationsMax = 100_000
+    /// How long an expired invitation is remembered in any case, so that the late are told "expired" and not "unknown".
+    package static let expiredKept = Duration.days(30)
     /// Up-time for which a handle stays reserved for a registration that was not finished.
     package static let reservationSeconds: UInt64 = 3600
 
@@ -42,9 +44,9 @@ package struct Registrar: Sendable {
 
     /// - Returns: the secret; nil when there are too many invitations.
     package mutating func invite(
-        uses: Int, expires: Timestamp, using random: inout some RandomNumberGenerator, writes: inout [StoreWrite]
+        uses: Int, expires: Timestamp, at wall: Timestamp, using random: inout some RandomNumberGenerator, writes: inout [StoreWrite]
     ) -> [UInt8]? {
-        guard invitations.count < Self.invitationsMax else { return nil }
+        guard invitations.count < Self.invitationsMax || forgetExpired(at: wall, writes: &writes) else { return nil }
         let secret = random.bytes(InvitationLink.secretBytes)
         let digest = Hash.blake2b(secret)
         let invitation = Invitation(usesLeft: UInt32(clamping: uses), expires: expires)
@@ -92,8 +94,19 @@ package struct Registrar: Sendable {
         writes.append(.remove(.reservation, key: Array(handle.description.utf8)))
     }
 
-    /// Drops expired invitations, and reservations that were not finished: their use goes back to the invitation.
-    package mutating func sweep(wall: Timestamp, upTime: UInt64, writes: inout [StoreWrite]) {
+    /// Makes room for one more by the invitation that expired first. Nothing else removes one: a clock that is ahead for a moment would take
+    /// all of them for good.
+    private mutating func forgetExpired(at wall: Timestamp, writes: inout [StoreWrite]) -> Bool {
+        guard let oldest = invitations.min(by: { ($0.value.expires, $0.key) < ($1.value.expires, $1.key) }),
+            oldest.value.expires + Self.expiredKept < wall
+        else { return false }
+        invitations[oldest.key] = nil
+        writes.append(.remove(.invitation, key: oldest.key.bytes))
+        return true
+    }
+
+    /// Drops reservations that were not finished: their use goes back to the invitation.
+    package mutating func sweep(upTime: UInt64, writes: inout [StoreWrite]) {
         for handle in reservations.filter({ $0.value.expires <= upTime }).keys.sorted() {
             guard let reservation = reservations[handle] else { continue }
             complete(handle, writes: &writes)
@@ -101,11 +114,6 @@ package struct Registrar: Sendable {
             invitation.usesLeft += invitation.usesLeft < .max ? 1 : 0
             invitations[reservation.invitation] = invitation
             writes.append(Self.row(reservation.invitation, invitation))
-        }
-        // A month longer than it is valid, so that the late are told "expired" and not "unknown".
-        for digest in invitations.filter({ $0.value.expires + .days(30) < wall }).keys.sorted() {
-            invitations[digest] = nil
-            writes.append(.remove(.invitation, key: digest.bytes))
         }
     }
 

@@ -21,11 +21,16 @@ private struct Office {
         }
     }
 
-    mutating func invite(uses: Int = 1, expires: Timestamp = wall + .days(1)) throws -> [UInt8] {
+    mutating func invite(uses: Int = 1, expires: Timestamp = wall + .days(1), at time: Timestamp = wall) throws -> [UInt8] {
         var writes: [StoreWrite] = []
-        let secret = registrar.invite(uses: uses, expires: expires, using: &random, writes: &writes)
+        let secret = registrar.invite(uses: uses, expires: expires, at: time, using: &random, writes: &writes)
         perform(writes)
         return try #require(secret)
+    }
+
+    mutating func hasNoRoom(at time: Timestamp) -> Bool {
+        var writes: [StoreWrite] = []
+        return registrar.invite(uses: 1, expires: time + .days(1), at: time, using: &random, writes: &writes) == nil && writes.isEmpty
     }
 
     mutating func register(
@@ -38,9 +43,9 @@ private struct Office {
         return refusal?.code
     }
 
-    mutating func sweep(wall time: Timestamp = wall, upTime: UInt64) {
+    mutating func sweep(upTime: UInt64) {
         var writes: [StoreWrite] = []
-        registrar.sweep(wall: time, upTime: upTime, writes: &writes)
+        registrar.sweep(upTime: upTime, writes: &writes)
         perform(writes)
     }
 
@@ -68,16 +73,28 @@ private struct Office {
         try #expect(office.register("carol", 3, secret) == .invitationUsed)
     }
 
-    @Test func `an expired invitation is refused, and called so for a month`() throws {
+    @Test func `a clock that is years ahead for a moment takes no invitation for good`() throws {
         var office = Office()
         let secret = try office.invite()
-        let late = wall + .days(2)
+        let late = wall + .days(400)
         try #expect(office.register("alice", 1, secret, at: late) == .invitationExpired)
-        office.sweep(wall: late, upTime: 1)
-        try #expect(office.register("alice", 1, secret, at: late) == .invitationExpired)
-        office.sweep(wall: wall + .days(40), upTime: 1)
-        try #expect(office.register("alice", 1, secret, at: late) == .invitationInvalid)
-        #expect(office.rows[.invitation]?.isEmpty == true)
+        office.sweep(upTime: 1)
+        _ = try office.invite(expires: late + .days(1), at: late)
+        office.restart()
+        try #expect(office.register("alice", 1, secret) == nil)
+    }
+
+    @Test func `among too many invitations one that expired a month ago makes room for one, the first of them`() throws {
+        var office = Office()
+        let first = try office.invite(expires: wall + .hours(1))
+        let second = try office.invite(expires: wall + .hours(2))
+        for _ in 2..<Registrar.invitationsMax { _ = try office.invite() }
+        let (early, soon) = (office.hasNoRoom(at: wall), office.hasNoRoom(at: wall + .days(30)))
+        #expect(early && soon)
+        _ = try office.invite(at: wall + .days(31))
+        #expect(office.rows[.invitation]?.count == Registrar.invitationsMax)
+        try #expect(office.register("alice", 1, first) == .invitationInvalid)
+        try #expect(office.register("alice", 1, second) == nil)
     }
 
     @Test func `the same request again is answered alike and takes no second use`() throws {
