@@ -11,23 +11,42 @@ public enum UserRecordError: Error, Equatable, Sendable {
     case noDevice
 }
 
+/// Which of a record's signatures are looked at: by whom it is taken decides that.
+public enum UserRecordChecks: Sendable {
+    /// Every one: by a client, of whomever it looks up, and by a home, of what it is to make others take.
+    case all
+    /// All but the home's, which it has not given yet: by a home, of what its user publishes.
+    case beforeConsent
+    /// Those that bind who is far away: by a node, of what another node sends, be it a record or half of a proof.
+    ///
+    /// The user's and the home's, and the issuer's over the handle unless the issuer is the home. Nothing is lost by that: a home that is
+    /// the issuer has signed user and handle with the whole record, and the user each device. So a record of which the others do not hold
+    /// comes from a home that lies, as an honest one checks them all before it consents. It harms that home's own users alone, whom it could
+    /// refuse anyway: no client takes their records. Every node must look at the same ones, or replicas would differ for good.
+    case binding
+}
+
 extension SignedUserRecord {
     /// Names the record: BLAKE2b-256 of the signed bytes.
     public var digest: Digest { Hash.blake2b(body) }
 
-    /// Decodes the record and checks every signature in it: the user's, the issuer's over the handle, each device's certificate and
-    /// (unless `requiringHome` is false: on its way to the home) the home's. Whether issuer and home are members is the directory's to know.
-    public func verified(in federation: FederationID, requiringHome: Bool = true) throws(UserRecordError) -> UserRecord {
+    /// Decodes the record and checks its signatures. Whether issuer and home are members is the directory's to know.
+    public func verified(in federation: FederationID, checking checks: UserRecordChecks) throws(UserRecordError) -> UserRecord {
         let record: UserRecord
         do { record = try UserRecord(decoding: body) } catch { throw .undecodable }
         guard record.federation == federation else { throw .otherFederation }
         guard !record.devices.isEmpty else { throw .noDevice }
         guard userSignature.isValid(over: body, for: .userRecord, by: record.user) else { throw .userSignature }
-        if requiringHome {
+        if checks != .beforeConsent {
             guard let homeSignature, homeSignature.isValid(over: body, for: .homeConsent, by: record.home) else { throw .homeSignature }
         }
-        let handle = HandleCertificate.body(federation: federation, handle: record.handle, user: record.user)
-        guard record.handleCertificate.isValid(over: handle, for: .handleCertificate, by: record.issuer) else { throw .handleCertificate }
+        if checks != .binding || record.issuer != record.home {
+            let handle = HandleCertificate.body(federation: federation, handle: record.handle, user: record.user)
+            guard record.handleCertificate.isValid(over: handle, for: .handleCertificate, by: record.issuer) else {
+                throw .handleCertificate
+            }
+        }
+        guard checks != .binding else { return record }
         for entry in record.devices {
             let body = DeviceCertificate.body(user: record.user, device: entry.device)
             guard entry.certificate.isValid(over: body, for: .deviceCertificate, by: record.user) else { throw .deviceCertificate }

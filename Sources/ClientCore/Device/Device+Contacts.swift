@@ -91,7 +91,8 @@ extension Device {
         _ signed: SignedUserRecord, address: Address, for question: Question, at now: Instant,
         using random: inout some RandomNumberGenerator
     ) {
-        guard let grant = account.grant, let record = try? signed.verified(in: grant.federation), record.handle == address.handle,
+        guard let grant = account.grant, let record = try? signed.verified(in: grant.federation, checking: .all),
+            record.handle == address.handle,
             // We know the key behind one name for certain: that of the node that issued our own handle.
             (address.issuer == grant.issuerName) == (record.issuer == grant.issuer), isAnswer(record, address, to: question)
         else {

@@ -97,7 +97,9 @@ extension Device {
     mutating func published(_ record: SignedUserRecord, at now: Instant) {
         if case .member(_, let ours) = account.stage, case .joining = phase, record.body == ours.body { return join(at: now) }
         guard case .publishing(let grant, let ours) = account.stage, case .joining = phase else { return emit(.note(.unexpectedFrame)) }
-        guard record.body == ours.body, (try? record.verified(in: grant.federation)) != nil else { return emit(.note(.badRecord)) }
+        guard record.body == ours.body, (try? record.verified(in: grant.federation, checking: .all)) != nil else {
+            return emit(.note(.badRecord))
+        }
         account.stage = .member(grant, record)
         write(.account(account))
         hasJustJoined = true

@@ -25,7 +25,7 @@ extension Directory {
         // Before any signature is checked: most of what rumour brings is known.
         guard table[digest] == nil else { return false }
         let record: UserRecord
-        do { record = try signed.verified(in: federation) } catch {
+        do { record = try signed.verified(in: federation, checking: origin == .own ? .all : .binding) } catch {
             refuse(error == .otherFederation ? .otherFederation : .forged, from: origin.peer)
             return false
         }

@@ -26,7 +26,8 @@ extension Directory {
 
     mutating func received(proof first: SignedUserRecord, _ second: SignedUserRecord, from peer: NodeID) {
         if let known = try? UserRecord(decoding: first.body), proofs[known.user] != nil { return }
-        guard let one = try? first.verified(in: federation), let other = try? second.verified(in: federation), one.user == other.user,
+        guard let one = try? first.verified(in: federation, checking: .binding),
+            let other = try? second.verified(in: federation, checking: .binding), one.user == other.user,
             Self.contradict(one, first.digest, other.version, second.digest, other.previous)
         else { return refuse(.badProof, from: peer) }
         guard [one, other].allSatisfy({ isKnown($0.home) && isKnown($0.issuer) }) else { return refuse(.unknownMember, from: peer) }

@@ -142,7 +142,7 @@ extension Node {
         let tooOften = Refusal(.rateLimited, "The user publishes too often.")
         // Before the signatures, of which there may be many. Of a stranger's session they tell first whose record it is.
         if let user, !records.take(user, at: now) { return refuse(tooOften) }
-        guard let record = try? signed.verified(in: membership.federation, requiringHome: false) else {
+        guard let record = try? signed.verified(in: membership.federation, checking: .beforeConsent) else {
             return refuse(Refusal(.recordInvalid, "The record is not a valid one."))
         }
         guard record.home == id else { return refuse(Refusal(.recordInvalid, "The record names another home.")) }

@@ -188,7 +188,7 @@ private struct Office {
         for _ in 0..<2 {
             let published = try relay.step(.sessionFrame(SessionID(1), .publish(RequestID(2), record))).frames(to: 1)
             guard case .published(_, let complete)? = published.first else { return #expect(Bool(false), "not published") }
-            #expect(throws: Never.self) { try complete.verified(in: Coast.fixture.federation) }
+            #expect(throws: Never.self) { try complete.verified(in: Coast.fixture.federation, checking: .all) }
         }
         let proof = person.proof(node: relay.id, nodeNonce: nonce)
         try #expect(
@@ -224,7 +224,7 @@ private struct Office {
             try greet(&relay, session)
             let frames = try relay.step(.sessionFrame(SessionID(session), .publish(RequestID(2), record))).frames(to: session)
             guard case .published(_, let complete)? = frames.first else { return #expect(Bool(false), "not published: \(frames)") }
-            #expect(throws: Never.self) { try complete.verified(in: Coast.fixture.federation) }
+            #expect(throws: Never.self) { try complete.verified(in: Coast.fixture.federation, checking: .all) }
         }
         // A later record is for a session of its user's.
         let full = try person.record(version: 2, after: record, federation: Coast.fixture.federation)
