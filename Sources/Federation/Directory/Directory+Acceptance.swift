@@ -21,16 +21,22 @@ extension Directory {
     /// Checks one record, and stores it if it is the newest of its user.
     /// - Returns: whether it is news.
     mutating func accept(_ signed: SignedUserRecord, origin: RecordOrigin) -> Bool {
-        let digest = signed.digest
-        // Before any signature is checked: most of what rumour brings is known.
+        accept(signed, signed.digest, origin) { [federation] in
+            RecordJudgements.judge(signed, in: federation, checking: origin == .own ? .all : .binding)
+        }
+    }
+
+    /// - Parameter verdict: asked for only if the record is not known.
+    mutating func accept(
+        _ signed: SignedUserRecord, _ digest: Digest, _ origin: RecordOrigin, verdict: () -> RecordJudgements.Verdict
+    ) -> Bool {
+        // Before any signature is checked.
         guard table[digest] == nil else { return false }
         let record: UserRecord
-        do { record = try signed.verified(in: federation, checking: origin == .own ? .all : .binding) } catch {
-            refuse(error == .otherFederation ? .otherFederation : .forged, from: origin.peer)
-            return false
-        }
-        guard record.version > 1 || record.previous == .zero else {
-            refuse(.forged, from: origin.peer)
+        switch verdict() {
+        case .success(let sound): record = sound
+        case .failure(let refusal):
+            refuse(refusal, from: origin.peer)
             return false
         }
         if let (first, second) = proofs[record.user] {

@@ -16,10 +16,18 @@ extension Directory {
     ) {
         var fresh: [SignedUserRecord] = []
         let forgedMax = refusals[.forged, default: 0] + Self.forgedPerFrameMax
-        for record in records {
+        let digests = records.map(\.digest)
+        // Before any signature is checked: most of what rumour brings is known.
+        let isKnown = digests.map { table[$0] != nil }
+        var seen: Set<Digest> = []
+        let ahead = digests.indices.filter { !isKnown[$0] && seen.insert(digests[$0]).inserted }
+        let judgements = RecordJudgements(of: records, ahead: ahead, in: federation, forgedMax: Self.forgedPerFrameMax)
+        defer { judgements.end() }
+        for (place, (record, digest)) in zip(records, digests).enumerated() {
             guard refusals[.forged, default: 0] < forgedMax else { break }
-            let wasAsked = exchanges[peer]?.outstanding.remove(record.digest) != nil
-            if accept(record, origin: wasAsked ? .asked(peer) : .pushed(peer)) {
+            let wasAsked = exchanges[peer]?.outstanding.remove(digest) != nil
+            guard !isKnown[place] else { continue }
+            if accept(record, digest, wasAsked ? .asked(peer) : .pushed(peer), verdict: { judgements.verdict(at: place) }) {
                 fresh.append(record)
                 if wasAsked { exchanges[peer]?.gained += 1 }
             }

@@ -47,7 +47,7 @@ public enum DirectoryNote: Hashable, Sendable {
 }
 
 /// Why something from a peer was refused; each is counted.
-public enum DirectoryRefusal: String, Hashable, Comparable, Sendable, CaseIterable {
+public enum DirectoryRefusal: String, Error, Hashable, Comparable, Sendable, CaseIterable {
     /// It does not decode, or a signature in it does not hold.
     case forged
     case otherFederation

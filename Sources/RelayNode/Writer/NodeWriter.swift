@@ -41,6 +41,7 @@ package final class NodeWriter: NetworkDelegate, @unchecked Sendable {
     private let disk = DiskThread(name: "disk")
     /// Brings what is in the journal into the tables, beside commits.
     private let tables = DiskThread(name: "tables", isPatient: true)
+    private let helpers = HelperThreads(processors: ProcessInfo.processInfo.activeProcessorCount)
     private var backlog: [Inbox.Item] = []
     private var shares = FairOrder.Shares()
     /// Until when all that is in the backlog rests; nil when some of it does not.
@@ -156,6 +157,7 @@ package final class NodeWriter: NetworkDelegate, @unchecked Sendable {
         ended.wait()
         disk.stop()
         tables.stop()
+        helpers.stop()
         try end?.get()
     }
 
@@ -247,7 +249,7 @@ package final class NodeWriter: NetworkDelegate, @unchecked Sendable {
                 }
                 if let rows = try store.rows(needed, hub: node.id) { take(node.step(.loaded(rows), at: now, using: &random), &early) }
             }
-            take(node.step(item.input, at: now, using: &random), &early)
+            take(step(item.input, at: now), &early)
             pageTurns.heard(item.input, at: now)
             let ended = Clock.now
             let time = ended - began + FairOrder.Shares.decoding(bytes: item.source.bytes)
@@ -266,6 +268,15 @@ package final class NodeWriter: NetworkDelegate, @unchecked Sendable {
         if commits { try startCommit() }
         try maintain(at: now)
         return count
+    }
+
+    /// With helpers for what has many signatures to check.
+    private func step(_ input: NodeInput, at now: Instant) -> [NodeEffect] {
+        switch input {
+        case .linkFrame(_, .records), .linkFrame(_, .packedRecords):
+            RecordJudgements.$helpers.withValue(helpers) { node.step(input, at: now, using: &random) }
+        default: node.step(input, at: now, using: &random)
+        }
     }
 
     /// Whether what is in the store lacks some of these rows. Every login asks for KeyPackages, and whoever writes where nobody has written
