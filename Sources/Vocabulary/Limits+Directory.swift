@@ -12,8 +12,10 @@ extension Limits {
     /// From one reconciliation to the next: the least time, and what chance may add.
     public static let reconcileInterval = Duration.milliseconds(1_500)
     public static let reconcileJitter = Duration.milliseconds(2_000)
-    /// Before an exchange that found more than it may hold is followed by the next.
+    /// Before an exchange that found more than it may hold is followed by the next; there is none after one that brought `resumesAtOnceFrom`.
     public static let reconcileResumeDelay = Duration.milliseconds(200)
+    /// News of one exchange that tell that this node catches up.
+    public static let resumesAtOnceFrom = reconcileDifferencesMax / 2
     /// An exchange without progress for this long is given up.
     public static let reconcileTimeout = Duration.seconds(10)
     /// Exchanges that a node has begun and not ended: one a peer.
@@ -26,6 +28,9 @@ extension Limits {
     public static let reconcileBytesMax = 64 * 1024
     /// Records asked for at once.
     public static let recordsWantedMax = 256
+    /// Requests for records that wait for their answer, of one exchange. With one the peer would have nothing to do while an answer is looked
+    /// at, and this node while the next one comes.
+    public static let recordRequestsMax = 2
     /// Bytes of the records in one frame, which leaves room for the frame's own.
     public static let recordsFrameBytesMax = 80 * 1024
     /// Look-ups at issuers that wait for an answer, and how long they wait.

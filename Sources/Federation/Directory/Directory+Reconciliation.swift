@@ -12,8 +12,8 @@ struct Exchange: Equatable {
     var have: [Digest] = []
     var need: [Digest] = []
     var seen: Set<Digest> = []
-    /// Asked for and not here yet.
-    var outstanding: Set<Digest> = []
+    /// Asked for and not here yet, by request: the peer answers them one after the other.
+    var requests: [Set<Digest>] = []
     /// Records that were news.
     var gained = 0
     var isCut = false
@@ -79,29 +79,32 @@ extension Directory {
         }
     }
 
-    /// The peer's records first: then what we send is not what they supersede.
+    /// Asks for as much as may be under way. The peer's records come first: then what we send is not what they supersede.
     private mutating func fetch(from peer: NodeID, at now: Instant) {
         guard var exchange = exchanges[peer], !exchange.isComparing else { return }
         exchange.deadline = now + Limits.reconcileTimeout
-        let wanted = exchange.need.suffix(Limits.recordsWantedMax).filter { table[$0] == nil }
-        exchange.need.removeLast(min(exchange.need.count, Limits.recordsWantedMax))
-        exchange.outstanding = Set(wanted)
-        exchanges[peer] = exchange
-        if !wanted.isEmpty {
+        while exchange.requests.count < Limits.recordRequestsMax, !exchange.need.isEmpty {
+            let wanted = exchange.need.suffix(Limits.recordsWantedMax).filter { table[$0] == nil }
+            exchange.need.removeLast(min(exchange.need.count, Limits.recordsWantedMax))
+            guard !wanted.isEmpty else { continue }
+            exchange.requests.append(Set(wanted))
             out.append(.send(peer, .recordsWanted(Array(wanted))))
-        } else if !exchange.need.isEmpty {
-            fetch(from: peer, at: now)
-        } else {
-            exchanges[peer] = nil
-            send(exchange.have.compactMap { table[$0]?.signed }, to: peer)
-            if exchange.isCut, exchange.gained > 0 { due[peer] = now + Limits.reconcileResumeDelay }
         }
+        guard exchange.requests.isEmpty else { return exchanges[peer] = exchange }
+        exchanges[peer] = nil
+        send(exchange.have.compactMap { table[$0]?.signed }, to: peer)
+        guard exchange.isCut, exchange.gained > 0 else { return }
+        due[peer] = exchange.gained >= Limits.resumesAtOnceFrom ? now : now + Limits.reconcileResumeDelay
     }
 
-    /// - Parameter isEnd: the peer has no more of what it was asked for.
+    /// - Parameter isEnd: the peer has no more of the oldest request that is not answered in full.
     mutating func recordsArrived(isEnd: Bool, from peer: NodeID, at now: Instant) {
-        guard let exchange = exchanges[peer], !exchange.isComparing else { return }
-        if exchange.outstanding.isEmpty || isEnd { fetch(from: peer, at: now) }
+        guard var exchange = exchanges[peer], !exchange.isComparing else { return }
+        if isEnd, !exchange.requests.isEmpty { exchange.requests.removeFirst() }
+        exchange.requests.removeAll(where: \.isEmpty)
+        guard exchange.requests.count < Limits.recordRequestsMax else { return }
+        exchanges[peer] = exchange
+        fetch(from: peer, at: now)
     }
 
     /// What a peer asked for; an empty list at the end says that some are not held any more.
@@ -114,6 +117,12 @@ extension Directory {
 }
 
 extension Exchange {
+    /// - Returns: whether it was asked for.
+    mutating func takeWanted(_ digest: Digest) -> Bool {
+        for index in requests.indices where requests[index].remove(digest) != nil { return true }
+        return false
+    }
+
     mutating func collect(_ differences: Negentropy.Differences) {
         for id in differences.have where !isCut && seen.insert(Digest(raw: id)).inserted { have.append(Digest(raw: id)) }
         for id in differences.need where need.count < Limits.reconcileDifferencesMax && seen.insert(Digest(raw: id)).inserted {

@@ -25,7 +25,7 @@ extension Directory {
         defer { judgements.end() }
         for (place, (record, digest)) in zip(records, digests).enumerated() {
             guard refusals[.forged, default: 0] < forgedMax else { break }
-            let wasAsked = exchanges[peer]?.outstanding.remove(digest) != nil
+            let wasAsked = exchanges[peer]?.takeWanted(digest) == true
             guard !isKnown[place] else { continue }
             if accept(record, digest, wasAsked ? .asked(peer) : .pushed(peer), verdict: { judgements.verdict(at: place) }) {
                 fresh.append(record)
