@@ -56,6 +56,37 @@ import Vocabulary
         #expect(flow.users.allSatisfy { flow.world.alarms($0) == 0 })
     }
 
+    @Test(arguments: [true, false]) func `a record that a lying home made all nodes take is none for a client`(handle: Bool) throws {
+        var flow = try Flow(nodes: 2, seed: 811)
+        #expect(try flow.join())
+        // As the world makes them.
+        var random = SeededGenerator(seed: 811)
+        let keys = (0..<2).map { _ in SigningKey(using: &random) }
+        let bob = flow.world.profile(flow.users[1]).account
+        let truth = try UserRecord(decoding: try #require(bob.record).body)
+        #expect(NodeID(raw: keys[1].publicKey) == truth.home)
+        let entry = truth.devices[0]
+        let foreign = keys[1].sign(DeviceCertificate.body(user: truth.user, device: entry.device), for: .deviceCertificate)
+        let made = UserRecord(
+            federation: truth.federation, user: truth.user, handle: truth.handle, issuer: truth.issuer,
+            handleCertificate: handle ? foreign : truth.handleCertificate, home: truth.home,
+            devices: [DeviceEntry(device: entry.device, certificate: handle ? entry.certificate : foreign, extensions: [])],
+            version: truth.version, previous: truth.previous, published: truth.published)
+        let body = made.encoded()
+        let signed = SignedUserRecord(
+            body: body, userSignature: bob.identity.sign(body, for: .userRecord), homeSignature: keys[1].sign(body, for: .homeConsent))
+        #expect(throws: Never.self) { try signed.verified(in: truth.federation, checking: .binding) }
+        flow.world.lie = { _, frame in
+            guard case .found(let request, let record, let address) = frame, record.body == bob.record?.body else { return [frame] }
+            return [.found(request, signed, address: address)]
+        }
+        let wasSent = flow.send(from: flow.users[0], to: flow.users[1])
+        #expect(wasSent)
+        try flow.world.run(for: .seconds(20))
+        #expect(flow.world.heard(flow.users[0]).contains { if case .note(.badRecord) = $0 { true } else { false } })
+        #expect(flow.world.history(flow.users[1]).isEmpty)
+    }
+
     @Test func `a dropped message is noticed at the next one`() throws {
         let (alarms, _) = try run(.drop, seed: 801)
         #expect(alarms[1] == [.forkedHistory], "\(alarms)")

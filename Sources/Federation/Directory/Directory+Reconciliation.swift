@@ -90,8 +90,8 @@ extension Directory {
             exchange.requests.append(Set(wanted))
             out.append(.send(peer, .recordsWanted(Array(wanted))))
         }
-        guard exchange.requests.isEmpty else { return exchanges[peer] = exchange }
-        exchanges[peer] = nil
+        exchanges[peer] = exchange.requests.isEmpty ? nil : exchange
+        guard exchange.requests.isEmpty else { return }
         send(exchange.have.compactMap { table[$0]?.signed }, to: peer)
         guard exchange.isCut, exchange.gained > 0 else { return }
         due[peer] = exchange.gained >= Limits.resumesAtOnceFrom ? now : now + Limits.reconcileResumeDelay

@@ -4,7 +4,7 @@ public import Vocabulary
 /// Which node each user lives on: a replica of every user's record, kept alike on all nodes by rumour and reconciliation.
 ///
 /// Nothing here is believed because a peer says it: each record carries its user's, its home's and its issuer's signatures, checked
-/// before it is stored and before it is passed on. So a replica is a cache, and no peer can do more than withhold.
+/// before it is stored and before it is passed on (`UserRecordChecks.binding`). So a replica is a cache, and no peer can do more than withhold.
 /// Source: docs/protocol/directory.md.
 public struct Directory: Core {
     public let node: NodeID

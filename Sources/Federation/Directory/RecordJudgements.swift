@@ -12,7 +12,8 @@ package protocol RecordHelpers: Sendable {
 ///
 /// That depends on their bytes alone, so it can be found out by anybody and in any order, and the core does the same with helpers as without:
 /// it takes the records one after the other, and asks of each. Helpers go ahead of it. Where one of them is still at what the core needs, the
-/// core goes ahead too, and when nothing is left it does not wait but finds out by itself: a helper that has lost its processor holds up nobody.
+/// core goes ahead too, and when nothing is left it does not wait but finds out by itself. Nor does it wait for the lock: a helper that has
+/// lost its processor holds up nobody.
 package final class RecordJudgements: Sendable {
     typealias Verdict = Result<UserRecord, DirectoryRefusal>
 
@@ -28,21 +29,36 @@ package final class RecordJudgements: Sendable {
         /// How many of `ahead` were begun.
         var begun = 0
         var forged: UInt64 = 0
-        var isOver = false
+
+        /// The next place that nobody has begun with, and that the core has not passed.
+        mutating func begin(of ahead: [Int], from place: Int, forgedMax: UInt64) -> Int? {
+            while begun < ahead.count, ahead[begun] < place { begun += 1 }
+            guard forged < forgedMax, begun < ahead.count else { return nil }
+            begun += 1
+            return ahead[begun - 1]
+        }
+
+        mutating func found(_ verdict: Verdict, at place: Int) {
+            verdicts[place] = verdict
+            if verdict == .failure(.forged) { forged += 1 }
+        }
     }
 
     private let records: [SignedUserRecord]
     /// The places of those that the core is going to ask about.
     private let ahead: [Int]
+    private let isAhead: Set<Int>
     private let federation: FederationID
     private let forgedMax: UInt64
     private let state = Mutex(State())
+    private let isOver = Atomic(false)
 
     /// - Parameters:
     ///   - ahead: rising; what is held already is not among them, nor the same record twice.
     ///   - forgedMax: after so many that do not hold none is looked at ahead.
     init(of records: [SignedUserRecord], ahead: [Int], in federation: FederationID, forgedMax: UInt64) {
         (self.records, self.ahead, self.federation, self.forgedMax) = (records, ahead, federation, forgedMax)
+        isAhead = Set(ahead)
         if ahead.count >= Self.helpedFrom { Self.helpers?.help(with: self) }
     }
 
@@ -56,43 +72,38 @@ package final class RecordJudgements: Sendable {
         }
     }
 
-    /// Finds out about the next record that nobody has begun with.
+    /// For helpers: finds out about the next record that nobody has begun with.
     /// - Returns: false if there is none, or if it does not matter any more.
     package func judgeNext() -> Bool {
-        let next = state.withLock { state -> Int? in
-            guard !state.isOver, state.forged < forgedMax, state.begun < ahead.count else { return nil }
-            state.begun += 1
-            return ahead[state.begun - 1]
-        }
-        guard let next else { return false }
+        guard !isOver.load(ordering: .relaxed),
+            let next = state.withLock({ $0.begin(of: ahead, from: 0, forgedMax: forgedMax) })
+        else { return false }
         let verdict = judge(next)
-        state.withLock { state in
-            state.verdicts[next] = verdict
-            if verdict == .failure(.forged) { state.forged += 1 }
-        }
+        state.withLock { $0.found(verdict, at: next) }
         return true
     }
 
-    /// What the record at a place is worth.
+    /// For the core: what the record at a place is worth.
     func verdict(at place: Int) -> Verdict {
-        repeat {
-            if let known = state.withLock({ $0.verdicts.removeValue(forKey: place) }) { return known }
-        } while isAhead(place) && judgeNext()
-        // Somebody is at it, or nobody was asked to.
-        return judge(place)
+        guard isAhead.contains(place) else { return judge(place) }
+        while true {
+            let (known, next) =
+                state.withLockIfAvailable { state -> (Verdict?, Int?) in
+                    if let known = state.verdicts.removeValue(forKey: place) { return (known, nil) }
+                    return (nil, state.begin(of: ahead, from: place, forgedMax: forgedMax))
+                } ?? (nil, nil)
+            if let known { return known }
+            // Somebody is at it, and there is nothing else to do.
+            guard let next else { return judge(place) }
+            let verdict = judge(next)
+            // What cannot be noted now is found out once more.
+            _ = state.withLockIfAvailable { $0.found(verdict, at: next) }
+            if next == place { return verdict }
+        }
     }
 
     /// Nobody needs more of them.
-    func end() { state.withLock { $0.isOver = true } }
-
-    private func isAhead(_ place: Int) -> Bool {
-        var (low, high) = (0, ahead.count)
-        while low < high {
-            let middle = (low + high) / 2
-            if ahead[middle] < place { low = middle + 1 } else { high = middle }
-        }
-        return low < ahead.count && ahead[low] == place
-    }
+    func end() { isOver.store(true, ordering: .relaxed) }
 
     private func judge(_ place: Int) -> Verdict { Self.judge(records[place], in: federation, checking: .binding) }
 }

@@ -28,11 +28,13 @@ final class HelperThreads: RecordHelpers {
 
     func help(with judgements: RecordJudgements) {
         guard count > 0 else { return }
-        let areBegun = state.withLock { state in
+        // The core waits for no helper, so not for this lock either.
+        let areBegun = state.withLockIfAvailable { state in
             state.judgements = judgements
             defer { state.areBegun = true }
             return state.areBegun
         }
+        guard let areBegun else { return }
         if !areBegun { begin() }
         for _ in 0..<count { work.signal() }
     }

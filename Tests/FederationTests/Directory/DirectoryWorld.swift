@@ -22,15 +22,19 @@ struct Person {
     }
 
     /// Signed by everybody who must.
+    /// - Parameters:
+    ///   - certifiedBy: who signs the handle in the issuer's place.
+    ///   - deviceCertifiedBy: who signs the device in the person's place.
     func record(
         version: UInt64 = 1, after previous: SignedUserRecord? = nil, home: Site? = nil, published: UInt64 = 1_700_000_000,
-        federation: FederationID = World.federation, certifiedBy: SigningKey? = nil
+        federation: FederationID = World.federation, certifiedBy: SigningKey? = nil, deviceCertifiedBy: SigningKey? = nil
     ) throws -> SignedUserRecord {
         let home = home ?? issuer
         let body = HandleCertificate.body(federation: federation, handle: handle, user: id)
         let device = DeviceID(raw: device.publicKey)
         let entry = DeviceEntry(
-            device: device, certificate: key.sign(DeviceCertificate.body(user: id, device: device), for: .deviceCertificate),
+            device: device,
+            certificate: (deviceCertifiedBy ?? key).sign(DeviceCertificate.body(user: id, device: device), for: .deviceCertificate),
             extensions: [])
         let record = UserRecord(
             federation: federation, user: id, handle: handle, issuer: issuer.id,

@@ -39,6 +39,24 @@ import Vocabulary
         #expect(world[tower].equivocation(of: eve.id) != nil)
     }
 
+    @Test func `every node takes a proof of records that it would take`() throws {
+        var world = try World(nodes: 2)
+        let (harbor, tower) = (world.sites[0], world.sites[1])
+        let eve = try world.person("eve", at: tower)
+        // A home that lies has let both pass.
+        let (one, other) = (try eve.record(certifiedBy: eve.key), try eve.record(published: 2, deviceCertifiedBy: tower.key))
+        world.step(harbor, .frameReceived(.equivocation(one, other), from: tower.id))
+        #expect(world[harbor].equivocation(of: eve.id) != nil)
+        // Of a handle that is another node's they prove nothing.
+        let bob = try world.person("bob", at: harbor)
+        let (first, second) = (
+            try bob.record(home: tower, certifiedBy: tower.key), try bob.record(home: tower, published: 2, certifiedBy: tower.key)
+        )
+        world.step(harbor, .frameReceived(.equivocation(first, second), from: tower.id))
+        #expect(world.refusals(of: harbor, .badProof) == 1)
+        #expect(world[harbor].equivocation(of: bob.id) == nil)
+    }
+
     @Test func `a proof that proves nothing harms nobody`() throws {
         var world = try World(nodes: 2)
         let (harbor, tower) = (world.sites[0], world.sites[1])

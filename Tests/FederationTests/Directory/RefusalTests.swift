@@ -58,6 +58,41 @@ import Vocabulary
         expectRefused(plain, as: .forged, in: &world)
     }
 
+    @Test func `what the home has signed with the whole record is not checked twice, what another node must have signed is`() throws {
+        var world = try world()
+        let (harbor, tower, island) = (world.sites[0], world.sites[1], world.sites[2])
+        let bob = try world.person("bob", at: tower)
+        let carol = try world.person("carol", at: tower)
+        // Their home is the issuer and lies; no client takes these records.
+        for record in [try bob.record(certifiedBy: harbor.key), try carol.record(deviceCertifiedBy: harbor.key)] {
+            #expect(throws: UserRecordError.self) { try record.verified(in: World.federation, checking: .all) }
+            world.step(harbor, .frameReceived(.records([record]), from: tower.id))
+        }
+        #expect(world[harbor].home(of: bob.id) == tower.id && world[harbor].home(of: carol.id) == tower.id)
+        // A handle of the island's, at home with tower, who has certified it.
+        let dave = try Person("dave", at: island, using: &world.random)
+        expectRefused([try dave.record(home: tower, certifiedBy: tower.key)], as: .forged, in: &world)
+        world.step(harbor, .frameReceived(.records([try dave.record(home: tower)]), from: tower.id))
+        #expect(world[harbor].home(of: dave.id) == tower.id)
+    }
+
+    @Test func `a home takes of its users only records of which every signature holds`() throws {
+        var world = try world()
+        let harbor = world.sites[0]
+        let bob = try world.person("bob", at: harbor)
+        let mallory = try world.person("mallory", at: harbor)
+        let good = try bob.record()
+        let bad = [
+            try bob.record(certifiedBy: mallory.key), try bob.record(deviceCertifiedBy: mallory.key),
+            SignedUserRecord(
+                body: good.body, userSignature: mallory.key.sign(good.body, for: .userRecord), homeSignature: good.homeSignature),
+            SignedUserRecord(body: good.body, userSignature: good.userSignature, homeSignature: nil),
+        ]
+        for record in bad { #expect(world.step(harbor, .published(record)) == [.note(.refused(.forged, from: nil))]) }
+        world.step(harbor, .published(good))
+        #expect(world[harbor].signedRecord(of: bob.id) == good)
+    }
+
     @Test func `of a frame full of records that do not hold a few are looked at`() throws {
         var world = try world()
         let (harbor, tower) = (world.sites[0], world.sites[1])

@@ -261,6 +261,10 @@ private struct Office {
         try #expect(publish(person.record(home: Coast.site(1), federation: Coast.fixture.federation), &relay) == [.recordInvalid])
         let forged = SignedUserRecord(body: record.body, userSignature: other.key.sign(record.body, for: .userRecord), homeSignature: nil)
         try #expect(publish(forged, &relay) == [.recordInvalid])
+        let named = try person.record(federation: Coast.fixture.federation, certifiedBy: other.key)
+        try #expect(publish(named, &relay) == [.recordInvalid], "a handle that nobody issued")
+        let foreign = try person.record(federation: Coast.fixture.federation, deviceCertifiedBy: other.key)
+        try #expect(publish(foreign, &relay) == [.recordInvalid], "a device that is not the user's")
         try #expect(publish(record, &relay) == [])
     }
 
