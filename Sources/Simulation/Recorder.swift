@@ -92,7 +92,7 @@ public struct Recorder {
                 case .left(let who): (.left, who)
                 case .rejoined(let who): (.rejoined, who)
                 case .joined, .reset: (.joined, [])
-                case .renamed, .roles, .restored: (.other, [])
+                case .renamed, .roles, .restored, .present: (.other, [])
                 }
             note(.change(place, kind, who: who.map { address($0) }.sorted()), of: names[device], at: now)
         }

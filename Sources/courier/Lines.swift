@@ -35,6 +35,7 @@ enum Lines {
         case "removed": "\(author) removed \(all)"
         case "left": "\(all) left"
         case "rejoined": "\(all) came back in, without what was written meanwhile"
+        case "present": "\(all) came in while this device was out"
         case "renamed": "\(author) renamed the group to \(Printable.line(change.name ?? "?"))"
         case "joined": "\(author) added you"
         case "reset": "\(author) went on with the group in a new one; what was under way in the old one may be missing"

@@ -102,7 +102,7 @@ public struct MessageLine: Codable, Sendable, Equatable {
 }
 
 public struct MembershipLine: Codable, Sendable, Equatable {
-    /// added, removed, left, rejoined, renamed, roles, joined or restored.
+    /// added, removed, left, rejoined, present, renamed, roles, joined or restored.
     public let change: String
     public let who: [String]
     /// With `roles`: what each of `who` is now.

@@ -93,6 +93,7 @@ extension Owner {
         case .removed(let users): return line("removed", users)
         case .left(let users): return line("left", users)
         case .rejoined(let users): return line("rejoined", users)
+        case .present(let users): return line("present", users)
         case .renamed(let name): return line("renamed", renamed: name)
         case .roles(let roles):
             let sorted = roles.sorted { $0.key < $1.key }
@@ -146,7 +147,7 @@ extension MessageRecord {
     var concerned: [UserID] {
         guard case .membership(let change) = body else { return [] }
         return switch change {
-        case .added(let users), .removed(let users), .left(let users), .rejoined(let users): users
+        case .added(let users), .removed(let users), .left(let users), .rejoined(let users), .present(let users): users
         case .roles(let roles): roles.keys.sorted()
         case .renamed, .joined, .reset, .restored: []
         }

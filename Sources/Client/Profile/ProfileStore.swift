@@ -232,7 +232,7 @@ extension MessageRecord {
     fileprivate func isOwnDoing(of user: UserID?) -> Bool {
         guard case .membership(let change) = body, author == user else { return false }
         return switch change {
-        case .joined: false
+        case .joined, .present: false
         // Whoever happens to commit it hears of it like everybody else.
         case .left(let users): users.allSatisfy { $0 == user }
         case .added, .removed, .rejoined, .renamed, .roles, .reset, .restored: true

@@ -52,6 +52,8 @@ public struct Conversation: Sendable {
     var passage: Passage?
     /// Keys of the last few epochs for read receipts, the newest last.
     var markKeys: [MarkKey]
+    /// Who was in it and is not any more, the last of them last: a hub that was restored may be back where they were.
+    private(set) var former: [UserID] = []
 
     // In memory alone; rebuilt or asked for again.
     /// Own messages that not everybody has read, rising by number; from the outbox.
@@ -206,6 +208,11 @@ public struct Conversation: Sendable {
         return awaiting.first { $0.number == number }?.chain
     }
 
+    mutating func note(former users: some Sequence<UserID>) {
+        let users = users.sorted()
+        former = Array((former.filter { !users.contains($0) } + users).suffix(ClientLimits.formerMembersKept))
+    }
+
     mutating func note(author device: DeviceID, of number: SequenceNumber) {
         authors.append((number, device))
         if authors.count > 1024 { authors.removeFirst(512) }
@@ -215,7 +222,7 @@ public struct Conversation: Sendable {
 extension Conversation {
     public func encoded() -> [UInt8] {
         var writer = ByteWriter()
-        writer.write(UInt16(7))
+        writer.write(UInt16(former.isEmpty ? 7 : 8))
         writer.write(key)
         writer.write(standing.rawValue)
         switch origin {
@@ -243,13 +250,15 @@ extension Conversation {
         writer.write(UInt8(isOwing ? 1 : 0))
         writer.write(UInt8(hasSucceeded ? 1 : 0))
         writer.write(given)
+        // What earlier versions would not know is there only where it has to be.
+        if !former.isEmpty { writer.write(vector: former) { $0.write($1) } }
         return writer.bytes
     }
 
     public init(decoding bytes: [UInt8]) throws(CodecError) {
         var reader = ByteReader(bytes)
         let format = try reader.integer(UInt16.self)
-        guard (2...7).contains(format) else { throw .badValue("the format of a conversation") }
+        guard (2...8).contains(format) else { throw .badValue("the format of a conversation") }
         key = try reader.conversationKey()
         guard let standing = Standing(rawValue: try reader.integer()) else { throw .badValue("a conversation's standing") }
         self.standing = standing
@@ -274,6 +283,7 @@ extension Conversation {
         if format >= 5 { isOwing = try reader.integer(UInt8.self) == 1 }
         if format >= 6 { hasSucceeded = try reader.integer(UInt8.self) == 1 }
         if format >= 7 { given = try reader.counter() }
+        if format >= 8 { former = try reader.vector(max: ClientLimits.formerMembersKept) { reader throws(CodecError) in try reader.id() } }
         try reader.finish()
     }
 }

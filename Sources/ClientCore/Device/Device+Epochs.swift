@@ -143,6 +143,7 @@ extension Device {
             receipts[id]?[entry.device] = nil
             write(.receipts(id, entry.device, nil))
         }
+        if !gone.isEmpty { noteFormer(Set(gone.map(\.user)), in: id) }
         unseal(in: id)
         cover(id)
         takePlaces(around: id)

@@ -70,7 +70,7 @@ extension Device {
             took(claimed, of: users, for: id, at: now, using: &random)
         case .keyPackagesLeft(let count): restock(left: Int(count), using: &random)
         case .group(let request, let part): received(part, of: request, at: now, using: &random)
-        case .signal(let signal): received(signal)
+        case .signal(let signal): received(signal, at: now, using: &random)
         case .presence(let news): for one in news { emit(.presence(one.user, one.presence)) }
         case .goodbye(let refusal): close(.refused(refusal), at: now, using: &random)
         }

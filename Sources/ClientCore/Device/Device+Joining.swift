@@ -31,10 +31,12 @@ extension Device {
             guard let own = keyPackages.first(of: try MLSMessage(parcel.welcome).welcomedReferences) else {
                 return comeInAnyway(part, parcel)
             }
-            var group = try Group.join(parcel.welcome, with: own, tree: parcel.tree, host: host)
+            var (group, signer) = try Group.joinNamingSigner(parcel.welcome, with: own, tree: parcel.tree, host: host)
             guard group.id == part.key.groupID, let profile = GroupProfile(group.context.extensions) else { throw .wrongGroup }
             let entries = group.members.compactMap { MemberLeaf.entry(of: $0.leaf) }
-            guard entries.contains(parcel.sender), profile.isDirect ? profile.peer(of: account.userID) != nil : true else {
+            // Who adds has signed the group as it is: else a hub could make one up in somebody's name.
+            guard group.member(signer).flatMap(MemberLeaf.entry) == parcel.sender, isAmongItsOwn(entries, profile) else {
+                raise(.badHandshake, part.key, part.number)
                 throw .wrongGroup
             }
             // Whoever gave it up, since its restored hub did not know us, still has its group.
@@ -171,7 +173,15 @@ extension Device {
         guard let one = conversations[id], !isProbed(by: one, at: now), one.committing == nil else { return }
         do throws(MLSError) {
             guard let parcel = try? GroupParcel(decoding: bytes) else { throw .malformed(.truncated) }
-            try rejoin(one, parcel, using: &random)
+            guard let info = try MLSMessage(parcel.groupInfo).groupInfo, info.context.groupID == one.key.groupID else { throw .wrongGroup }
+            let outline = try PublicGroup(parcel.groupInfo, tree: parcel.tree, host: host)
+            switch voucher(for: outline, signedBy: info.signer, in: one) {
+            case .known(let voucher): try rejoin(one, parcel, outline, voucher, using: &random)
+            case .unknown: awaitVoucher(for: one, at: now, using: &random)
+            case .none:
+                if attempts[id, default: 0] == 0 { raise(.badHandshake, one.key, nil) }
+                throw .wrongGroup
+            }
         } catch {
             emit(.note(.badHandshake("\(error)")))
             noGroup(id, Refusal(.handshakeInvalid, error.explanation.what), at: now, using: &random)
@@ -179,16 +189,14 @@ extension Device {
     }
 
     private mutating func rejoin(
-        _ one: Conversation, _ parcel: GroupParcel, using random: inout some RandomNumberGenerator
+        _ one: Conversation, _ parcel: GroupParcel, _ outline: PublicGroup, _ voucher: UserID,
+        using random: inout some RandomNumberGenerator
     ) throws(MLSError) {
-        guard let info = try MLSMessage(parcel.groupInfo).groupInfo, info.context.groupID == one.key.groupID,
-            let profile = GroupProfile(info.context.extensions)
-        else { throw .wrongGroup }
+        guard let profile = GroupProfile(outline.context.extensions) else { throw .wrongGroup }
         // An older group than ours is no way forward: a hub that hands it out holds something back.
-        if let mine = groups[one.id], mine.isActive, info.context.epoch < mine.epoch, one.passage?.mayReturn != true {
-            throw .wrongEpoch(sent: info.context.epoch, current: mine.epoch)
+        if let mine = groups[one.id], mine.isActive, outline.epoch < mine.epoch, one.passage?.mayReturn != true {
+            throw .wrongEpoch(sent: outline.epoch, current: mine.epoch)
         }
-        let outline = try PublicGroup(parcel.groupInfo, tree: parcel.tree, host: host)
         let old = outline.members.first { MemberLeaf.entry(of: $0.leaf) == account.entry }?.index
         let message = MessageID.random(using: &random)
         let binding = MessageBinding(
@@ -197,7 +205,7 @@ extension Device {
             parcel.groupInfo, tree: parcel.tree, as: try account.identity(at: wall), replacing: old,
             authenticatedData: binding.encoded(), host: host, using: &random)
         let bundle = CommitBundle(
-            epoch: Epoch(unchecked: info.context.epoch), commit: join.message, welcome: nil,
+            epoch: Epoch(unchecked: outline.epoch), commit: join.message, welcome: nil,
             groupInfo: try join.group.groupInfo(includesTree: false))
         var stored = StoredGroup()
         stored.apply(join.group.stored)
@@ -214,6 +222,7 @@ extension Device {
         // Nor is what comes until the commit has its number: it says through where we had everything.
         change(one.id) { $0.stopTaking() }
         guard let one = conversations[one.id] else { return }
+        vouchers[one.id] = voucher
         submit(bundle, as: message, .rejoin(stored.blob), in: one, using: &random)
     }
 
@@ -261,7 +270,7 @@ extension Device {
             if $0.joined == .zero { $0.joined = acceptance.number }
         }
         advanced.insert(id)
-        attempts[id] = nil
+        (attempts[id], unvouched[id]) = (nil, nil)
         forgetWelcomes(of: id)
         let entries = roster(id)
         for entry in entries where receipts[id]?[entry.device] == nil && entry.device != account.deviceID {
@@ -271,6 +280,7 @@ extension Device {
             write(.receipts(id, entry.device, line))
         }
         // Nobody waits for who went meanwhile.
+        noteFormer(Set(before.map(\.user)), in: id)
         let present = Set(entries.map(\.device))
         for device in (receipts[id]?.lines.keys.sorted() ?? []) where !present.contains(device) {
             receipts[id]?[device] = nil
@@ -296,6 +306,7 @@ extension Device {
                     message: acceptance.message, peer: peer(of: one), author: account.userID, conversation: one.key,
                     body: .membership(.rejoined([account.userID])), sent: wall,
                     status: MessageStatus(.delivered, number: acceptance.number))))
+        show(newcomers: Set(entries.map(\.user)).subtracting(before.map(\.user)), in: id, acceptance)
         emit(.messagesArrived)
         cover(id)
     }

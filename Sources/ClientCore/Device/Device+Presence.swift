@@ -75,7 +75,8 @@ extension Device {
         emit(.send(.signal(content.sealed(in: one.key, by: account.entry, under: key, using: &random))))
     }
 
-    mutating func received(_ signal: Signal) {
+    mutating func received(_ signal: Signal, at now: Instant, using random: inout some RandomNumberGenerator) {
+        if let question = VoucherQuestion(signal) { return vouch(question, signal, at: now, using: &random) }
         guard let one = conversations[signal.key.conversation], one.key == signal.key, one.standing == .accepted,
             receipts[one.id]?[signal.sender.device]?.entry == signal.sender, contacts[signal.sender.user]?.isBlocked != true,
             let key = one.markKeys.last(where: { $0.epoch == signal.epoch }), let content = SignalContent(signal, under: key)

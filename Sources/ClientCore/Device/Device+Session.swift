@@ -121,6 +121,7 @@ extension Device {
         unlisted = []
         freshness = [:]
         (due, restingUntil, claimAgainAt, attempts, hubless, answered) = ([:], [:], [:], [:], [], [])
+        unvouched = [:]
         resolveAll()
         announce(using: &random)
         touched.formUnion(conversations.all.filter { hasWork(in: $0) }.map(\.id))

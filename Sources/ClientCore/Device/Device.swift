@@ -82,6 +82,12 @@ public struct Device: Core {
     /// When to look at a conversation again; and until when nothing of our own is tried in it, after a refusal.
     var due: [ConversationID: Instant] = [:]
     var restingUntil: [ConversationID: Instant] = [:]
+    /// How often a group was not come back into for want of somebody who vouches for it.
+    var unvouched: [ConversationID: Int] = [:]
+    /// By whose word we come back in.
+    var vouchers: [ConversationID: UserID] = [:]
+    /// When we vouched for a group last because we were asked to.
+    var vouchedAt: [ConversationID: Instant] = [:]
     /// Somebody could not be added yet: asked for again then; in a group all else goes on meanwhile.
     var claimAgainAt: [ConversationID: Instant] = [:]
     var attempts: [ConversationID: Int] = [:]

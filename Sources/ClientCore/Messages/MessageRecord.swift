@@ -37,6 +37,8 @@ public enum MembershipChange: Hashable, Sendable {
     case left([UserID])
     /// A device of a member came back in.
     case rejoined([UserID])
+    /// Who was in when this device came back, and was not when it was there last: by the word of the author, who knows the group.
+    case present([UserID])
     case renamed(String)
     case roles([UserID: Role])
     /// This device came in.

@@ -131,6 +131,7 @@ extension ByteWriter {
             write(UInt8(8))
             write(missing)
         case .reset: write(UInt8(9))
+        case .present(let users): write(10, users)
         }
     }
 
@@ -158,6 +159,7 @@ extension ByteReader {
         case 7: return .joined
         case 8: return .restored(missing: try integer())
         case 9: return .reset
+        case 10: return .present(try users())
         default: throw .badValue("a change of members")
         }
     }

@@ -72,6 +72,11 @@ public enum ClientLimits {
     public static let probeEveryMax = Duration.hours(1)
     /// Tries to come back in before a conversation is given up.
     public static let rejoinsMax = 6
+    /// Users who were in a conversation and are not any more.
+    static let formerMembersKept = 32
+    /// Members who are asked to vouch for a group, and how often one does.
+    static let vouchersAskedMax = 32
+    static let vouchAgainAfter = Duration.seconds(30)
     /// Tries after which whoever waits is told that a group can go on in a new one (MLS checklist C 10).
     public static let rejoinsHinted = 3
     /// Read receipts said again at the start of a session: what was said last may have been lost with the one before.

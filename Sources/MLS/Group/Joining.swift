@@ -10,6 +10,13 @@ extension Group {
     public static func join(
         _ welcome: [UInt8], with own: OwnKeyPackage, tree given: [UInt8]? = nil, former: Group? = nil, host: GroupHost
     ) throws(MLSError) -> Group {
+        try joinNamingSigner(welcome, with: own, tree: given, former: former, host: host).group
+    }
+
+    /// - Returns: also the leaf that has signed the GroupInfo. Group and tree are as that member says, whoever has handed them over.
+    public static func joinNamingSigner(
+        _ welcome: [UInt8], with own: OwnKeyPackage, tree given: [UInt8]? = nil, former: Group? = nil, host: GroupHost
+    ) throws(MLSError) -> (group: Group, signer: UInt32) {
         guard case .welcome(let welcome) = try MLSMessage(welcome).body else { throw .wrongContentType }
         let suite = try welcome.cipherSuite.provider()
         let reference = own.package.reference(suite)
@@ -48,7 +55,7 @@ extension Group {
             confirmationTag: tag)
         var group = Group(current: Current(state: state, mine: mine, secrets: epoch, signer: own.signer))
         group.changes.everything = true
-        return group
+        return (group, info.signer)
     }
 
     private static func joinerKeys(

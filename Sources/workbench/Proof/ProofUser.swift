@@ -292,7 +292,7 @@ final class ProofUser: @unchecked Sendable {
         case .left(let who): note(.left, who)
         case .rejoined(let who): note(.rejoined, who)
         case .joined, .reset: note(.joined, [account.userID])
-        case .renamed, .roles, .restored: note(.other, [])
+        case .renamed, .roles, .restored, .present: note(.other, [])
         }
     }
 
