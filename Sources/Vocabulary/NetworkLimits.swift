@@ -6,6 +6,8 @@ extension Limits {
     public static let connectionsPendingMax = 2_048
     /// Of those, the ones from one address. Raising it lets one host hold more of them; lowering it hurts users behind one NAT.
     public static let connectionsPendingPerAddressMax = 512
+    /// What a client may say in all before it has authenticated: a record twice.
+    public static let bytesBeforeAuthenticationMax = 2 * userRecordBytesMax
     /// Frames that one connection may have waiting for the writer, and bytes of them; then its socket is not read.
     public static let unprocessedFramesPerConnectionMax = 64
     public static let unprocessedBytesPerConnectionMax = 256 * 1024

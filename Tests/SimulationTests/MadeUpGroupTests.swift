@@ -118,7 +118,9 @@ import Vocabulary
             }
             let told = Atomic(false)
             world.lie = { device, frame in
-                guard device == victim, case .entry(let position, .event) = frame, !told.exchange(true, ordering: .relaxed) else { return [frame] }
+                guard device == victim, case .entry(let position, .event) = frame, !told.exchange(true, ordering: .relaxed) else {
+                    return [frame]
+                }
                 return parts.map { .entry(position, .welcome($0)) } + [frame]
             }
             _ = world.send("go on", from: ann, to: address)
@@ -143,7 +145,7 @@ import Vocabulary
         }
     }
 
-    @Test func `who comes back into a group that only newcomers have changed since asks the others, and is let in by one that it knows`() throws {
+    @Test func `who comes back into a group that a newcomer changed last asks for one it knows, and is let in`() throws {
         var flow = try GroupFlow(users: 4, nodes: 2, seed: 872, outside: 1)
         for index in 0..<3 { flow.send(by: index) }
         _ = try flow.settle(staying: [0, 1, 2], within: .seconds(60))
@@ -157,7 +159,8 @@ import Vocabulary
         let (id, newUser) = (flow.id, flow.world.profile(flow.users[3]).account.userID)
         let member = RosterEntry(user: old.account.userID, device: old.account.deviceID)
         func signer(_ world: World) -> UserID? {
-            guard let parts = world.node(0)?.orderer.parcel(id, for: member), let parcel = try? GroupParcel(decoding: parts.flatMap(\.bytes)),
+            guard let parts = world.node(0)?.orderer.parcel(id, for: member),
+                let parcel = try? GroupParcel(decoding: parts.flatMap(\.bytes)),
                 let info = try? MLSMessage(parcel.groupInfo).groupInfo,
                 let outline = try? PublicGroup(
                     parcel.groupInfo, tree: parcel.tree, host: GroupHost(now: world.seconds, refusal: { _ in nil }))

@@ -75,17 +75,23 @@ public struct Conversations: Sendable {
         return one.profile.succession?.predecessor.conversation
     }
 
-    /// The first of a thread of groups that each go on from another; it names the thread. No circle: `Device.takePlace`.
-    public func root(of id: ConversationID) -> ConversationID {
-        var root = id
-        while let before = predecessor(of: root) { root = before }
-        return root
+    /// Those before this one, the nearest first. `Device.takePlace` lets no circle in; should there be one on disk all the same, it is gone
+    /// through once.
+    func predecessors(of id: ConversationID) -> [ConversationID] {
+        var all: [ConversationID] = []
+        while let before = predecessor(of: all.last ?? id), before != id, !all.contains(before) { all.append(before) }
+        return all
     }
+
+    /// The first of a thread of groups that each go on from another; it names the thread.
+    public func root(of id: ConversationID) -> ConversationID { predecessors(of: id).last ?? id }
 
     /// The one of the thread that goes on: of several that took one's place the lowest, on every client alike.
     public func current(of id: ConversationID) -> ConversationID {
-        var current = root(of: id)
-        while let next = heirs(of: current).first(where: { byID[$0]?.isStillborn == false }) { current = next }
+        var (current, seen) = (root(of: id), Set<ConversationID>())
+        while seen.insert(current).inserted, let next = heirs(of: current).first(where: { byID[$0]?.isStillborn == false }) {
+            current = next
+        }
         return current
     }
 
@@ -94,7 +100,7 @@ public struct Conversations: Sendable {
         var all = [root(of: id)]
         var next = 0
         while next < all.count {
-            all += heirs(of: all[next])
+            all += heirs(of: all[next]).filter { !all.contains($0) }
             next += 1
         }
         return all

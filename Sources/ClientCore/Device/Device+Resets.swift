@@ -123,12 +123,7 @@ extension Device {
     private mutating func goOn(in id: ConversationID) {
         let current = conversations.current(of: id)
         guard let new = conversations[current] else { return }
-        var isBefore: Set<ConversationID> = []
-        var last = current
-        while let before = conversations.predecessor(of: last) {
-            isBefore.insert(before)
-            last = before
-        }
+        let isBefore = Set(conversations.predecessors(of: current))
         let over = Refusal(.conversationReset, "the group goes on in a new one; some may have the message")
         for old in conversations.thread(of: id) where old != current {
             for item in outbox.unnumbered(in: old) where item.isText {

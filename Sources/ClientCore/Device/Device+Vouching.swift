@@ -22,7 +22,9 @@ struct VoucherQuestion {
     private static let mark: UInt8 = 0xff
     private static let idBytes = 8
 
-    init(_ devices: [DeviceID]) { self.devices = devices.prefix(ClientLimits.vouchersAskedMax).map { Array($0.bytes.prefix(Self.idBytes)) } }
+    init(_ devices: [DeviceID]) {
+        self.devices = devices.prefix(ClientLimits.vouchersAskedMax).map { Array($0.bytes.prefix(Self.idBytes)) }
+    }
 
     init?(_ signal: Signal) {
         guard signal.sealed.first == Self.mark, (signal.sealed.count - 1) % Self.idBytes == 0 else { return nil }
@@ -52,14 +54,16 @@ extension Device {
         else { return nil }
         // Into what we have only heard of we come as by a Welcome of whoever has signed.
         guard !one.isPlaceholder else { return .known(signer.user) }
-        guard profile.kind == one.profile.kind else { return nil }
+        guard profile.kind == one.profile.kind, profile.succession == one.profile.succession else { return nil }
         return isKnown(signer.user, in: one) ? .known(signer.user) : .unknown
     }
 
     /// Of a group: a contact whom the user has taken for one can vouch as well. A profile that was restored from before its owner added
     /// anybody knows nobody else.
     private mutating func isKnown(_ user: UserID, in one: Conversation) -> Bool {
-        if user == account.userID || one.profile.peer(of: account.userID) == user || one.former.contains(user) { return true }
+        if user == account.userID || one.profile.peer(of: account.userID) == user { return true }
+        // A hub that was restored may be back where they were in.
+        if one.passage?.mayReturn == true, one.former.contains(user) { return true }
         if receipts[one.id]?.lines.values.contains(where: { $0.entry.user == user }) == true { return true }
         if roster(one.id).contains(where: { $0.user == user }) || one.intents.contains(where: { $0.adds(any: [user]) }) { return true }
         return contacts[user].map { !$0.isBlocked && ($0.isAccepted || $0.isVerified) } ?? false

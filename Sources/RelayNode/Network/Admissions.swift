@@ -52,7 +52,7 @@ final class Admissions: Sendable {
 final class Admission {
     private let admissions: Admissions
     let address: String
-    private var isPending = true
+    private(set) var isPending = true
 
     fileprivate init(_ admissions: Admissions, address: String) { (self.admissions, self.address) = (admissions, address) }
 

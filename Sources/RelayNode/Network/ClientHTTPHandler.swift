@@ -126,8 +126,10 @@ final class ClientHTTPHandler: ChannelInboundHandler, RemovableChannelHandler {
         context.writeAndFlush(Self.wrapOutboundOut(.end(nil)), promise: nil)
         let pipeline = context.pipeline.syncOperations
         do {
+            let session = SessionHandler(state, admission)
+            try pipeline.addHandler(EarlyBytes(admission, session))
             try pipeline.addHandler(ByteToMessageHandler(WebSocketFrameDecoder(maxFrameSize: Limits.frameBytesMax)))
-            try pipeline.addHandler(SessionHandler(state, admission))
+            try pipeline.addHandler(session)
         } catch {
             return context.channel.abort()
         }

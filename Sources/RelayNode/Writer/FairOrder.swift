@@ -68,10 +68,15 @@ package enum FairOrder {
 
         package init() {}
 
-        package mutating func had(_ time: Duration, by speaker: Speaker, withMessages: Bool, at now: Instant) {
+        /// - Parameter bytes: of a frame that carries no messages. One that does counts by what was done with it alone: many users share a link.
+        package mutating func had(_ time: Duration, by speaker: Speaker, bytes: Int?, at now: Instant) {
             guard speaker != .node else { return }
             let isDear = time > Self.dear
-            if isDear || !withMessages { had[speaker, default: .zero] += time }
+            if let bytes {
+                had[speaker, default: .zero] += time + Self.decoding(bytes: bytes)
+            } else if isDear {
+                had[speaker, default: .zero] += time
+            }
             if !isDear, rests.isEmpty || rests[speaker] == nil { othersSpoke = now }
         }
 

@@ -252,8 +252,8 @@ package final class NodeWriter: NetworkDelegate, @unchecked Sendable {
             take(step(item.input, at: now), &early)
             pageTurns.heard(item.input, at: now)
             let ended = Clock.now
-            let time = ended - began + FairOrder.Shares.decoding(bytes: item.source.bytes)
-            shares.had(time, by: speaker, withMessages: FairOrder.carriesMessages(item.input), at: ended)
+            let bytes = FairOrder.carriesMessages(item.input) ? nil : item.source.bytes
+            shares.had(ended - began, by: speaker, bytes: bytes, at: ended)
             began = ended
         }
         shares.turnEnded(at: began)

@@ -12,6 +12,29 @@ import Vocabulary
         return client
     }
 
+    /// Of a user: who has not authenticated may say little.
+    private func authenticated(_ node: TestNode) async throws -> TestClient {
+        let client = try await session(node)
+        let id = try #require(await node.delegate.record.until { !$0.opened.isEmpty }.opened.last)
+        node.send([.ready(waiting: 0, order: 0, restored: 0)], to: id)
+        await client.framesUntil { !$0.isEmpty }
+        return client
+    }
+
+    @Test func `who has not authenticated says little, whole frames or not, and is told so`() async throws {
+        let node = try TestNode()
+        let client = try await session(node)
+        let half = TestClient.frame(opcode: 2, [UInt8](repeating: 1, count: Limits.frameBytesMax)).dropLast()
+        client.send(Array(half))
+        let frames = await client.framesUntil { $0.contains { $0.opcode == 8 } }
+        guard case .goodbye(let refusal)? = frames.first?.frame else { return #expect(Bool(false), "\(frames)") }
+        #expect(refusal.code == .tooLarge)
+        let user = try await authenticated(node)
+        user.send(Array(half) + [1])
+        await user.framesUntil { $0.contains { $0.opcode == 8 } }
+        #expect(node.network.counts.violations >= 1, "the frame as a whole is read, and is none")
+    }
+
     @Test func `a session opens, its frames arrive in order, and answers go back`() async throws {
         let node = try TestNode()
         let client = try await session(node)
@@ -101,15 +124,15 @@ import Vocabulary
 
     @Test func `frames of unknown kinds are passed over, and a flood of them ends the session`() async throws {
         let node = try TestNode()
-        let client = try await session(node)
+        let client = try await authenticated(node)
         let unknown = TestClient.frame(opcode: 2, [0xf8, 0x7f, 1])
         client.send(Array(repeatElement(unknown, count: 20).joined()))
         client.send(.ping(1))
         #expect(await node.delegate.record.until { !$0.frames.isEmpty }.frames == [.ping(1)])
         client.send(Array(repeatElement(unknown, count: 5_000).joined()))
         let frames = await client.framesUntil { $0.contains { $0.opcode == 8 } }
-        guard case .goodbye(let refusal)? = frames.first?.frame else { return #expect(Bool(false), "\(frames)") }
-        #expect(refusal.code == .badFrame)
+        let told = frames.compactMap { if case .goodbye(let refusal)? = $0.frame { refusal.code } else { nil } }
+        #expect(told == [.badFrame])
     }
 
     // MARK: Bounds
@@ -131,7 +154,7 @@ import Vocabulary
 
     @Test func `no more is read from a client than the writer keeps up with`() async throws {
         let node = try TestNode()
-        let client = try await session(node)
+        let client = try await authenticated(node)
         let submission = Submission(
             message: MessageID(raw: Bytes16(1, 1)), conversation: ConversationID(raw: Bytes16(1, 2)), hub: node.id,
             kind: .application(epoch: 1, payload: [UInt8](repeating: 1, count: 1_000)))

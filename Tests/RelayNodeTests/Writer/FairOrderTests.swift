@@ -22,14 +22,18 @@ import Vocabulary
     @Test func `what carries no messages adds up however cheap it is, with its decoding, and makes who floods with it rest`() {
         var shares = FairOrder.Shares()
         let start = Instant.start + .seconds(1)
-        shares.had(.microseconds(40), by: bystander, withMessages: true, at: start)
-        for _ in 0..<60 { shares.had(.microseconds(20), by: flood, withMessages: false, at: start) }
-        for _ in 0..<1_000 { shares.had(.microseconds(20), by: peer, withMessages: true, at: start) }
+        shares.had(.microseconds(40), by: bystander, bytes: nil, at: start)
+        for _ in 0..<60 { shares.had(.microseconds(20), by: flood, bytes: 0, at: start) }
+        for _ in 0..<1_000 { shares.had(.microseconds(20), by: peer, bytes: nil, at: start) }
         #expect(shares.isExhausted(for: flood) && !shares.isExhausted(for: peer))
         shares.turnEnded(at: start)
         #expect(shares.rest(of: flood, at: start) == start + .microseconds(3_600))
         #expect(shares.rest(of: peer, at: start) == nil && shares.rest(of: bystander, at: start) == nil)
-        #expect(FairOrder.Shares.decoding(bytes: 64 * 1024) > .microseconds(500))
+        // A message is not dear for its length.
+        shares.had(.microseconds(100), by: peer, bytes: nil, at: start)
+        shares.had(.microseconds(100), by: flood, bytes: 64 * 1024, at: start)
+        for _ in 0..<3 { shares.had(.microseconds(20), by: flood, bytes: 64 * 1024, at: start) }
+        #expect(shares.isExhausted(for: flood) && !shares.isExhausted(for: peer))
     }
 
     @Test func `what stands in the order of messages counts as they do; questions, acknowledgements and gossip do not`() {
@@ -47,10 +51,10 @@ import Vocabulary
 
     @Test func `who has had a share of a turn with what is dear waits for the next, and who says what is cheap does not`() {
         var shares = FairOrder.Shares()
-        for _ in 0..<2 { shares.had(.milliseconds(1), by: flood, withMessages: true, at: .start) }
-        shares.had(.milliseconds(1), by: bystander, withMessages: true, at: .start)
-        for _ in 0..<1_000 { shares.had(.microseconds(40), by: peer, withMessages: true, at: .start) }
-        shares.had(.milliseconds(5), by: .node, withMessages: true, at: .start)
+        for _ in 0..<2 { shares.had(.milliseconds(1), by: flood, bytes: nil, at: .start) }
+        shares.had(.milliseconds(1), by: bystander, bytes: nil, at: .start)
+        for _ in 0..<1_000 { shares.had(.microseconds(40), by: peer, bytes: nil, at: .start) }
+        shares.had(.milliseconds(5), by: .node, bytes: nil, at: .start)
         #expect(shares.isExhausted(for: flood))
         #expect(!shares.isExhausted(for: bystander) && !shares.isExhausted(for: peer) && !shares.isExhausted(for: .node))
     }
@@ -59,18 +63,18 @@ import Vocabulary
         var shares = FairOrder.Shares()
         let start = Instant.start + .seconds(1)
         func flooded(at now: Instant) {
-            shares.had(.milliseconds(2), by: flood, withMessages: true, at: now)
+            shares.had(.milliseconds(2), by: flood, bytes: nil, at: now)
             shares.turnEnded(at: now)
         }
         flooded(at: start)
         #expect(shares.rest(of: flood, at: start) == nil)
-        shares.had(.microseconds(40), by: bystander, withMessages: true, at: start)
+        shares.had(.microseconds(40), by: bystander, bytes: nil, at: start)
         #expect(shares.rest(of: flood, at: start) == start + .milliseconds(6))
         #expect(shares.rest(of: bystander, at: start) == nil && shares.rest(of: .node, at: start) == nil)
         #expect(shares.rest(of: flood, at: start + .milliseconds(6)) == nil)
         // Its own cheap inputs are nobody else's.
         flooded(at: start + .milliseconds(19))
-        shares.had(.microseconds(40), by: flood, withMessages: true, at: start + .milliseconds(19))
+        shares.had(.microseconds(40), by: flood, bytes: nil, at: start + .milliseconds(19))
         #expect(shares.rest(of: flood, at: start + .milliseconds(19)) == start + .milliseconds(20))
         #expect(shares.rest(of: flood, at: start + .milliseconds(20)) == nil)
     }
@@ -79,8 +83,8 @@ import Vocabulary
         var shares = FairOrder.Shares()
         var now = Instant.start + .seconds(1)
         func speak() -> Duration? {
-            shares.had(.microseconds(40), by: bystander, withMessages: true, at: now)
-            shares.had(.microseconds(1_200), by: flood, withMessages: true, at: now)
+            shares.had(.microseconds(40), by: bystander, bytes: nil, at: now)
+            shares.had(.microseconds(1_200), by: flood, bytes: nil, at: now)
             shares.turnEnded(at: now)
             return shares.rest(of: flood, at: now).map { $0 - now }
         }
@@ -90,7 +94,7 @@ import Vocabulary
         }
         #expect(speak() == .microseconds(9_600))
         now = now + .milliseconds(10)
-        shares.had(.microseconds(400), by: flood, withMessages: true, at: now)
+        shares.had(.microseconds(400), by: flood, bytes: nil, at: now)
         #expect(shares.isExhausted(for: flood))
         // Now and then, as a node whose users change groups.
         now = now + .milliseconds(100)
