@@ -3,8 +3,8 @@ internal import Groups
 internal import MLS
 internal import Vocabulary
 
-// Whose word a group is that a hub hands out. Group and tree are public, and who has neither can make up others: with the leaves of all members,
-// and with one of its own that reads along. What it cannot make up is a member's signature over the group as it is (the GroupInfo's, RFC 9420
+// Whose word a group is that a hub hands out. GroupInfo and tree are public, so a hub can make up others: with the leaves of all members, and
+// with one of its own that reads along. What it cannot make up is a member's signature over the group as it is (the GroupInfo's, RFC 9420
 // §12.4.3): so we come back in only by that of somebody whom we know to be, or to have been, in it.
 
 /// Who vouches for a group.
