@@ -38,7 +38,9 @@ enum Lines {
         case "present": "\(all) came in while this device was out"
         case "renamed": "\(author) renamed the group to \(Printable.line(change.name ?? "?"))"
         case "joined": "\(author) added you"
-        case "reset": "\(author) went on with the group in a new one; what was under way in the old one may be missing"
+        case "reset":
+            "\(author) went on with the group in a new one\(who.isEmpty ? "" : ", so far without \(all)")"
+                + "; what was under way in the old one may be missing"
         case "restored": restored(missing: change.missing ?? 0)
         case "roles": "\(author) made " + zip(who, change.roles).map { "\($0) \($1)" }.joined(separator: ", ")
         default: "\(author): \(change.change) \(all)"

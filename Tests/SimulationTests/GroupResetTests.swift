@@ -72,7 +72,13 @@ import Vocabulary
         }
 
         func resets(at user: Int) -> [UserID?] {
-            world.history(user).filter { $0.body == .membership(.reset) }.map(\.author)
+            world.history(user).filter { if case .membership(.reset) = $0.body { true } else { false } }.map(\.author)
+        }
+
+        /// Whom the new group lacks, as it is shown.
+        func missing(at user: Int) -> [UserID]? {
+            for case .membership(.reset(let missing)) in world.history(user).map(\.body) { return missing }
+            return nil
         }
 
         mutating func deliver(_ text: String, by user: Int) throws -> MessageState? {
@@ -119,7 +125,7 @@ import Vocabulary
         for user in [bob, cid, dan, eve] { #expect(crew.world.alarms(user) == 0) }
     }
 
-    @Test func `an owner who cannot be added yet has the role once it is in, and the founder's own ends then`() throws {
+    @Test func `an owner who cannot be added yet has the role once it is in, and then an admin's new group takes the place`() throws {
         var crew = try Crew(seed: 7_150, others: [0, 2, 0])
         let (bob, cid, eve) = (crew.others[0], crew.others[1], crew.others[2])
         try crew.give(.admin, to: bob)
@@ -129,7 +135,10 @@ import Vocabulary
         crew.reset(by: bob)
         try crew.world.run(for: .minutes(3))
         #expect(crew.isDone(7, at: bob))
-        #expect(crew.role(of: eve, at: eve) == .owner && crew.role(of: bob, at: eve) == .owner)
+        let new = try #require(crew.current(at: bob))
+        #expect(crew.world.profile(eve).conversations[new]?.profile.role(of: crew.user(eve)) == .owner)
+        #expect(crew.world.profile(eve).conversations[new]?.profile.role(of: crew.user(bob)) == .owner)
+        #expect(crew.current(at: eve) == crew.id, "an owner is missing, and the founder is more than he was")
         try crew.world.run(for: .minutes(20))
         for user in crew.others {
             #expect(crew.role(of: cid, at: user) == .owner && crew.role(of: bob, at: user) == .admin)
@@ -210,6 +219,77 @@ import Vocabulary
             #expect(crew.resets(at: user).isEmpty)
             #expect(crew.world.core(ofDevice: user)?.conversations.currentGroups.count == 2)
         }
+    }
+
+    @Test func `an admin who wants the owner out takes nobody's group by going on with it`() throws {
+        var crew = try Crew(seed: 7_320, others: [0, 2])
+        let (bob, cid) = (crew.others[0], crew.others[1])
+        try crew.give(.admin, to: bob)
+        // Nobody judges what he wants.
+        crew.world.kill(node: 0, for: .minutes(2))
+        try crew.world.run(for: .seconds(10))
+        let ann = try #require(crew.world.address(crew.ann))
+        crew.world.tell(.groupRequested(Ticket(5), .remove(crew.id, [ann])), to: bob)
+        try crew.world.run(for: .seconds(5))
+        crew.reset(by: bob)
+        try crew.world.run(for: .minutes(5))
+        let new = try #require(crew.current(at: bob))
+        #expect(new != crew.id)
+        for user in [crew.ann, bob, cid] {
+            #expect(crew.current(at: user) == new)
+            #expect([crew.ann, bob, cid].map { crew.role(of: $0, at: user) } == [.owner, .admin, .member])
+            #expect(crew.world.members(of: new, at: user).count == 3)
+        }
+        #expect(try crew.deliver("on", by: crew.ann).isDelivered)
+        #expect(crew.missing(at: cid) == [])
+    }
+
+    @Test func `an admin's new group without the owner is another group, whoever signs for it`() throws {
+        var crew = try Crew(seed: 7_340, others: [0, 2])
+        let (bob, cid) = (crew.others[0], crew.others[1])
+        try crew.give(.admin, to: bob)
+        let ann = crew.user(crew.ann)
+        // He asks for no KeyPackage of the owner's, so that it cannot be added.
+        crew.world.plot = { device, frame in
+            guard device == bob, case .claimKeyPackages(let request, let users) = frame else { return [frame] }
+            return [.claimKeyPackages(request, users.filter { $0 != ann })]
+        }
+        crew.reset(by: bob)
+        try crew.world.run(for: .minutes(5))
+        let new = try #require(crew.current(at: bob))
+        #expect(new != crew.id)
+        #expect(crew.world.profile(cid).conversations[new]?.standing == .accepted, "he is in it")
+        #expect(crew.current(at: cid) == crew.id && crew.resets(at: cid).isEmpty)
+        let sent = crew.world.send("to the owner's", from: cid, to: crew.id)
+        let message = try #require(sent)
+        try crew.world.run(for: .minutes(1))
+        #expect(crew.world.state(message, at: cid).isDelivered)
+        #expect(crew.texts(at: crew.ann) == ["to the owner's"])
+        #expect(crew.world.profile(cid).conversations[crew.id]?.profile.role(of: ann) == .owner)
+
+        // Unless the owner's node has left the federation: then the group goes on without it, and says so.
+        try crew.loseHub()
+        try crew.world.run(for: .minutes(10))
+        #expect(crew.current(at: cid) == new)
+        #expect(crew.missing(at: cid) == [ann])
+    }
+
+    @Test func `an admin's new group waits for an owner whose node is only away`() throws {
+        var crew = try Crew(seed: 7_360, others: [0, 2, 2])
+        let (bob, cid, dan) = (crew.others[0], crew.others[1], crew.others[2])
+        try crew.give(.admin, to: bob)
+        crew.world.kill(node: 1, for: .minutes(6))
+        try crew.world.run(for: .seconds(20))
+        crew.reset(by: bob)
+        try crew.world.run(for: .minutes(4))
+        for user in [cid, dan] { #expect(crew.current(at: user) == crew.id) }
+        try crew.world.run(for: .minutes(30))
+        let new = try #require(crew.current(at: bob))
+        for user in [crew.ann, bob, cid, dan] {
+            #expect(crew.current(at: user) == new)
+            #expect([crew.ann, bob].map { crew.role(of: $0, at: user) } == [.owner, .admin])
+        }
+        #expect(try crew.deliver("on", by: dan).isDelivered)
     }
 
     @Test func `what nobody had taken goes into the new group, and wishes for the old one are over`() throws {

@@ -99,7 +99,7 @@ extension Owner {
             let sorted = roles.sorted { $0.key < $1.key }
             return line("roles", sorted.map(\.key), roles: sorted.map(\.value.name))
         case .joined: return line("joined", [device.account.userID])
-        case .reset: return line("reset")
+        case .reset(let missing): return line("reset", missing)
         case .restored(let missing): return line("restored", missing: missing)
         }
     }
@@ -147,9 +147,11 @@ extension MessageRecord {
     var concerned: [UserID] {
         guard case .membership(let change) = body else { return [] }
         return switch change {
-        case .added(let users), .removed(let users), .left(let users), .rejoined(let users), .present(let users): users
+        case .added(let users), .removed(let users), .left(let users), .rejoined(let users), .present(let users),
+            .reset(without: let users):
+            users
         case .roles(let roles): roles.keys.sorted()
-        case .renamed, .joined, .reset, .restored: []
+        case .renamed, .joined, .restored: []
         }
     }
 }

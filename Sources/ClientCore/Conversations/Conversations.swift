@@ -69,6 +69,11 @@ public struct Conversations: Sendable {
     /// Those that say they go on from this one.
     func claimants(of id: ConversationID) -> [ConversationID] { successors[id] ?? [] }
 
+    /// Those that say they go on from another and have not taken its place, rising.
+    var claimants: [ConversationID] {
+        successors.isEmpty ? [] : successors.values.joined().filter { byID[$0]?.hasSucceeded == false }.sorted()
+    }
+
     /// The group whose place this one has taken.
     public func predecessor(of id: ConversationID) -> ConversationID? {
         guard let one = byID[id], one.hasSucceeded else { return nil }

@@ -16,6 +16,7 @@ public struct Intent: Hashable, Sendable {
         case leave
 
         var isAdd: Bool { if case .add = self { true } else { false } }
+        var isRoles: Bool { if case .roles = self { true } else { false } }
     }
 
     public let id: UInt64

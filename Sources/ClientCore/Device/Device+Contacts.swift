@@ -13,6 +13,8 @@ enum Question: Equatable, Sendable {
     case contact(Ticket, Address)
     /// Who wrote to us.
     case name(UserID)
+    /// Whether an owner of a group that an admin goes on with is still to be had.
+    case owner(UserID, Address)
     /// For whoever wants this user in or out of a group.
     case member(Ticket, Address)
     /// KeyPackages of these users, for a commit in a conversation.
@@ -62,7 +64,7 @@ extension Device {
                 emit(.send(.fetchGroup(open(next), key)))
             case .keyPackages(let supply): emit(.send(.publishKeyPackages(open(next), supply)))
             case .blocks: emit(.send(.setBlocked(open(next), users: blockedUsers, conversations: declinedConversations)))
-            case .resolution(let address), .contact(_, let address), .member(_, let address):
+            case .resolution(let address), .contact(_, let address), .member(_, let address), .owner(_, let address):
                 emit(.send(.lookup(open(next), .address(address))))
             case .name(let user): emit(.send(.lookup(open(next), .user(user))))
             }
@@ -80,6 +82,7 @@ extension Device {
             for address in wish.unresolved { ask(.member(ticket, address)) }
         }
         for user in contacts.unnamed where !unlisted.contains(user) { ask(.name(user)) }
+        takePlaces()
         let again = putOff
         putOff = []
         for question in again { ask(question) }
@@ -129,7 +132,7 @@ extension Device {
         switch question {
         case .registration, .publication, .claim, .group, .keyPackages, .blocks: false
         case .ownRecord: record.user == account.userID
-        case .resolution(let asked), .contact(_, let asked), .member(_, let asked): asked == address
+        case .resolution(let asked), .contact(_, let asked), .member(_, let asked), .owner(_, let asked): asked == address
         case .name(let user): record.user == user
         }
     }
@@ -139,6 +142,8 @@ extension Device {
             emit(.contactFound(ticket, contacts[address] ?? contact))
         }
         if case .member(let ticket, let address) = question { resolved(address, as: contact, for: ticket, using: &random) }
+        // An owner's address is what takePlace has to ask for.
+        if case .name = question { takePlaces() }
         guard contact.standing == .pinned, let address = contact.address else { return }
         for item in outbox.unresolved(for: address) { direct(item, to: contact, using: &random) }
     }
@@ -190,6 +195,12 @@ extension Device {
             if refusal.code.isTransient { return lookAgain(at: now, using: &random) }
             unlisted.insert(user)
             emit(.messagesArrived)
+            takePlaces()
+        case .owner(let user, _):
+            if refusal.code.isTransient { return lookAgain(at: now, using: &random) }
+            guard refusal.code == .unknownUser else { return }
+            ownersGone.insert(user)
+            takePlaces()
         case .resolution(let address):
             if let contact = contacts[address], contact.record != nil {
                 // Known already: the directory's silence does not stop us.

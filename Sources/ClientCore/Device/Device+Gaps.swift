@@ -113,6 +113,8 @@ extension Device {
         submit()
         // A home that was just restored may not have known them yet.
         for user in contacts.unnamed.filter(unlisted.contains).prefix(ClientLimits.lookupsMax) { ask(.name(user)) }
+        // An owner's node may have been expelled meanwhile.
+        takePlaces()
         let undecided = Set(outbox.all.filter { $0.submission != nil && $0.state > .queued }.compactMap(\.conversation))
         for one in conversations.all where one.standing.isFollowed && one.isFounded {
             guard one.awaiting.contains(where: { $0.state < .delivered }) || undecided.contains(one.id) else { continue }

@@ -13,10 +13,13 @@ extension Device {
     mutating func reset(_ old: ConversationID, using random: inout some RandomNumberGenerator) -> Conversation? {
         guard let one = conversations[old], maySucceed(account.userID, one) else { return nil }
         var members = Set(roster(old).map(\.user)).subtracting(leaving(old))
+        // What is wanted and nobody has judged yet counts as far as this user may do it.
+        let mine = one.profile.role(of: account.userID)
         for intent in one.intents {
             switch intent.change {
-            case .add(let users): members.formUnion(users)
-            case .remove(let users): members.subtract(users)
+            case .add(let users): if mine >= one.profile.mayAdd { members.formUnion(users) }
+            case .remove(let users):
+                if mine >= one.profile.mayRemove { members.subtract(users.filter { one.profile.role(of: $0) < mine }) }
             case .rename, .role, .roles, .refresh, .leave: break
             }
         }
@@ -28,8 +31,8 @@ extension Device {
         let others = members.subtracting([account.userID]).sorted()
         guard let new = found(profile, adding: others, inPlaceOf: one.key, using: &random) else { return nil }
         var roles = rules.roles.filter { members.contains($0.key) }
-        // Who founds a group is its owner, until another one is in.
-        if rules.role(of: account.userID) == .owner { roles[account.userID] = nil }
+        // Who founds a group is its owner, until those who were are in.
+        if mine == .owner { roles[account.userID] = nil }
         if !roles.isEmpty {
             let intent = Intent(id: random.next() >> 12, .roles(roles), until: wall + ClientLimits.intentLifetime)
             change(new.id) { $0.intents.append(intent) }
@@ -43,14 +46,17 @@ extension Device {
     /// Those of the wanted roles that can be given now; nil where none are wanted.
     mutating func dueRoles(in id: ConversationID) -> [UserID: Role]? {
         guard let one = conversations[id] else { return nil }
+        // Who is no owner any more gives none.
+        guard one.profile.role(of: account.userID) == .owner else { return one.intents.contains(where: \.change.isRoles) ? [:] : nil }
         for case .roles(let wanted) in one.intents.map(\.change) {
             let users = Set(roster(id).map(\.user))
             var due = wanted.filter { users.contains($0.key) && one.profile.role(of: $0.key) != $0.value }
             let after = one.profile.roles.merging(due) { _, new in new }
-            // A group keeps an owner; and who has still to add somebody, or to give a role, goes on as one.
+            // A group keeps an owner; and who has still to add somebody, or to make one an owner, goes on as one. Not so who is to be an admin:
+            // the others do not go on here while the founder is more than before.
             let isAwaited = { (user: UserID) in one.intents.contains { $0.adds(any: [user]) } }
             let isNeeded =
-                wanted.keys.contains { $0 != account.userID && isAwaited($0) }
+                wanted.contains { $0.value == .owner && $0.key != account.userID && isAwaited($0.key) }
                 || one.intents.contains(where: \.change.isAdd) && wanted[account.userID].map { $0 < one.profile.mayAdd } ?? false
             if isNeeded || !users.contains(where: { after[$0] == .owner }) { due[account.userID] = nil }
             return due
@@ -87,6 +93,39 @@ extension Device {
         }
     }
 
+    /// Whether a group is what its founder may make of another: an owner what it likes; an admin one that is its owners' as the other was. A group
+    /// has its founder as its only owner at first, so an admin's takes the place once it has given that back. Where all owners have gone
+    /// with their nodes the founder stays the owner.
+    private mutating func isFaithful(_ new: Conversation, to old: Conversation, by founder: UserID) -> Bool {
+        // Whatever waits to be done in it is one's own.
+        if founder == account.userID { return true }
+        let (was, now) = (old.profile, new.profile)
+        guard was.role(of: founder) < .owner else { return true }
+        guard now.mayAdd == was.mayAdd, now.mayRemove == was.mayRemove, now.mayRename == was.mayRename,
+            now.name == was.name || was.role(of: founder) >= was.mayRename
+        else { return false }
+        let present = Set(roster(new.id).map(\.user))
+        let owners = Set(roster(old.id).map(\.user)).subtracting(leaving(old.id)).filter { was.role(of: $0) == .owner }
+        // Of each that is missing it is asked whether it can be had.
+        let missing = owners.filter { !present.contains($0) || now.role(of: $0) < .owner }.sorted().filter { !isGone($0) }
+        guard missing.isEmpty else { return false }
+        let left = present.filter { now.role(of: $0) == .owner }
+        return owners.isDisjoint(with: present) || left.isSubset(of: owners)
+    }
+
+    /// Whether the node that a user's name is of has left the federation, by our home's word; if that is not known, it is asked.
+    private mutating func isGone(_ user: UserID) -> Bool {
+        guard user != account.userID else { return false }
+        if ownersGone.contains(user) { return true }
+        guard let address = contacts[user]?.address else {
+            if unlisted.contains(user) { return true }
+            met(user)
+            return false
+        }
+        ask(.owner(user, address))
+        return false
+    }
+
     private mutating func leaving(_ id: ConversationID) -> Set<UserID> {
         guard let group = groups[id] else { return [] }
         return leavers(of: group.pendingProposals.map { ($0.proposal, $0.sender) }, in: group)
@@ -98,12 +137,23 @@ extension Device {
         for claimant in conversations.claimants(of: id) { takePlace(claimant) }
     }
 
+    /// Something else has changed that they wait for.
+    mutating func takePlaces() {
+        for claimant in conversations.claimants { takePlace(claimant) }
+    }
+
     private mutating func takePlace(_ id: ConversationID) {
         guard let one = conversations[id], !one.hasSucceeded, !one.isPlaceholder, let succession = one.profile.succession,
             let old = conversations[succession.predecessor.conversation], old.key == succession.predecessor,
             // No circle, whoever signs for one.
-            conversations.root(of: old.id) != id, maySucceed(succession.founder.user, old), succession.holds(for: one.key)
+            conversations.root(of: old.id) != id, maySucceed(succession.founder.user, old),
+            // Whoever was put out of it meanwhile does not go on in it.
+            groups[id]?.isActive == true, isFaithful(one, to: old, by: succession.founder.user),
+            succession.holds(for: one.key)
         else { return }
+        // Our own has nobody else in it yet.
+        let before = succession.founder.user == account.userID ? [] : Set(roster(old.id).map(\.user)).subtracting(leaving(old.id))
+        let missing = before.subtracting(roster(id).map(\.user)).sorted()
         change(id) { $0.hasSucceeded = true }
         met(succession.founder.user)
         let name = Hash.blake2b(Array("posthouse reset".utf8) + one.key.groupID).bytes.prefix(16)
@@ -112,7 +162,7 @@ extension Device {
                 .message(
                     MessageRecord(
                         message: message, peer: .group(id), author: succession.founder.user, conversation: one.key,
-                        body: .membership(.reset), sent: wall,
+                        body: .membership(.reset(without: missing)), sent: wall,
                         status: MessageStatus(.delivered, number: one.joined == .zero ? nil : one.joined))))
             emit(.messagesArrived)
         }

@@ -263,6 +263,8 @@ extension Device {
         // About bytes for another hub: meanwhile it went into another conversation, and waits there to be sealed.
         guard item.submission != nil else { return }
         hubless.insert(id)
+        // Its owners may have gone with it.
+        takePlaces()
         if outlivesHub(id) { return beginAnew(instead: id, using: &random) }
         // What its home had handed on may have its number all the same.
         fail(item.message, item.state > .queued ? hubGone(id).orThere : hubGone(id))

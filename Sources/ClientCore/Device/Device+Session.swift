@@ -118,7 +118,7 @@ extension Device {
         emit(.sessionChanged(.up(waiting: waiting)))
         outbox.sessionOpened(at: wall)
         forgetOldWelcomes()
-        unlisted = []
+        (unlisted, ownersGone) = ([], [])
         freshness = [:]
         (due, restingUntil, claimAgainAt, attempts, hubless, answered) = ([:], [:], [:], [:], [], [])
         unvouched = [:]

@@ -55,6 +55,8 @@ public struct Device: Core {
     var freshness: [UserID: Instant] = [:]
     /// Whom the directory does not know; asked again in the next session.
     var unlisted: Set<UserID> = []
+    /// Owners of groups whose node is not in the federation any more, as our home has said in this session.
+    var ownersGone: Set<UserID> = []
     /// Owed at the end of the batch: the queue position reached, the conversations that went on, and those that may have something to do.
     var acknowledgeThrough: QueuePosition?
     /// Where the first entry of a conversation stands that is not on our disk: it is not acknowledged, nor is what follows it.

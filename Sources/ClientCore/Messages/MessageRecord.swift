@@ -43,8 +43,9 @@ public enum MembershipChange: Hashable, Sendable {
     case roles([UserID: Role])
     /// This device came in.
     case joined
-    /// The author founded the group in the place of another, which its thread goes on from.
-    case reset
+    /// The author founded the group in the place of another, which its thread goes on from; who was in that and is not in this one, as far as this
+    /// device saw when it took the place.
+    case reset(without: [UserID])
     /// The hub was restored from a backup; so many events from before, that others had, this device has not seen.
     case restored(missing: UInt64)
 }

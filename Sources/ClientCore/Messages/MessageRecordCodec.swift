@@ -130,7 +130,8 @@ extension ByteWriter {
         case .restored(let missing):
             write(UInt8(8))
             write(missing)
-        case .reset: write(UInt8(9))
+        case .reset(without: []): write(UInt8(9))
+        case .reset(without: let users): write(11, users)
         case .present(let users): write(10, users)
         }
     }
@@ -158,8 +159,9 @@ extension ByteReader {
             return .roles(Dictionary(list, uniquingKeysWith: { first, _ in first }))
         case 7: return .joined
         case 8: return .restored(missing: try integer())
-        case 9: return .reset
+        case 9: return .reset(without: [])
         case 10: return .present(try users())
+        case 11: return .reset(without: try users())
         default: throw .badValue("a change of members")
         }
     }
