@@ -115,8 +115,9 @@ extension Device {
     /// Nobody is in unseen.
     mutating func show(newcomers: Set<UserID>, in id: ConversationID, _ acceptance: Acceptance) {
         let others = newcomers.subtracting([account.userID])
-        guard let voucher = vouchers.removeValue(forKey: id), !others.isEmpty, let one = conversations[id], !one.profile.isDirect
-        else { return }
+        // By whose word is in memory alone, and a command may have ended in between.
+        let voucher = vouchers.removeValue(forKey: id)
+        guard !others.isEmpty, let one = conversations[id], !one.profile.isDirect else { return }
         write(
             .message(
                 MessageRecord(

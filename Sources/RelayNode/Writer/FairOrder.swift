@@ -47,7 +47,7 @@ package enum FairOrder {
         /// So many rests without a pause are a flood.
         package static let insistentFrom = 10
 
-        /// What it took to decode a frame, before the writer had it: some 10 ns a byte, measured.
+        /// What it took to decode a frame, before the writer had it: an estimate, by what the frame costs of its credit (10 ns a byte).
         package static func decoding(bytes: Int) -> Duration { .nanoseconds(Int64(bytes) * 10) }
 
         /// Of one turn, for one speaker.
