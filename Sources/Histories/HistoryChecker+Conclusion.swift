@@ -155,11 +155,15 @@ extension HistoryChecker {
         }
     }
 
-    /// A lie is found out at the next message (docs/protocol/hub.md §3). Where the hub went before anything more was said there is none, and
-    /// nobody has a word of anybody else's that tells.
+    /// A lie is found out at the next message (docs/protocol/hub.md §3) between somebody whom the hub deceived and somebody whom it did not.
+    /// Where the hub went before there was one, nobody has a word of anybody's that tells: who goes on at an expelled node talks among themselves.
     private func couldBeNoticed(_ conversation: String, _ since: Int) -> Bool {
-        conversations[conversation]?.isGone != true
-            || messages.values.contains { $0.place?.conversation == conversation && $0.invoked > since && !$0.shown.isEmpty }
+        guard let told = conversations[conversation], told.isGone else { return true }
+        return messages.values.contains { message in
+            guard message.place?.conversation == conversation, message.invoked > since else { return false }
+            let isByDeceived = told.deceived.contains(message.sender)
+            return message.shown.keys.contains { told.deceived.contains($0) != isByDeceived }
+        }
     }
 
     private mutating func judgeConvergence(_ stays: [String: [String: [ClosedRange<UInt64>]?]]) {

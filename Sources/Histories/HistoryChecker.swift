@@ -84,7 +84,9 @@ public struct HistoryChecker: Sendable {
         var founder: String?
         var changes: [UInt64: Set<Move>] = [:]
         var chains: [UInt64: String] = [:]
-        var isLiedAbout = false
+        /// Whom the hub told another story; where a hub is not said to have lied, nobody.
+        var deceived: Set<String> = []
+        var isLiedAbout: Bool { !deceived.isEmpty }
         var isGone = false
         var readers: Set<String> = []
         /// What restored hubs have forgotten.
@@ -172,7 +174,7 @@ public struct HistoryChecker: Sendable {
         case .plan(let fault): planned.append(fault)
         case .fault(let fault, let conversation):
             fired.insert(fault)
-            if let conversation { conversations[conversation, default: .init()].isLiedAbout = true }
+            if let conversation { conversations[conversation, default: .init()].deceived.insert(client) }
         case .healed: isHealed = true
         case .gauge(let name, let value, let bound):
             if value > bound { violations.append(.unbounded("\(name) of \(client)", value: value, bound: bound)) }

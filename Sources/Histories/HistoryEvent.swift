@@ -46,7 +46,8 @@ public struct HistoryEvent: Hashable, Sendable {
         case gone(conversation: String?)
         /// A fault that this run must see.
         case plan(fault: String)
-        /// It has happened. `conversation`: a lie about it was told, or its hub has forgotten some of it: alarms there are right, and needed.
+        /// It has happened. `conversation`: a lie about it was told to the client, or its hub has forgotten some of it: alarms there are right,
+        /// and needed.
         case fault(String, conversation: String? = nil)
         /// No fault from here on: all must come to agree by the history's end.
         case healed
