@@ -36,6 +36,15 @@ extension EndToEnd {
             }
         }
 
+        @Test func `a node whose admin socket somebody removed is reached again without a restart`() throws {
+            try World.run { world in
+                let harbor = try Node.found("harbor", in: world)
+                #expect(unlink("\(harbor.folder)/admin.sock") == 0)
+                try eventually("commands reach it") { try harbor.command(["status"]).code == 0 }
+                #expect(try harbor.stop() == .code(0))
+            }
+        }
+
         @Test func `one process has a data folder`() throws {
             try World.run { world in
                 let harbor = try Node.found("harbor", in: world)

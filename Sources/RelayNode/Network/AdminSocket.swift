@@ -9,11 +9,18 @@ package enum AdminSocket {
         guard let folder = UnixSocket.realPath(dataFolder) else {
             throw .adminFolder(path: dataFolder, reason: "There is no such folder.")
         }
-        let path = folder + "/admin.sock"
-        guard path.utf8.count > UnixSocket.pathBytesMax else { return path }
-        let name = Hash.blake2b(Array(folder.utf8)).hex.prefix(24)
-        let short = "/tmp/posthouse-\(UnixSocket.userID)-\(name)"
-        try UnixSocket.privateFolder(short)
-        return short + "/admin.sock"
+        let own = folder + "/admin.sock"
+        guard own.utf8.count > UnixSocket.pathBytesMax else { return own }
+        let path = shortPrefix + Hash.blake2b(Array(folder.utf8)).hex.prefix(24) + "/admin.sock"
+        try makeFolder(of: path)
+        return path
     }
+
+    /// Of a socket that is not in the data folder.
+    static func makeFolder(of path: String) throws(NetworkError) {
+        guard path.hasPrefix(shortPrefix), let end = path.lastIndex(of: "/") else { return }
+        try UnixSocket.privateFolder(String(path[..<end]))
+    }
+
+    private static var shortPrefix: String { "/tmp/posthouse-\(UnixSocket.userID)-" }
 }

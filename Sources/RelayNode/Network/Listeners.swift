@@ -65,14 +65,15 @@ struct Listeners {
         }
     }
 
-    func adminSocket(_ path: String) throws -> any Channel {
+    /// Binds at once; for event loops too.
+    func adminSocket(_ path: String) throws -> EventLoopFuture<any Channel> {
         let shared = shared
         let states = states
         let places = AdminPlaces()
         let descriptor = try UnixSocket.listen(at: path)
         return try bootstrap(outboundBytesMax: Limits.adminAnswerBytesMax, isTCP: false) { channel in
             try AdminHandler.configure(channel, states[ObjectIdentifier(channel.eventLoop)], .socket, places, shared)
-        }.withBoundSocket(descriptor).wait()
+        }.withBoundSocket(descriptor)
     }
 
     // MARK: -

@@ -14,6 +14,7 @@ package final class Network: Sendable {
     private let shared: NetworkShared
     private let states: [LoopState]
     private let listeners = Mutex<[any Channel]>([])
+    private let admin = Mutex<(any Channel)?>(nil)
     private let nextDial = Atomic<Int>(0)
     private let isStopped = Atomic<Bool>(false)
 
@@ -29,15 +30,43 @@ package final class Network: Sendable {
     /// Listens. Blocks; to be called once. After an error `stop` is still due.
     package func start() throws -> NetworkAddresses {
         let configuration = shared.configuration
-        let byLoop = Dictionary(uniqueKeysWithValues: states.map { (ObjectIdentifier($0.loop), $0) })
-        let listeners = Listeners(group: group, shared: shared, states: byLoop)
-        if let path = configuration.adminSocket { keep(try listeners.adminSocket(path)) }
+        let listeners = makeListeners()
+        if let path = configuration.adminSocket {
+            let channel = try listeners.adminSocket(path).wait()
+            admin.withLock { $0 = channel }
+        }
         let loopback = try configuration.adminLoopback.map { keep(try listeners.adminLoopback($0)) }
         let peers = keep(try listeners.peers())
         let clients = keep(try listeners.clients())
         return NetworkAddresses(
             clients: configuration.clients.bound(to: clients), peers: configuration.peers.bound(to: peers),
             adminLoopback: loopback.flatMap { channel in configuration.adminLoopback.map { $0.bound(to: channel) } })
+    }
+
+    private func makeListeners() -> Listeners {
+        let byLoop = Dictionary(uniqueKeysWithValues: states.map { (ObjectIdentifier($0.loop), $0) })
+        return Listeners(group: group, shared: shared, states: byLoop)
+    }
+
+    /// Listens anew where the file of the admin socket has gone, as by somebody who tidies /tmp up: who operates the node could reach it
+    /// only after a restart. Whatever else is in its place is left alone. For event loops too.
+    ///
+    /// - Returns: whether it was gone.
+    /// - Throws: why it cannot be made again; to be tried later.
+    package func lookAtAdminSocket() throws -> Bool {
+        guard let path = shared.configuration.adminSocket, !UnixSocket.exists(path), !isStopped.load(ordering: .relaxed) else { return false }
+        guard let former = admin.withLock({ $0.take() }) else { return false }
+        do {
+            try AdminSocket.makeFolder(of: path)
+            try makeListeners().adminSocket(path).whenComplete { [self] result in
+                former.close(promise: nil)
+                admin.withLock { $0 = (try? result.get()) ?? former }
+            }
+        } catch {
+            admin.withLock { $0 = former }
+            throw error
+        }
+        return true
     }
 
     @discardableResult
@@ -80,12 +109,11 @@ package final class Network: Sendable {
     /// After it the other calls do nothing.
     package func stop(_ goodbye: Refusal = Refusal(.shuttingDown, "the node is stopping")) {
         guard !isStopped.exchange(true, ordering: .relaxed) else { return }
-        let open = listeners.withLock { listeners in
-            defer { listeners = [] }
-            return listeners
+        for listener in listeners.withLock({ $0 }) { try? listener.close().wait() }
+        if let path = shared.configuration.adminSocket, let channel = admin.withLock({ $0.take() }) {
+            try? channel.close().wait()
+            UnixSocket.remove(path)
         }
-        for listener in open { try? listener.close().wait() }
-        if let path = shared.configuration.adminSocket, !open.isEmpty { UnixSocket.remove(path) }
         let closing = states.flatMap { state in (try? state.loop.submit { state.closeAll(after: goodbye) }.wait()) ?? [] }
         if let loop = states.first?.loop {
             let drained = loop.makePromise(of: Void.self)

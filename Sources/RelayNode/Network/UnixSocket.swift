@@ -129,7 +129,7 @@ enum UnixSocket {
         return descriptor
     }
 
-    private static func exists(_ path: String) -> Bool {
+    static func exists(_ path: String) -> Bool {
         var status = stat()
         return lstat(path, &status) == 0
     }

@@ -2,7 +2,7 @@ package import Cryptography
 internal import Federation
 internal import Foundation
 package import Storage
-package import Vocabulary
+internal import Vocabulary
 
 /// What a backup says of itself, before what it holds.
 package struct BackupManifest: Codable, Sendable {

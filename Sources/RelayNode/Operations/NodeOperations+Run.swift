@@ -1,7 +1,7 @@
 internal import Cryptography
-internal import Dispatch
 internal import Federation
 internal import Foundation
+internal import Glibc
 internal import Logging
 internal import Storage
 internal import Transport
@@ -56,14 +56,13 @@ extension NodeOperations {
             clients: configuration.clientsAdvertised ?? addresses.clients, peers: configuration.peersAdvertised ?? addresses.peers,
             adminLoopback: addresses.adminLoopback)
         writer.listening(advertised)
-        let signals = stopOnSignals(writer)
+        try stopOnSignals(writer)
         ready(configuration.name, addresses)
         log.notice("serving", metadata: ["clients": "\(addresses.clients)", "peers": "\(addresses.peers)"])
         try writer.run()
         network.stop()
         try open.store.close()
         open.lock.release()
-        withExtendedLifetime(signals) {}
         log.notice("stopped")
     }
 
@@ -127,15 +126,33 @@ extension NodeOperations {
         }
     }
 
-    private static func stopOnSignals(_ writer: NodeWriter) -> [any DispatchSourceSignal] {
+    private static func stopOnSignals(_ writer: NodeWriter) throws(StoreError) {
         // What they tell of is an error of the write: a peer that has gone, a file at the system's limit.
         for number in [SIGPIPE, SIGXFSZ] { signal(number, SIG_IGN) }
-        return [SIGTERM, SIGINT, SIGHUP].map { number in
-            signal(number, SIG_IGN)
-            let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
-            source.setEventHandler { writer.stop() }
-            source.resume()
-            return source
+        var ends: [Int32] = [-1, -1]
+        guard pipe(&ends) == 0 else { throw .io("pipe: \(String(cString: strerror(errno)))") }
+        for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
+        let readEnd = ends[0]
+        signalled = ends[1]
+        // Made now: where the system has no thread for the process any more, it must still be possible to stop it in order.
+        let thread = Thread {
+            var byte: UInt8 = 0
+            while true {
+                let count = Glibc.read(readEnd, &byte, 1)
+                if count == 1 { writer.stop() } else if count == 0 || errno != EINTR { return }
+            }
+        }
+        thread.name = "signals"
+        thread.start()
+        for number in [SIGTERM, SIGINT, SIGHUP] {
+            signal(number) { _ in
+                let before = errno
+                _ = Glibc.write(signalled, "!", 1)
+                errno = before
+            }
         }
     }
 }
+
+/// Where a signal's handler says that there was one. Written before the handler is there, never after.
+nonisolated(unsafe) private var signalled: Int32 = -1

@@ -1,5 +1,5 @@
-package import Cryptography
-package import Federation
+internal import Cryptography
+internal import Federation
 internal import Foundation
 internal import Storage
 internal import Transport

@@ -460,17 +460,31 @@ package final class NodeWriter: NetworkDelegate, @unchecked Sendable {
     var backupEnds: Instant?
     static let backupMax = Duration.seconds(30)
     private var damageNoted = 0
+    private var isWithoutAdminSocket = false
 
     private func readClocks(_ now: Instant, _ early: inout NetworkBatch) throws(StoreError) {
         if let lastClock, now - lastClock < Self.clockInterval { return }
         lastClock = now
         take(node.step(.clockRead(Clock.wall), at: now, using: &random), &early)
         try store.lookAtDisk()
+        lookAtAdminSocket()
         take(node.step(.spaceRead(store.roomBytes), at: now, using: &random), &early)
         let isLow = store.isLowOnSpace
         if isLow != isRefusingForSpace {
             isRefusingForSpace = isLow
             take(node.step(.spaceChanged(isLow: isLow), at: now, using: &random), &early)
+        }
+    }
+
+    private func lookAtAdminSocket() {
+        guard let network else { return }
+        do {
+            guard try network.lookAtAdminSocket() else { return }
+            isWithoutAdminSocket = false
+            log.warning("the admin socket was removed; it is there again")
+        } catch {
+            if !isWithoutAdminSocket { log.error("the admin socket was removed and cannot be made again: commands do not reach the node") }
+            isWithoutAdminSocket = true
         }
     }
 }

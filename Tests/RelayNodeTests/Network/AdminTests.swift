@@ -59,6 +59,27 @@ import Vocabulary
         _ = node
     }
 
+    @Test(arguments: [0, 120]) func `a socket that somebody removed is there again, and nothing else is removed for it`(padding: Int) throws {
+        let folder = try folder(padding: padding)
+        defer { remove(folder) }
+        let path = try AdminSocket.path(dataFolder: folder)
+        let node = try TestNode { $0.adminSocket = path }
+        #expect(try !node.network.lookAtAdminSocket())
+        #expect(unlink(path) == 0)
+        if padding > 0 { #expect(rmdir(parent(path)) == 0) }
+        #expect(try node.network.lookAtAdminSocket())
+        // Bound by now, and listened on as soon as its event loop comes to it.
+        while (try? AdminClient(dataFolder: folder).request("GET", "/"))?.status != 200 { usleep(1000) }
+
+        #expect(unlink(path) == 0)
+        close(open(path, O_CREAT | O_WRONLY, 0o600))
+        #expect(try !node.network.lookAtAdminSocket())
+        #expect(unlink(path) == 0)
+        node.network.stop()
+        #expect(try !node.network.lookAtAdminSocket())
+        #expect(access(path, F_OK) != 0)
+    }
+
     /// Bound, never listened on: what is left when a process dies.
     private func staleSocket(_ path: String) throws -> Int32 { try unixSocket(path, bind) }
 
