@@ -54,8 +54,9 @@ package final class Network: Sendable {
     /// - Returns: whether it was gone.
     /// - Throws: why it cannot be made again; to be tried later.
     package func lookAtAdminSocket() throws -> Bool {
-        guard let path = shared.configuration.adminSocket, !UnixSocket.exists(path), !isStopped.load(ordering: .relaxed) else { return false }
-        guard let former = admin.withLock({ $0.take() }) else { return false }
+        guard let path = shared.configuration.adminSocket, !UnixSocket.exists(path), !isStopped.load(ordering: .relaxed),
+            let former = admin.withLock({ $0.take() })
+        else { return false }
         do {
             try AdminSocket.makeFolder(of: path)
             try makeListeners().adminSocket(path).whenComplete { [self] result in

@@ -59,7 +59,7 @@ import Vocabulary
         _ = node
     }
 
-    @Test(arguments: [0, 120]) func `a socket that somebody removed is there again, and nothing else is removed for it`(padding: Int) throws {
+    @Test(arguments: [0, 120]) func `a socket that somebody removed is there again, and nothing is removed for it`(padding: Int) throws {
         let folder = try folder(padding: padding)
         defer { remove(folder) }
         let path = try AdminSocket.path(dataFolder: folder)
