@@ -140,7 +140,8 @@ extension World {
             for record in spoiled(record, of: device) { recorder?.stored(record, at: device, now) }
         case .conversation(let conversation): recorder?.came(conversation, at: device, now)
         case .alarm(let alarm): recorder?.alarmed(alarm, at: device, now)
-        case .account, .settings, .contact, .status, .outbox, .outboxRemoved, .group, .pending, .keyPackage, .receipts, .order, .welcome:
+        case .account, .settings, .contact, .conversationRemoved, .status, .outbox, .outboxRemoved, .group, .pending, .keyPackage,
+            .receipts, .order, .welcome:
             break
         }
     }

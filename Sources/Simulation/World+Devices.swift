@@ -66,6 +66,7 @@ public struct SimulatedProfile: Sendable {
                 states[record.message] = record.status.state
             }
         case .status(let message, let status): states[message] = status.state
+        case .conversationRemoved(let id): conversations[id] = nil
         case .outbox(let item): outbox[item.message] = item
         case .outboxRemoved(let message): outbox[message] = nil
         case .alarm(let alarm): alarms.append(alarm)

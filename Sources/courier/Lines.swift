@@ -7,7 +7,7 @@ enum Lines {
     /// `2026-11-23 22:38 bob@tower: text`, in groups `… [team] bob@tower: text`; further lines of a text are indented.
     static func message(_ line: MessageLine) -> String {
         let time = Format.minute(line.sent)
-        let group = line.groupName.map { "[\(Printable.line($0))] " } ?? ""
+        let group = line.groupName.map { "[\(label($0))] " } ?? ""
         let state = line.state.map { " [\($0)\(line.reason.map { ": \($0)" } ?? "")]" } ?? ""
         let peer = Printable.line(line.peer) + (line.isVerified && !line.isOutgoing ? " (verified)" : "")
         var who = peer
@@ -21,6 +21,15 @@ enum Lines {
         case .membership(let change): return "\(time) \(group)\(sentence(change, by: peer))"
         }
     }
+
+    /// A group's name in front of a line, where it must not pass for the rest of one: whoever made the group chose it.
+    static func label(_ name: String) -> String {
+        let words = Printable.line(name).split(separator: " ").joined(separator: " ")
+        let plain = String(words.map { character in character == "[" || character == "]" ? "|" : character })
+        return plain.count <= labelCharactersMax ? plain : plain.prefix(labelCharactersMax - 1) + "…"
+    }
+
+    private static let labelCharactersMax = 32
 
     static func remedy(_ peer: String) -> String {
         let peer = Printable.line(peer)

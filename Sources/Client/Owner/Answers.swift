@@ -82,7 +82,7 @@ extension Owner {
     /// - Throws: where nobody waits to be declined.
     private func decision(_ action: ContactAction, about address: Address) throws(ClientError) -> Job.Decision {
         guard let contact = device.contacts[address] else { return Job.Decision(name: "accepted", already: false) }
-        let standings = device.conversations.direct(with: contact.user).map(\.standing)
+        let standings = device.conversations.direct(with: contact.user).filter { !$0.isPlaceholder }.map(\.standing)
         let waits = standings.contains(.request)
         if action == .accept {
             let comesBack = standings.contains(.declined) && !contact.isBlocked
@@ -112,7 +112,7 @@ extension Owner {
     /// Strangers whose first contact waits for the user's word.
     func tellRequests(to job: Job) throws {
         var told: Set<UserID> = []
-        for one in device.conversations.all where one.standing == .request {
+        for one in device.conversations.all where one.standing == .request && !one.isPlaceholder {
             guard let user = one.profile.peer(of: device.account.userID), user != device.account.userID, told.insert(user).inserted else {
                 continue
             }

@@ -52,7 +52,9 @@ extension Owner {
                 if chat.opened.contains(thread) {
                     chat.reply(.line(thread.id, chatLine(alarm, after: nil)))
                 }
-            case .account, .settings, .outbox, .outboxRemoved, .group, .pending, .keyPackage, .receipts, .order, .welcome: break
+            case .account, .settings, .conversationRemoved, .outbox, .outboxRemoved, .group, .pending, .keyPackage, .receipts, .order,
+                .welcome:
+                break
             }
         }
         if named { try rename(chat, &changed) }

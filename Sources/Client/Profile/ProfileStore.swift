@@ -156,6 +156,7 @@ final class ProfileStore {
         case .settings(let settings): try put(.settings, [], settings.encoded())
         case .contact(let contact): try put(.contact, contact.user.bytes, contact.encoded())
         case .conversation(let one): try put(.conversation, one.id.bytes, one.encoded())
+        case .conversationRemoved(let id): try remove(.conversation, id.bytes)
         case .outbox(let item): try put(.outbox, item.message.bytes, item.encoded())
         case .outboxRemoved(let message): try remove(.outbox, message.bytes)
         case .message(let record): try put(record, isNews: !record.isOutgoing && !record.isOwnDoing(of: me))

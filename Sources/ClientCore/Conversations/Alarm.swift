@@ -44,6 +44,13 @@ public enum Alarm: UInt8, Hashable, Sendable, CaseIterable {
     }
 }
 
+/// What alarms have in common that say no more than the first of them.
+struct AlarmPlace: Hashable {
+    let alarm: Alarm
+    let hub: NodeID
+    let conversation: ConversationID?
+}
+
 public struct AlarmRecord: Hashable, Sendable {
     public let alarm: Alarm
     public let key: ConversationKey

@@ -59,7 +59,8 @@ public struct Conversation: Sendable {
     /// Own messages that not everybody has read, rising by number; from the outbox.
     var awaiting: [Awaiting] = []
     /// Came before what is in front of them.
-    var held: [SequenceNumber: Held] = [:]
+    private(set) var held: [SequenceNumber: Held] = [:]
+    private(set) var heldBytes = 0
     var refetch: Refetch?
     /// Where we were when our home was restored: what comes next may have gone with its store.
     var forgottenAtHome: SequenceNumber?
@@ -85,6 +86,9 @@ public struct Conversation: Sendable {
     enum Held: Sendable {
         case event(Envelope)
         case accepted(Acceptance)
+
+        /// What it takes in memory, about.
+        var bytes: Int { if case .event(let envelope) = self { envelope.payload.count + 512 } else { 256 } }
     }
 
     struct Refetch: Sendable {
@@ -150,7 +154,10 @@ public struct Conversation: Sendable {
     var isStillborn: Bool { !isFounded && standing == .broken }
 
     /// Heard of, but not entered: that it is a direct one, and with whom, is a guess until its group is here.
-    var isPlaceholder: Bool { origin == .theirs && joined == .zero }
+    public var isPlaceholder: Bool { origin == .theirs && joined == .zero }
+
+    /// Heard of, or heard of again after it had ended for us: what comes is not ours to follow until we are in.
+    var isOutside: Bool { standing == .request && joined == .zero }
 
     // MARK: Numbers and chain
 
@@ -181,11 +188,21 @@ public struct Conversation: Sendable {
         if recent.count > ClientLimits.recentHeads * 2 { recent.removeFirst(ClientLimits.recentHeads) }
     }
 
+    mutating func hold(_ item: Held) {
+        heldBytes += item.bytes - (held.updateValue(item, forKey: item.number)?.bytes ?? 0)
+    }
+
+    mutating func forgetHeld(through number: SequenceNumber = SequenceNumber(unchecked: counterMax)) {
+        guard !held.isEmpty else { return }
+        held = held.filter { $0.key > number }
+        heldBytes = held.values.reduce(0) { $0 + $1.bytes }
+    }
+
     /// Over numbers that a restored hub will not give any more; what is known of before stays known.
     mutating func skip(to number: SequenceNumber, chain digest: Digest) {
         (head, chain, given) = (number, digest, number)
         recent.append((number, digest))
-        held = held.filter { $0.key > number }
+        forgetHeld(through: number)
         (refetch, awaitsCommit) = (nil, nil)
     }
 
@@ -193,7 +210,7 @@ public struct Conversation: Sendable {
     mutating func jump(to number: SequenceNumber, chain digest: Digest) {
         (head, chain, given) = (number, digest, number)
         recent = [(number, digest)]
-        held = held.filter { $0.key > number }
+        forgetHeld(through: number)
         refetch = nil
     }
 

@@ -10,7 +10,17 @@ public struct Conversations: Sendable {
     private var successors: [ConversationID: [ConversationID]] = [:]
     /// Those that wait for missing numbers: asked for after each step, when looking at all would cost each what it costs to have many.
     private(set) var refetching: Set<ConversationID> = []
+    private var tallies: [NodeID: Tally] = [:]
+    private(set) var placeholders = 0
+    /// Of all that is held.
+    private(set) var heldBytes = 0
     private let me: UserID
+
+    /// Of one hub.
+    private struct Tally {
+        var all = 0
+        var placeholders = 0
+    }
 
     init(_ conversations: [Conversation], me: UserID) {
         self.me = me
@@ -26,9 +36,14 @@ public struct Conversations: Sendable {
     public internal(set) subscript(id: ConversationID) -> Conversation? {
         get { byID[id] }
         set {
-            byID[id] = newValue
+            let before = byID.updateOrRemove(newValue, for: id)
+            count(before, -1)
+            count(newValue, 1)
             note(id, isRefetching: newValue?.refetch != nil)
             if let profile = newValue?.profile { note(id, profile) }
+            guard newValue == nil, let peer = before?.profile.peer(of: me) else { return }
+            byPeer[peer]?.removeAll { $0 == id }
+            if byPeer[peer]?.isEmpty == true { byPeer[peer] = nil }
         }
     }
 
@@ -36,12 +51,35 @@ public struct Conversations: Sendable {
     mutating func update<T>(_ id: ConversationID, _ body: (inout Conversation) -> T) -> T? {
         guard let index = byID.index(forKey: id) else { return nil }
         let (kind, succession) = (byID.values[index].profile.kind, byID.values[index].profile.succession)
+        let (wasPlaceholder, bytes) = (byID.values[index].isPlaceholder, byID.values[index].heldBytes)
         let result = body(&byID.values[index])
+        heldBytes += byID.values[index].heldBytes - bytes
+        if wasPlaceholder != byID.values[index].isPlaceholder { count(placeholder: byID.values[index].key.hub, wasPlaceholder ? -1 : 1) }
         note(id, isRefetching: byID.values[index].refetch != nil)
         // Whom one is with that we were told of before we were in it is known only then.
         let profile = byID.values[index].profile
         if profile.kind != kind || profile.succession != succession { note(id, profile) }
         return result
+    }
+
+    private mutating func count(_ one: Conversation?, _ step: Int) {
+        guard let one else { return }
+        heldBytes += step * one.heldBytes
+        tallies[one.key.hub, default: Tally()].all += step
+        if one.isPlaceholder { count(placeholder: one.key.hub, step) }
+    }
+
+    private mutating func count(placeholder hub: NodeID, _ step: Int) {
+        placeholders += step
+        tallies[hub, default: Tally()].placeholders += step
+    }
+
+    /// Whether there is room for one more that somebody else begins.
+    /// - Parameter isHeardOf: nothing is known of it but that it exists.
+    func hasRoom(of hub: NodeID, isHome: Bool, isHeardOf: Bool = false) -> Bool {
+        let tally = tallies[hub] ?? Tally()
+        guard byID.count < Limits.conversationsResidentMax, isHome || tally.all < ClientLimits.conversationsPerHubMax else { return false }
+        return !isHeardOf || tally.placeholders < ClientLimits.placeholdersPerHubMax && placeholders < ClientLimits.placeholdersMax
     }
 
     private mutating func note(_ id: ConversationID, _ profile: GroupProfile) {
@@ -121,5 +159,13 @@ public struct Conversations: Sendable {
         let usable = direct(with: peer).filter { !$0.isPlaceholder && ($0.standing == .accepted || $0.standing == .request) }
         // One that both are in goes before one that waits for the other to come in.
         return usable.first { $0.origin == .theirs || $0.head > .zero } ?? usable.first
+    }
+}
+
+extension Dictionary {
+    /// - Returns: what was there.
+    fileprivate mutating func updateOrRemove(_ value: Value?, for key: Key) -> Value? {
+        guard let value else { return removeValue(forKey: key) }
+        return updateValue(value, forKey: key)
     }
 }

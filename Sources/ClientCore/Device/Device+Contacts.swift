@@ -81,7 +81,8 @@ extension Device {
         for (ticket, wish) in wishes.sorted(by: { $0.key.value < $1.key.value }) {
             for address in wish.unresolved { ask(.member(ticket, address)) }
         }
-        for user in contacts.unnamed where !unlisted.contains(user) { ask(.name(user)) }
+        let unnamed = contacts.unnamed.filter { !unlisted.contains($0) }
+        for user in unnamed.prefix(ClientLimits.namesAskedAtOnceMax) { ask(.name(user)) }
         takePlaces()
         let again = putOff
         putOff = []
@@ -279,7 +280,8 @@ extension Device {
             $0.standing = standing
             $0.isStale = true
             // Nothing of what was awaited then is the hub's fault.
-            ($0.awaitsCommit, $0.refetch, $0.held) = (nil, nil, [:])
+            ($0.awaitsCommit, $0.refetch) = (nil, nil)
+            $0.forgetHeld()
         }
     }
 

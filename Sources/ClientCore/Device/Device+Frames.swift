@@ -25,7 +25,7 @@ extension Device {
         case .entry(let position, let item):
             guard isLive else { return emit(.note(.unexpectedFrame)) }
             acknowledgeThrough = max(acknowledgeThrough ?? .zero, position)
-            withheld?.entries += 1
+            entryCount += 1
             entryBytes += item.payloadBytes
             if stalledAt != nil { stalledAt = now + ClientLimits.stalledAfter }
             switch item {
@@ -79,7 +79,7 @@ extension Device {
     /// What a batch owes as a whole: what it made possible, and one acknowledgement, with one watermark for each conversation that went on.
     mutating func settle(at now: Instant, using random: inout some RandomNumberGenerator) {
         defer {
-            (acknowledgeThrough, entryBytes) = (nil, 0)
+            (acknowledgeThrough, entryCount, entryBytes) = (nil, 0, 0)
             advanced = []
         }
         while !touched.isEmpty {
@@ -125,13 +125,12 @@ extension Device {
             unkept = unkept.filter { id, _ in
                 conversations[id].map { $0.standing.isFollowed && (!$0.held.isEmpty || $0.isPlaceholder) } ?? false
             }
-            let bytes = (withheld?.bytes ?? 0) + entryBytes
-            guard let first = unkept.values.min(), withheld?.entries ?? 0 < ClientLimits.withheldMax, bytes < ClientLimits.withheldBytesMax
-            else {
+            let (entries, bytes) = ((withheld?.entries ?? 0) + entryCount, (withheld?.bytes ?? 0) + entryBytes)
+            guard let first = unkept.values.min(), entries < ClientLimits.withheldMax, bytes < ClientLimits.withheldBytesMax else {
                 (withheld, unkept) = (nil, [:])
                 return through
             }
-            withheld = (through, withheld?.entries ?? 1, bytes)
+            withheld = (through, entries, bytes)
             // Of a step without entries there is nothing to say.
             return acknowledgeThrough.map { _ in QueuePosition(unchecked: max(first.value, 1) - 1) }
         }

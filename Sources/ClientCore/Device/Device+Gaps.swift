@@ -10,10 +10,12 @@ extension Device {
     mutating func hold(_ item: Conversation.Held, at now: Instant) {
         let id = item.key.conversation
         keepAtHome(id)
+        let room = ClientLimits.heldBytesTotalMax - conversations.heldBytes - item.bytes
         let isNew = conversations.update(id) { one -> Bool in
             // The hub's word on a message of ours stays: what is fetched again is the event for others, which we cannot open.
             let isAccepted = if case .accepted? = one.held[item.number] { true } else { false }
-            if one.held.count < ClientLimits.heldMax, !isAccepted { one.held[item.number] = item }
+            let isOfFew = one.held.count < ClientLimits.heldMax && one.heldBytes + item.bytes <= ClientLimits.heldBytesMax
+            if isOfFew, room >= 0, !isAccepted { one.hold(item) }
             return one.refetch == nil
         }
         // That something is missing outlives session and process. A restoration's number says nothing of those before it.
@@ -78,7 +80,7 @@ extension Device {
                 if !groups.isRejoin(one.id) { lost(in: one.id) }
                 change(one.id) {
                     $0.refetch = nil
-                    $0.held = [:]
+                    $0.forgetHeld()
                     $0.isStale = true
                     // What settles a restoration that was begun may be among them: we come into whatever group the hub has by then.
                     $0.passage?.isSettled = true
@@ -164,16 +166,43 @@ extension Device {
     mutating func meet(
         _ key: ConversationKey, _ number: SequenceNumber, of author: UserID?, isOfUse: Bool = true, at now: Instant
     ) {
-        guard conversations.count < Limits.conversationsResidentMax else { return raise(.tooManyConversations, key, number) }
-        // Whose it is we learn with the group. Until then one of which nobody else has said anything passes for one with ourselves.
-        let peer = author ?? account.userID
-        var one = Conversation(key: key, profile: .direct(account.userID, peer), origin: .theirs, standing: .request)
+        guard let id = hear(of: key, from: author, nil) else { return }
+        if isOfUse { keepAtHome(id) }
+        awaitWelcome(key, after: .zero, by: number, at: now)
+    }
+
+    /// A conversation that we are told we are in. Whose it is we learn with the group, and so who is in it: until then nobody is met, and one
+    /// of which nobody else has said anything passes for one with ourselves.
+    ///
+    /// - Parameter place: from where on it is followed, where that is known.
+    /// - Returns: nil where there is no room for another.
+    mutating func hear(of key: ConversationKey, from author: UserID?, _ place: (SequenceNumber, Digest)?) -> ConversationID? {
+        guard conversations.hasRoom(of: key.hub, isHome: key.hub == account.home, isHeardOf: true) else {
+            raise(.tooManyConversations, key, nil)
+            return nil
+        }
+        let profile = GroupProfile.direct(account.userID, author ?? account.userID)
+        var one = Conversation(key: key, profile: profile, origin: .theirs, standing: .request)
+        if let (number, chain) = place {
+            one.stopTaking()
+            one.jump(to: number, chain: chain)
+        }
         one.isStale = true
         conversations[one.id] = one
         change(one.id) { _ in }
-        met(peer)
-        if isOfUse { keepAtHome(one.id) }
-        awaitWelcome(key, after: .zero, by: number, at: now)
+        return one.id
+    }
+
+    /// Of which we have only heard, and whose hub does not have it, or not with us: nothing of it was ever shown.
+    ///
+    /// - Returns: false for what we have been in.
+    mutating func forget(heardOf id: ConversationID) -> Bool {
+        guard let one = conversations[id], one.isPlaceholder, groups[id] == nil else { return false }
+        conversations[id] = nil
+        (receipts[id], attempts[id], unvouched[id], restingUntil[id]) = (nil, nil, nil, nil)
+        touched.remove(id)
+        write(.conversationRemoved(id))
+        return true
     }
 
     /// Of a group that we are out of nothing comes any more: whoever added us since did so after this copy of us was made, or our home has
@@ -187,11 +216,8 @@ extension Device {
     @discardableResult
     mutating func meetAgain(_ one: Conversation, by number: SequenceNumber, isRestoration: Bool = false, at now: Instant) -> Bool {
         guard one.standing == .removed, one.head < number else { return false }
-        if isGivenUp(one) {
-            groups[one.id] = nil
-        } else if isRestoration || groups[one.id]?.isActive != false {
-            return false
-        }
+        guard isGivenUp(one) || !isRestoration && groups[one.id]?.isActive == false else { return false }
+        // The group as it was stays until another is entered: whose word that is, is asked by it.
         change(one.id) { ($0.standing, $0.joined, $0.isStale) = (.request, .zero, true) }
         awaitWelcome(one.key, after: one.head, by: number, at: now)
         return true

@@ -14,8 +14,8 @@ extension Device {
         if let known = conversations[id] {
             guard known.key == part.key else { return part.index == 0 ? raise(.otherHub, part.key, part.number) : () }
             guard part.number > known.head, known.standing != .broken, known.standing != .declined else { return }
-        } else if conversations.count >= Limits.conversationsResidentMax {
-            return part.index == 0 ? raise(.tooManyConversations, part.key, part.number) : ()
+        } else if !conversations.hasRoom(of: part.key.hub, isHome: part.key.hub == account.home) {
+            return part.index == 0 ? raise(.tooManyConversations, part.key, nil) : ()
         }
         let step = groups.welcomes.add(part, at: wall)
         storeWelcomes()
@@ -39,8 +39,14 @@ extension Device {
                 raise(.badHandshake, part.key, part.number)
                 throw .wrongGroup
             }
+            if let known = conversations[id], groups[id] != nil, !isStill(known, profile, by: parcel.sender.user) {
+                emit(.note(.badHandshake("a Welcome into a group that we were in, by somebody whom we do not know")))
+                meetAgain(known, by: part.number, at: now)
+                return
+            }
+            let before = Set(roster(id).map(\.user))
             // Whoever gave it up, since its restored hub did not know us, still has its group.
-            if let known = conversations[id], known.standing != .removed, groups[id]?.isActive == true {
+            if let known = conversations[id], known.standing != .removed, !known.isOutside, groups[id]?.isActive == true {
                 guard isLetInAgain(to: known, by: parcel.sender.user, with: own) else { return }
                 takeBack(in: known, beyond: .zero)
             } else if conversations[id]?.committing != nil {
@@ -50,7 +56,7 @@ extension Device {
             groups[id] = group
             write(.group(id, delta))
             if own.package.isLastResort { rotateLastResort(own, using: &random) } else { forget(own.reference) }
-            enter(part, parcel, profile, entries, at: now, using: &random)
+            enter(part, parcel, profile, entries, before: before, at: now, using: &random)
         } catch {
             emit(.note(.badHandshake("\(error)")))
         }
@@ -96,8 +102,8 @@ extension Device {
     }
 
     private mutating func enter(
-        _ part: WelcomePart, _ parcel: WelcomeParcel, _ profile: GroupProfile, _ entries: [RosterEntry], at now: Instant,
-        using random: inout some RandomNumberGenerator
+        _ part: WelcomePart, _ parcel: WelcomeParcel, _ profile: GroupProfile, _ entries: [RosterEntry], before: Set<UserID>,
+        at now: Instant, using random: inout some RandomNumberGenerator
     ) {
         let id = part.key.conversation
         forgetWelcomes(of: id)
@@ -121,15 +127,16 @@ extension Device {
         takePlaces(around: id)
         // That the group was founded in another's place says as much.
         guard !profile.isDirect, conversations[id]?.hasSucceeded != true else { return }
+        let name = Hash.blake2b(part.key.groupID + withUnsafeBytes(of: part.number.value.bigEndian, Array.init)).bytes.prefix(16)
+        let message = MessageID(Array(name)) ?? .random(using: &random)
         write(
             .message(
                 MessageRecord(
-                    message: MessageID(
-                        Array(
-                            Hash.blake2b(part.key.groupID + withUnsafeBytes(of: part.number.value.bigEndian, Array.init)).bytes.prefix(16)))
-                        ?? .random(using: &random),
-                    peer: .group(id), author: parcel.sender.user, conversation: part.key, body: .membership(.joined), sent: wall,
-                    status: MessageStatus(.delivered, number: part.number))))
+                    message: message, peer: .group(id), author: parcel.sender.user, conversation: part.key, body: .membership(.joined),
+                    sent: wall, status: MessageStatus(.delivered, number: part.number))))
+        if !before.isEmpty {
+            show(newcomers: Set(entries.map(\.user)).subtracting(before), in: id, behind: message, part.number, by: parcel.sender.user)
+        }
         emit(.messagesArrived)
     }
 
@@ -143,16 +150,8 @@ extension Device {
 
     /// The private half is gone (this profile was restored): we are on the roster all the same, and come in by external commit.
     private mutating func comeInAnyway(_ part: WelcomePart, _ parcel: WelcomeParcel) {
-        let id = part.key.conversation
-        guard conversations[id] == nil else { return }
-        var one = Conversation(
-            key: part.key, profile: .direct(account.userID, parcel.sender.user), origin: .theirs, standing: .request)
-        one.stopTaking()
-        one.jump(to: part.number, chain: parcel.chain)
-        one.isStale = true
-        conversations[id] = one
-        change(id) { _ in }
-        met(parcel.sender.user)
+        guard conversations[part.key.conversation] == nil else { return }
+        _ = hear(of: part.key, from: parcel.sender.user, (part.number, parcel.chain))
     }
 
     // MARK: External commit
@@ -194,7 +193,8 @@ extension Device {
     ) throws(MLSError) {
         guard let profile = GroupProfile(outline.context.extensions) else { throw .wrongGroup }
         // An older group than ours is no way forward: a hub that hands it out holds something back.
-        if let mine = groups[one.id], mine.isActive, outline.epoch < mine.epoch, one.passage?.mayReturn != true {
+        let mayBeOlder = one.passage?.mayReturn == true || one.isOutside
+        if let mine = groups[one.id], mine.isActive, outline.epoch < mine.epoch, !mayBeOlder {
             throw .wrongEpoch(sent: outline.epoch, current: mine.epoch)
         }
         let old = outline.members.first { MemberLeaf.entry(of: $0.leaf) == account.entry }?.index
@@ -306,7 +306,10 @@ extension Device {
                     message: acceptance.message, peer: peer(of: one), author: account.userID, conversation: one.key,
                     body: .membership(.rejoined([account.userID])), sent: wall,
                     status: MessageStatus(.delivered, number: acceptance.number))))
-        show(newcomers: Set(entries.map(\.user)).subtracting(before.map(\.user)), in: id, acceptance)
+        // By whose word is in memory alone, and a command may have ended in between.
+        let voucher = vouchers.removeValue(forKey: id)
+        let newcomers = Set(entries.map(\.user)).subtracting(before.map(\.user))
+        show(newcomers: newcomers, in: id, behind: acceptance.message, acceptance.number, by: voucher)
         emit(.messagesArrived)
         cover(id)
     }
@@ -326,6 +329,7 @@ extension Device {
             if tries >= ClientLimits.rejoinsHinted { tellWaiting(in: id, Refusal(refusal.code, refusal.detail + advice(id))) }
             return
         }
+        guard !forget(heardOf: id) else { return }
         // The group does not let us in. A direct conversation goes on in a new one.
         giveUp(id, Refusal(.notOnRoster, "the conversation cannot be entered any more\(advice(id))"), mayBeThere: true)
         if refusal.code == .unknownConversation, let one = conversations[id] {

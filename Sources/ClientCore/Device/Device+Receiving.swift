@@ -47,7 +47,8 @@ extension Device {
         guard item.number > conversation.head else { return seen(item, in: conversation) }
         if case .event(let envelope) = item, envelope.kind == .restoration { return pass(envelope, at: now, using: &random) }
         // Not in yet: what lies before we are is not ours to follow.
-        if conversation.isStale, groups[id]?.isActive != true, conversation.committing == nil { return keepAtHome(id) }
+        let isIn = groups[id]?.isActive == true && !conversation.isOutside
+        if conversation.isStale, !isIn, conversation.committing == nil { return keepAtHome(id) }
         if let acceptance = ourReturn(item) {
             accepted(acceptance, at: now, using: &random)
             return followHeld(id, at: now, using: &random)
@@ -84,7 +85,7 @@ extension Device {
             }
             guard let head = conversations[id]?.head, head >= next.number else { break }
         }
-        _ = conversations.update(id) { one in one.held = one.held.filter { $0.key > one.head } }
+        _ = conversations.update(id) { one in one.forgetHeld(through: one.head) }
         fetchMore(id, at: now)
     }
 
@@ -333,6 +334,12 @@ extension Device {
 
     /// Recorded and shown.
     mutating func raise(_ alarm: Alarm, _ key: ConversationKey, _ number: SequenceNumber?) {
+        // Who makes conversations up makes their ids up.
+        let place = alarm == .tooManyConversations ? nil : key.conversation
+        let raised = AlarmPlace(alarm: alarm, hub: key.hub, conversation: place)
+        let most = alarm == .tooManyConversations ? 1 : ClientLimits.alarmsAlikeMax
+        guard alarms[raised, default: 0] < most, alarms.count < ClientLimits.alarmPlacesMax else { return }
+        alarms[raised, default: 0] += 1
         write(.alarm(AlarmRecord(alarm: alarm, key: key, number: number, time: wall)))
         emit(.note(.alarm(alarm)))
     }
@@ -343,7 +350,7 @@ extension Device {
         guard let key = conversations[id]?.key else { return }
         change(id) {
             $0.standing = .broken
-            $0.held = [:]
+            $0.forgetHeld()
             $0.refetch = nil
         }
         advanced.remove(id)

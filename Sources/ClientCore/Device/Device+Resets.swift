@@ -104,8 +104,12 @@ extension Device {
         guard now.mayAdd == was.mayAdd, now.mayRemove == was.mayRemove, now.mayRename == was.mayRename,
             now.name == was.name || was.role(of: founder) >= was.mayRename
         else { return false }
-        let present = Set(roster(new.id).map(\.user))
-        let owners = Set(roster(old.id).map(\.user)).subtracting(leaving(old.id)).filter { was.role(of: $0) == .owner }
+        let (present, before) = (Set(roster(new.id).map(\.user)), Set(roster(old.id).map(\.user)))
+        // Nobody comes in by it whom the founder could not have added, and nobody is more than before.
+        guard was.role(of: founder) >= was.mayAdd || present.isSubset(of: before),
+            present.allSatisfy({ now.role(of: $0) <= max(was.role(of: $0), $0 == founder ? .owner : .member) })
+        else { return false }
+        let owners = before.subtracting(leaving(old.id)).filter { was.role(of: $0) == .owner }
         // Of each that is missing it is asked whether it can be had.
         let missing = owners.filter { !present.contains($0) || now.role(of: $0) < .owner }.sorted().filter { !isGone($0) }
         guard missing.isEmpty else { return false }
@@ -153,7 +157,8 @@ extension Device {
         else { return }
         // Our own has nobody else in it yet.
         let before = succession.founder.user == account.userID ? [] : Set(roster(old.id).map(\.user)).subtracting(leaving(old.id))
-        let missing = before.subtracting(roster(id).map(\.user)).sorted()
+        let present = Set(roster(id).map(\.user))
+        let missing = before.subtracting(present).sorted()
         change(id) { $0.hasSucceeded = true }
         met(succession.founder.user)
         let name = Hash.blake2b(Array("posthouse reset".utf8) + one.key.groupID).bytes.prefix(16)
@@ -164,6 +169,8 @@ extension Device {
                         message: message, peer: .group(id), author: succession.founder.user, conversation: one.key,
                         body: .membership(.reset(without: missing)), sent: wall,
                         status: MessageStatus(.delivered, number: one.joined == .zero ? nil : one.joined))))
+            let newcomers = before.isEmpty ? [] : present.subtracting(before)
+            show(newcomers: newcomers, in: id, behind: message, one.joined == .zero ? nil : one.joined, by: succession.founder.user)
             emit(.messagesArrived)
         }
         goOn(in: id)

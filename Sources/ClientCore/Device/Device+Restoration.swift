@@ -169,16 +169,9 @@ extension Device {
     /// We came in while the hub was forgetting, and our Welcome was forgotten with it: in by external commit. Or the hub has forgotten nothing
     /// of it, and this copy of us is older than the conversation.
     private mutating func comeIn(after restoration: Restoration, _ envelope: Envelope, at now: Instant) {
-        guard case .settled(let settlement) = restoration.stage, conversations.count < Limits.conversationsResidentMax else { return }
+        guard case .settled(let settlement) = restoration.stage else { return }
         guard let member = settlement.by else { return meet(envelope.key, envelope.number, of: nil, at: now) }
-        var one = Conversation(
-            key: envelope.key, profile: .direct(account.userID, member.user), origin: .theirs, standing: .request)
-        one.stopTaking()
-        one.jump(to: envelope.number, chain: envelope.chain)
-        one.isStale = true
-        conversations[one.id] = one
-        change(one.id) { _ in }
-        met(member.user)
+        _ = hear(of: envelope.key, from: member.user, (envelope.number, envelope.chain))
     }
 
     /// We are out, and the hub goes on from a copy that has us in, as nobody told it in time: the others would wait for our receipts. We come

@@ -196,6 +196,7 @@ extension Device {
 
     /// The hub, or a home on the way, gave it up.
     mutating func failed(_ failure: Failure, at now: Instant, using random: inout some RandomNumberGenerator) {
+        if let one = conversations[failure.key.conversation], one.key != failure.key { return raise(.otherHub, failure.key, nil) }
         guard let item = outbox[failure.message], item.conversation == failure.key.conversation else {
             // Not about a message of ours: what was asked for again is of no conversation that the hub has.
             guard failure.refusal.code == .unknownConversation, let one = conversations[failure.key.conversation], one.key == failure.key,

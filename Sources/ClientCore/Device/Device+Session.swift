@@ -147,7 +147,10 @@ extension Device {
         for one in conversations.all where one.refetch != nil || !one.held.isEmpty {
             // What was held is not in the home's queue any more.
             refill.insert(one.id)
-            _ = conversations.update(one.id) { ($0.refetch, $0.held) = (nil, [:]) }
+            _ = conversations.update(one.id) {
+                $0.refetch = nil
+                $0.forgetHeld()
+            }
         }
         let open = questions.sorted { $0.key < $1.key }.map(\.value) + waitingQuestions + putOff
         questions = [:]

@@ -52,10 +52,15 @@ extension Device {
         guard let signer = outline.member(signer).flatMap(MemberLeaf.entry), let profile = GroupProfile(outline.context.extensions),
             isAmongItsOwn(outline.members.compactMap { MemberLeaf.entry(of: $0.leaf) }, profile)
         else { return nil }
-        // Into what we have only heard of we come as by a Welcome of whoever has signed.
-        guard !one.isPlaceholder else { return .known(signer.user) }
+        // Into what we have only heard of we come as by a Welcome of whoever has signed; what we were in once we know.
+        guard !one.isPlaceholder || groups[one.id] != nil else { return .known(signer.user) }
         guard profile.kind == one.profile.kind, profile.succession == one.profile.succession else { return nil }
         return isKnown(signer.user, in: one) ? .known(signer.user) : .unknown
+    }
+
+    /// Whether a group that we are let into again is the one that we were in, by the word of somebody whom we know to be in it.
+    mutating func isStill(_ one: Conversation, _ profile: GroupProfile, by adder: UserID) -> Bool {
+        profile.kind == one.profile.kind && profile.succession == one.profile.succession && isKnown(adder, in: one)
     }
 
     /// Of a group: a contact whom the user has taken for one can vouch as well. A profile that was restored from before its owner added
@@ -113,16 +118,17 @@ extension Device {
     }
 
     /// Nobody is in unseen.
-    mutating func show(newcomers: Set<UserID>, in id: ConversationID, _ acceptance: Acceptance) {
+    /// - Parameter message: what it is shown behind.
+    mutating func show(
+        newcomers: Set<UserID>, in id: ConversationID, behind message: MessageID, _ number: SequenceNumber?, by voucher: UserID?
+    ) {
         let others = newcomers.subtracting([account.userID])
-        // By whose word is in memory alone, and a command may have ended in between.
-        let voucher = vouchers.removeValue(forKey: id)
         guard !others.isEmpty, let one = conversations[id], !one.profile.isDirect else { return }
         write(
             .message(
                 MessageRecord(
-                    message: acceptance.message.offset(by: 1), peer: peer(of: one), author: voucher, conversation: one.key,
+                    message: message.offset(by: 1), peer: peer(of: one), author: voucher, conversation: one.key,
                     body: .membership(.present(others.sorted())), sent: wall,
-                    status: MessageStatus(.delivered, number: acceptance.number))))
+                    status: MessageStatus(.delivered, number: number))))
     }
 }

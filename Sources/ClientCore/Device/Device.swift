@@ -65,8 +65,12 @@ public struct Device: Core {
     var withheld: (through: QueuePosition, entries: Int, bytes: Int)?
     /// Of this batch's entries.
     var entryBytes = 0
+    /// Entries that have come since the last word of an acknowledgement.
+    var entryCount = 0
     var advanced: Set<ConversationID> = []
     var touched: Set<ConversationID> = []
+    /// How many were kept of this run.
+    var alarms: [AlarmPlace: Int] = [:]
     /// Conversations of which the user has seen more than we have said.
     var unmarked: Set<ConversationID> = []
     /// Those of which we have more than we have said (`Conversation.isOwing`).

@@ -167,6 +167,7 @@ public enum ClientWrite: Sendable {
     case settings(Settings)
     case contact(Contact)
     case conversation(Conversation)
+    case conversationRemoved(ConversationID)
     case message(MessageRecord)
     case status(MessageID, MessageStatus)
     case outbox(OutboxItem)

@@ -52,6 +52,19 @@ public enum ClientLimits {
     public static let awaitingMax = 512
     /// Events that are kept while one in front of them is missing.
     public static let heldMax = 512
+    /// And bytes of them, of one conversation and of all; what is over is asked for again when its turn has come.
+    public static let heldBytesMax = 1024 * 1024
+    public static let heldBytesTotalMax = 16 * 1024 * 1024
+    /// Conversations that we have only heard of, of one hub and of all: for each its hub is asked for the group. More would let who makes them
+    /// up fill the profile; what is heard of beyond that is heard of again with its next event.
+    public static let placeholdersPerHubMax = 256
+    public static let placeholdersMax = 1_024
+    /// Of one hub that is not our home: a part, so that none keeps others from beginning one with us.
+    public static let conversationsPerHubMax = Limits.conversationsResidentMax / 2
+    /// Alarms of one kind about one conversation that are kept of one run: they say no more than the first, and would bury others.
+    static let alarmsAlikeMax = 8
+    /// Kinds and conversations of which alarms are kept in one run.
+    static let alarmPlacesMax = 4_096
     /// Entries of the home's queue that stay there since one in front of them is not on our disk: a part of what the home pushes at once.
     public static let withheldMax = Limits.pushWindowEntries / 4
     /// And bytes of them, or a few large ones would stop all that is behind them.
@@ -89,6 +102,8 @@ public enum ClientLimits {
     public static let markKeysKept = 6
     /// Content is padded to a multiple of this, so that its length tells less.
     public static let paddingMultiple = 128
+    /// Names that are asked for at a session's start; others when somebody wants to see them. More would be refused by the home as a flood.
+    static let namesAskedAtOnceMax = 512
     /// Look-ups in flight; more wait.
     public static let lookupsMax = 64
 }
