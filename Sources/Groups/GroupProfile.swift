@@ -56,6 +56,16 @@ public struct GroupProfile: Hashable, Sendable {
     public func role(of user: UserID) -> Role { roles[user] ?? .member }
     public mutating func set(_ role: Role, of user: UserID) { roles[user] = role > .member ? role : nil }
 
+    /// Whether a later profile of the group can have come about without an owner: the rules are the same, nobody is more or less than before, and
+    /// of its owners one is there.
+    ///
+    /// - Parameter present: the users who are in it by then.
+    public func isKept(in later: GroupProfile, among present: Set<UserID>) -> Bool {
+        guard later.mayAdd == mayAdd, later.mayRemove == mayRemove, later.mayRename == mayRename else { return false }
+        guard present.allSatisfy({ later.role(of: $0) == role(of: $0) }) else { return false }
+        return !roles.values.contains(.owner) || present.contains { role(of: $0) == .owner }
+    }
+
     public var isDirect: Bool { if case .direct = kind { true } else { false } }
 
     /// The other user of a direct conversation.

@@ -143,6 +143,7 @@ extension World {
         devices[device].disk.groups[id].flatMap { try? Group(restoring: $0) }
     }
     /// Whether a device waits for something that is missing: of its memory, not of its disk.
+    package func heldBytes(_ device: Int) -> Int { devices[device].core?.conversations.heldBytes ?? 0 }
     public func lacks(_ id: ConversationID, at device: Int) -> Bool { devices[device].core?.conversations[id]?.hasHole ?? false }
     /// Seconds since 1970, as MLS asks for them.
     public var seconds: UInt64 { wall.seconds }

@@ -64,7 +64,7 @@ enum Failure {
         case BackupError.exists, BackupError.keyUnusable: ExitStatus.configuration
         case BackupError.notABackup, BackupError.wrongKind, BackupError.wrongKey: ExitStatus.data
         case is BackupError: ExitStatus.io
-        case OperationError.folderNotEmpty, OperationError.clockWrong: ExitStatus.configuration
+        case OperationError.folderNotEmpty, OperationError.clockWrong, OperationError.clockBehind: ExitStatus.configuration
         case OperationError.otherNode, OperationError.keysNeeded: ExitStatus.data
         case OperationError.storeDamaged: ExitStatus.io
         case let error as OperationError: error.isUnavailable ? ExitStatus.unavailable : ExitStatus.permission

@@ -274,6 +274,44 @@ import Vocabulary
         #expect(crew.missing(at: cid) == [ann])
     }
 
+    @Test func `whom an admin's new group has besides those of the old one is shown`() throws {
+        var crew = try Crew(seed: 7_380, others: [0, 2])
+        let (bob, cid) = (crew.others[0], crew.others[1])
+        try crew.give(.admin, to: bob)
+        let eve = try crew.world.addUser("eve", at: 2)
+        #expect(try crew.world.run(until: { $0.isMember(eve) }, within: .seconds(60)))
+        crew.world.kill(node: 1, for: .minutes(2))
+        try crew.world.run(for: .seconds(20))
+        crew.world.tell(.groupRequested(Ticket(5), .add(crew.id, [try #require(crew.world.address(eve))])), to: bob)
+        try crew.world.run(for: .seconds(10))
+        crew.reset(by: bob)
+        try crew.world.run(for: .minutes(10))
+        let new = try #require(crew.current(at: bob))
+        #expect(new != crew.id && crew.current(at: cid) == new)
+        #expect(crew.world.members(of: new, at: cid).contains { $0.user == crew.user(eve) })
+        let shown = crew.world.history(cid).compactMap { if case .membership(.present(let who)) = $0.body { who } else { nil } }
+        #expect(shown == [[crew.user(eve)]])
+    }
+
+    @Test(arguments: UInt64(0)..<6)
+    func `whom an owner goes on without takes the group back by no reset of his own`(seed: UInt64) throws {
+        var crew = try Crew(seed: 7_420 + seed, others: [0, 2, 2])
+        let (eve, mal, cid) = (crew.others[0], crew.others[1], crew.others[2])
+        try crew.give(.owner, to: eve)
+        try crew.give(.admin, to: mal)
+        try crew.loseHub()
+        crew.world.tell(.groupRequested(Ticket(5), .remove(crew.id, [try #require(crew.world.address(mal))])), to: eve)
+        try crew.world.run(for: .seconds(5))
+        if seed % 2 == 0 { crew.reset(by: eve) } else { crew.reset(by: mal, as: 8) }
+        try crew.world.run(for: .minutes(3))
+        if seed % 2 == 0 { crew.reset(by: mal, as: 8) } else { crew.reset(by: eve) }
+        try crew.world.run(for: .minutes(10))
+        let new = try #require(crew.current(at: eve))
+        #expect(new != crew.id && crew.current(at: cid) == new)
+        #expect(!crew.world.members(of: new, at: cid).contains { $0.user == crew.user(mal) })
+        #expect(crew.role(of: eve, at: cid) == .owner)
+    }
+
     @Test func `an admin's new group waits for an owner whose node is only away`() throws {
         var crew = try Crew(seed: 7_360, others: [0, 2, 2])
         let (bob, cid, dan) = (crew.others[0], crew.others[1], crew.others[2])

@@ -79,12 +79,50 @@ import Vocabulary
         #expect(harvest.submissions(by: victim) == before, "neither a commit nor a message")
         #expect(flow.world.state(message, at: victim) == .queued)
         let refusal = flow.world.profile(victim).outbox[message]?.refusal
-        #expect(refusal?.detail.contains("does not know") == true, "\(String(describing: refusal))")
+        #expect(refusal?.detail.contains("cannot vouch") == true, "\(String(describing: refusal))")
         #expect(!flow.members(at: 1).contains(made.ghost.user))
         // The truth lets it in.
         flow.world.lie = nil
         #expect(try flow.world.run(until: { $0.state(message, at: victim).isDelivered }, within: .seconds(60)))
         #expect((0..<3).allSatisfy { flow.alarms(at: $0).isEmpty })
+    }
+
+    @Test func `who gave a group up by its hub's word comes back in by the word of somebody it knows alone`() throws {
+        let harvest = Harvest()
+        var flow = try GroupFlow(users: 3, nodes: 2, seed: 874, plot: { harvest.take($0, $1) })
+        for index in 0..<3 { flow.send(by: index) }
+        _ = try flow.settle(staying: [0, 1, 2], within: .seconds(60))
+        let victim = flow.users[1]
+        let conversation = try #require(flow.world.profile(victim).conversations[flow.id])
+        let packages = try [1, 2].map { try #require(harvest.package(of: flow.users[$0])) }
+        let made = try madeUp(conversation.key.groupID, conversation.profile, with: packages, at: flow.world.seconds)
+        let parcel = GroupParcel(
+            groupInfo: try made.group.groupInfo(includesTree: false), tree: made.group.ratchetTree, head: conversation.head.next,
+            chain: conversation.chain)
+        let parts = AnswerPart.parts(of: parcel.encoded())
+        let failure = Failure(key: conversation.key, message: MessageID(raw: Bytes16(1, 1)), refusal: Refusal(.unknownConversation, "gone"))
+        let told = Atomic(false)
+        flow.world.lie = { device, frame in
+            guard device == victim else { return [frame] }
+            switch frame {
+            case .group(let request, let part): return part.index == 0 ? parts.map { .group(request, $0) } : []
+            case .entry(let position, .event) where !told.exchange(true, ordering: .relaxed):
+                return [.entry(position, .failed(failure)), frame]
+            default: return [frame]
+            }
+        }
+        let before = harvest.submissions(by: victim)
+        flow.send(by: 0)
+        try flow.world.run(for: .seconds(30))
+        _ = flow.world.send("a secret for the crew", from: victim, to: flow.id)
+        try flow.world.run(for: .seconds(60))
+        #expect(told.load(ordering: .relaxed) && harvest.submissions(by: victim) == before, "neither a commit nor a message")
+        #expect(!flow.members(at: 1).contains(made.ghost.user))
+        flow.world.lie = nil
+        try flow.world.run(for: .seconds(120))
+        let sent = flow.world.send("for the crew", from: victim, to: flow.id)
+        let message = try #require(sent)
+        #expect(try flow.world.run(until: { $0.state(message, at: victim).isDelivered }, within: .seconds(60)))
     }
 
     @Test(arguments: [true, false])

@@ -37,6 +37,8 @@ public struct Conversation: Sendable {
     public internal(set) var isStale: Bool
     /// The number of the event that brought this device in.
     public internal(set) var joined: SequenceNumber
+    /// What lies behind it was followed event by event: a message of ours that had no number yet has none there.
+    private(set) var followed: SequenceNumber = .zero
     /// While it is not taken any more, or not yet again, what comes: through here everything was.
     var resumed: SequenceNumber?
     /// Something has come under this number: the hub has given all that are before it, whether or not they have come.
@@ -200,7 +202,7 @@ public struct Conversation: Sendable {
 
     /// Over numbers that a restored hub will not give any more; what is known of before stays known.
     mutating func skip(to number: SequenceNumber, chain digest: Digest) {
-        (head, chain, given) = (number, digest, number)
+        (head, chain, given, followed) = (number, digest, number, number)
         recent.append((number, digest))
         forgetHeld(through: number)
         (refetch, awaitsCommit) = (nil, nil)
@@ -208,7 +210,7 @@ public struct Conversation: Sendable {
 
     /// On coming in: what came before is not ours to compare.
     mutating func jump(to number: SequenceNumber, chain digest: Digest) {
-        (head, chain, given) = (number, digest, number)
+        (head, chain, given, followed) = (number, digest, number, number)
         recent = [(number, digest)]
         forgetHeld(through: number)
         refetch = nil
@@ -239,7 +241,8 @@ public struct Conversation: Sendable {
 extension Conversation {
     public func encoded() -> [UInt8] {
         var writer = ByteWriter()
-        writer.write(UInt16(former.isEmpty ? 7 : 8))
+        let hasJumped = followed > joined
+        writer.write(UInt16(hasJumped ? 9 : former.isEmpty ? 7 : 8))
         writer.write(key)
         writer.write(standing.rawValue)
         switch origin {
@@ -268,14 +271,15 @@ extension Conversation {
         writer.write(UInt8(hasSucceeded ? 1 : 0))
         writer.write(given)
         // What earlier versions would not know is there only where it has to be.
-        if !former.isEmpty { writer.write(vector: former) { $0.write($1) } }
+        if hasJumped || !former.isEmpty { writer.write(vector: former) { $0.write($1) } }
+        if hasJumped { writer.write(followed) }
         return writer.bytes
     }
 
     public init(decoding bytes: [UInt8]) throws(CodecError) {
         var reader = ByteReader(bytes)
         let format = try reader.integer(UInt16.self)
-        guard (2...8).contains(format) else { throw .badValue("the format of a conversation") }
+        guard (2...9).contains(format) else { throw .badValue("the format of a conversation") }
         key = try reader.conversationKey()
         guard let standing = Standing(rawValue: try reader.integer()) else { throw .badValue("a conversation's standing") }
         self.standing = standing
@@ -301,6 +305,7 @@ extension Conversation {
         if format >= 6 { hasSucceeded = try reader.integer(UInt8.self) == 1 }
         if format >= 7 { given = try reader.counter() }
         if format >= 8 { former = try reader.vector(max: ClientLimits.formerMembersKept) { reader throws(CodecError) in try reader.id() } }
+        followed = format >= 9 ? try reader.counter() : joined
         try reader.finish()
     }
 }

@@ -13,7 +13,7 @@ public struct Conversations: Sendable {
     private var tallies: [NodeID: Tally] = [:]
     private(set) var placeholders = 0
     /// Of all that is held.
-    private(set) var heldBytes = 0
+    package private(set) var heldBytes = 0
     private let me: UserID
 
     /// Of one hub.
@@ -129,7 +129,7 @@ public struct Conversations: Sendable {
     /// The first of a thread of groups that each go on from another; it names the thread.
     public func root(of id: ConversationID) -> ConversationID { predecessors(of: id).last ?? id }
 
-    /// The one of the thread that goes on: of several that took one's place the lowest, on every client alike.
+    /// The one of the thread that goes on: of several that took one's place an owner's, and of these the lowest, on every client alike.
     public func current(of id: ConversationID) -> ConversationID {
         var (current, seen) = (root(of: id), Set<ConversationID>())
         while seen.insert(current).inserted, let next = heirs(of: current).first(where: { byID[$0]?.isStillborn == false }) {
@@ -149,7 +149,20 @@ public struct Conversations: Sendable {
         return all
     }
 
-    private func heirs(of id: ConversationID) -> [ConversationID] { claimants(of: id).filter { byID[$0]?.hasSucceeded == true } }
+    private func heirs(of id: ConversationID) -> [ConversationID] {
+        let all = claimants(of: id).filter { byID[$0]?.hasSucceeded == true }
+        return all.filter { isOwners($0, after: id) } + all.filter { !isOwners($0, after: id) }
+    }
+
+    private func isOwners(_ new: ConversationID, after old: ConversationID) -> Bool {
+        guard let founder = byID[new]?.profile.succession?.founder.user else { return false }
+        return byID[old]?.profile.role(of: founder) == .owner
+    }
+
+    /// Whether an owner goes on with the group already.
+    func hasOwnersHeir(_ id: ConversationID) -> Bool {
+        heirs(of: id).contains { isOwners($0, after: id) && byID[$0]?.isStillborn == false }
+    }
 
     /// Groups, of each thread the one that goes on.
     public var currentGroups: [Conversation] { successors.isEmpty ? groups : groups.filter { current(of: $0.id) == $0.id } }

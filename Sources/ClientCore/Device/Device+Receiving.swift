@@ -104,9 +104,21 @@ extension Device {
         guard case .accepted(let acceptance) = item, let own = outbox[acceptance.message], own.conversation == id, own.isText,
             !own.isNumbered
         else { return }
+        guard mayBeNumbered(own, acceptance.number, in: id) else { return close(id, .forkedHistory, acceptance.number) }
         outbox.answered(acceptance.message)
         numbered(own, acceptance.number, chain: acceptance.chain, in: id)
         cover(id)
+    }
+
+    /// Behind what we had seen when we sealed it no hub can have numbered a message, nor in the place of what we have followed since: who says
+    /// so has dropped it, and would have what others have said of that number pass for its receipts.
+    private func mayBeNumbered(_ own: OutboxItem, _ number: SequenceNumber, in id: ConversationID) -> Bool {
+        guard let one = conversations[id] else { return false }
+        if number <= one.head, number > max(one.joined, one.followed) { return false }
+        guard case .application(_, let payload)? = own.submission?.kind, let data = (try? MLSMessage(payload))?.authenticatedData,
+            let binding = try? MessageBinding(decoding: data)
+        else { return true }
+        return binding.head < number
     }
 
     private mutating func follow(_ envelope: Envelope, at now: Instant, using random: inout some RandomNumberGenerator) {

@@ -152,7 +152,10 @@ extension Device {
             // No circle, whoever signs for one.
             conversations.root(of: old.id) != id, maySucceed(succession.founder.user, old),
             // Whoever was put out of it meanwhile does not go on in it.
-            groups[id]?.isActive == true, isFaithful(one, to: old, by: succession.founder.user),
+            groups[id]?.isActive == true,
+            // Nor does an admin go on with what an owner goes on with: he may have been left out of it.
+            old.profile.role(of: succession.founder.user) == .owner || !conversations.hasOwnersHeir(old.id),
+            isFaithful(one, to: old, by: succession.founder.user),
             succession.holds(for: one.key)
         else { return }
         // Our own has nobody else in it yet.

@@ -240,11 +240,9 @@ extension Device {
                 fail(item.message, refusal)
                 return forgotten(id, refusal)
             }
-            // Whoever went on from an old copy of the profile may have sent it before, and nobody else can have used its id: it is there.
-            if refusal.code == .messageIdReused {
-                remove(item)
-                return item.isText ? report(item.message, MessageStatus(.accepted)) : ()
-            }
+            // Whoever went on from an old copy of the profile may have sent it before, and nobody else can have used its id. But that it is
+            // there is the hub's word alone.
+            if refusal.code == .messageIdReused { return fail(item.message, refusal.orThere) }
             if refusal.code == .unknownHub { return hubLost(by: item, in: id, using: &random) }
             guard refusal.code == .staleEpoch else { return fail(item.message, refusal) }
             // Sealed anew already, or as soon as the commit that ended the epoch has come; what was refused will never appear. A refusal

@@ -55,7 +55,17 @@ extension Device {
         // Into what we have only heard of we come as by a Welcome of whoever has signed; what we were in once we know.
         guard !one.isPlaceholder || groups[one.id] != nil else { return .known(signer.user) }
         guard profile.kind == one.profile.kind, profile.succession == one.profile.succession else { return nil }
-        return isKnown(signer.user, in: one) ? .known(signer.user) : .unknown
+        let present = Set(outline.members.compactMap { MemberLeaf.entry(of: $0.leaf)?.user })
+        return isKnown(signer.user, in: one) && may(signer.user, have: one.profile, be: profile, among: present)
+            ? .known(signer.user) : .unknown
+    }
+
+    /// Whether by our copy of a group somebody may vouch for what it has become: that others are owners or admins now, that it has other rules
+    /// or another name, is for those to say who could make it so. We ourselves may have been that.
+    private func may(_ voucher: UserID, have old: GroupProfile, be new: GroupProfile, among present: Set<UserID>) -> Bool {
+        guard !old.isDirect, voucher != account.userID else { return true }
+        let role = old.role(of: voucher)
+        return role == .owner || old.isKept(in: new, among: present) && (new.name == old.name || role >= old.mayRename)
     }
 
     /// Whether a group that we are let into again is the one that we were in, by the word of somebody whom we know to be in it.
@@ -81,13 +91,17 @@ extension Device {
         unvouched[one.id] = tries
         restingUntil[one.id] = now + ClientLimits.probeAfter + Backoff.delay(attempt: tries, using: &random)
         touched.insert(one.id)
-        let known = (receipts[one.id]?.lines.values.sorted { ($0.joined, $0.entry) < ($1.joined, $1.entry) } ?? []).map(\.entry.device)
+        // Owners first: they can vouch for whatever it has become.
+        func rank(_ line: ReceiptLine) -> (Int, SequenceNumber, RosterEntry) {
+            (one.profile.role(of: line.entry.user) == .owner ? 0 : 1, line.joined, line.entry)
+        }
+        let known = (receipts[one.id]?.lines.values.sorted { rank($0) < rank($1) } ?? []).map(\.entry.device)
         if isLive, !known.isEmpty {
             let question = VoucherQuestion(known)
             emit(.send(.signal(Signal(key: one.key, sender: account.entry, epoch: Epoch(unchecked: 0), sealed: question.bytes))))
         }
         guard tries >= ClientLimits.rejoinsHinted else { return }
-        let why = "somebody whom this device does not know has changed the group last: it waits until a member whom it knows does"
+        let why = "who changed the group last cannot vouch for it here: this device waits until a member whom it knows, or an owner, does"
         tellWaiting(in: one.id, Refusal(.handshakeInvalid, why + advice(one.id)))
     }
 

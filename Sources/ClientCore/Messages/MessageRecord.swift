@@ -99,7 +99,8 @@ public struct MessageRecord: Hashable, Sendable {
 
     /// Names the row. A message id is unique among those of its author: of others who take the same, each is shown. A message that comes a
     /// second time, under whatever number, meets the row of the first: it is shown once. So it does in another conversation, as from a sender
-    /// who has gone back to an old copy of himself that did not know the first one.
+    /// who has gone back to an old copy of himself that did not know the first one. A change of a group is another one under each number: who
+    /// makes it chooses its id, and could hide it behind an earlier one.
     public var rowKey: [UInt8] {
         var writer = ByteWriter()
         if isOutgoing || conversation == nil {
@@ -108,8 +109,9 @@ public struct MessageRecord: Hashable, Sendable {
             writer.write(UInt8(2))
             writer.write(author)
         } else if let conversation {
-            writer.write(UInt8(1))
+            writer.write(UInt8(3))
             writer.write(conversation)
+            writer.write(status.number ?? .zero)
         }
         writer.write(message)
         return writer.bytes

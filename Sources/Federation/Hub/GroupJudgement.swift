@@ -199,7 +199,9 @@ enum GroupJudgement {
             new.count == after.memberCount, new.count <= Limits.rosterDevicesMax,
             let profile = GroupProfile(after.context.extensions), profile.groupContext == after.context.extensions,
             let known = GroupProfile(before.context.extensions), profile.isDirect == known.isDirect,
-            !known.isDirect || profile.kind == known.kind, profile.succession == known.succession
+            !known.isDirect || profile.kind == known.kind, profile.succession == known.succession,
+            // Whoever was no owner cannot say that it has become one, nor anybody else.
+            known.isDirect || known.role(of: sender.user) == .owner || known.isKept(in: profile, among: Set(new.map(\.user)))
         else { throw Refusal(.handshakeInvalid, "The group is not what this conversation can have become.") }
         try check(leavesOf: after, at: after.members.map(\.index))
         var step = GroupStep(follower: GroupFollower(after, info: parcel.groupInfo))

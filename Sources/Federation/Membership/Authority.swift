@@ -1,4 +1,4 @@
-internal import Vocabulary
+package import Vocabulary
 
 /// Who may admit and expel, and through which counter: the part of the evaluation in which statements void each other.
 ///
@@ -7,79 +7,147 @@ internal import Vocabulary
 /// doubtful Expel stood, stands; what stands not even if no doubtful one stood, is void. Only circles stay in doubt ("A expels B" against
 /// "B expels A"): there the most senior of the circle prevails, and the rounds begin anew without the circle's Expels of it.
 /// Source: docs/protocol/membership.md §3.
-struct Authority {
-    struct Vote: Hashable {
-        let id: Digest
-        let signer, subject: NodeID
-        let n: UInt64
+package struct Authority {
+    package struct Vote: Hashable {
+        package let id: Digest
+        package let signer, subject: NodeID
+        package let n: UInt64
         /// Of an Expel; 0 for an Admit.
-        let lastN: UInt64
+        package let lastN: UInt64
+
+        package init(id: Digest, signer: NodeID, subject: NodeID, n: UInt64, lastN: UInt64) {
+            (self.id, self.signer, self.subject, self.n, self.lastN) = (id, signer, subject, n, lastN)
+        }
     }
 
-    /// What holds if a given set of Expels holds.
-    private struct View {
+    /// What one key says of another, as far as it may say it: its statements of one kind, by their counters.
+    private struct Relation {
+        let signer, subject: Int
+        /// Rising by counter; and the least `lastN` through each.
+        private(set) var votes: [Vote]
+        private(set) var lastN: [UInt64] = []
+
+        init(_ votes: [Vote], _ signer: Int, _ subject: Int) {
+            (self.signer, self.subject) = (signer, subject)
+            self.votes = votes.sorted { ($0.n, $0.id) < ($1.n, $1.id) }
+            lastN.reserveCapacity(votes.count)
+            for vote in self.votes { lastN.append(min(vote.lastN, lastN.last ?? .max)) }
+        }
+
+        /// How many of them hold: what holds begins with the lowest counter.
+        func held(in view: View) -> Int {
+            guard view.rank[signer] != nil else { return 0 }
+            let limit = view.cut[signer]
+            if let last = votes.last, last.n <= limit { return votes.count }
+            var (low, high) = (0, votes.count)
+            while low < high {
+                let middle = (low + high) / 2
+                if votes[middle].n <= limit { low = middle + 1 } else { high = middle }
+            }
+            return low
+        }
+
+        /// - Returns: those that count no more.
+        mutating func keep(_ count: Int) -> [Vote] {
+            defer {
+                votes.removeSubrange(count...)
+                lastN.removeSubrange(count...)
+            }
+            return Array(votes[count...])
+        }
+    }
+
+    /// What holds if a given set of Expels holds. By the place of a key in `keys`.
+    private struct View: Equatable {
         /// Admins from senior to junior: the founder, whom the founder admitted in the order of counters, whom these admitted …
-        var rank: [NodeID: Int] = [:]
-        /// The highest counter that counts, for those whom some Expel names.
-        var cut: [NodeID: UInt64] = [:]
-
-        func holds(signer: NodeID, n: UInt64) -> Bool { rank[signer] != nil && n <= cut[signer, default: .max] }
-        func holds(_ vote: Vote) -> Bool { holds(signer: vote.signer, n: vote.n) }
+        var rank: [Int?]
+        /// The highest counter that counts; of those whom no Expel names, all.
+        var cut: [UInt64]
     }
 
-    private let founder: NodeID
-    /// Admits to the role admin by signer, each list rising by counter.
-    private let admits: [NodeID: [Vote]]
-    /// Expels among possible admins: others void nothing. In the order of ids.
-    private let expels: [Vote]
+    /// Possible admins, rising: others void nothing.
+    private let keys: [NodeID]
+    private let places: [NodeID: Int]
+    private let founder: Int
+    /// By signer, each list rising by the first counter of a subject: any later one says no more.
+    private let admits: [[Relation]]
+    private var expels: [Relation]
     private var overruled: Set<Digest> = []
-    private var settled = View()
+    private var settled: View
 
-    init(founder: NodeID, adminAdmits: [Vote], expels: [Vote]) {
-        self.founder = founder
-        admits = Dictionary(grouping: adminAdmits, by: \.signer).mapValues { $0.sorted { ($0.n, $0.id) < ($1.n, $1.id) } }
-        let possible = Set(adminAdmits.map(\.subject)).union([founder])
-        self.expels = expels.filter { possible.contains($0.subject) && possible.contains($0.signer) }.sorted { $0.id < $1.id }
+    package init(founder: NodeID, adminAdmits: [Vote], expels: [Vote]) {
+        keys = Set(adminAdmits.map(\.subject)).union([founder]).sorted()
+        let places = Dictionary(uniqueKeysWithValues: keys.enumerated().map { ($1, $0) })
+        func relations(_ votes: [Vote]) -> [Relation] {
+            Dictionary(grouping: votes) { Pair(signer: $0.signer, subject: $0.subject) }.compactMap { pair, votes in
+                guard let signer = places[pair.signer], let subject = places[pair.subject] else { return nil }
+                return Relation(votes, signer, subject)
+            }
+        }
+        var admits = [[Relation]](repeating: [], count: keys.count)
+        for relation in relations(adminAdmits) { admits[relation.signer].append(relation) }
+        for place in admits.indices {
+            admits[place].sort { one, other in
+                guard let one = one.votes.first, let other = other.votes.first else { return false }
+                return (one.n, one.id) < (other.n, other.id)
+            }
+        }
+        (self.admits, self.places) = (admits, places)
+        self.expels = relations(expels).sorted { ($0.signer, $0.subject) < ($1.signer, $1.subject) }
+        self.founder = places[founder] ?? 0
+        settled = View(rank: [], cut: [])
         settle()
     }
 
+    private struct Pair: Hashable { let signer, subject: NodeID }
+
     /// 0 is the founder; nil: no admin.
-    func seniority(_ node: NodeID) -> Int? { settled.rank[node] }
+    package func seniority(_ node: NodeID) -> Int? { places[node].flatMap { settled.rank[$0] } }
 
     /// Whether an Admit or Expel counts.
-    func holds(_ vote: Vote) -> Bool { settled.holds(vote) && !overruled.contains(vote.id) }
+    package func holds(_ vote: Vote) -> Bool {
+        guard let signer = places[vote.signer], settled.rank[signer] != nil else { return false }
+        return vote.n <= settled.cut[signer] && !overruled.contains(vote.id)
+    }
 
     private mutating func settle() {
         // Each turn puts one more key beyond doubt, so there are at most as many turns as admins.
         while true {
-            var certain: [Vote] = []
-            var possible = view(if: certain)
+            // What stands even if all that may stand stood, and what may stand if that alone does.
+            var possible = view(nil)
+            var certain = view(possible)
             while true {
-                let more = standing(in: view(if: standing(in: possible)))
-                if more == certain { break }
-                certain = more
-                possible = view(if: certain)
+                let fewer = view(certain)
+                if fewer == possible { break }
+                (possible, certain) = (fewer, view(fewer))
             }
-            // `certain` has risen and `possible` fallen from round to round; equal, they are the one solution.
-            let doubtful = standing(in: possible)
-            if doubtful == certain {
+            // What is certain has risen and what is possible fallen from round to round; equal, they are the one solution.
+            let doubtful = expels.indices.filter { expels[$0].held(in: possible) != expels[$0].held(in: certain) }
+            if doubtful.isEmpty {
                 settled = possible
                 return
             }
-            overruled.formUnion(againstMostSenior(certain: view(if: doubtful), possible: possible))
+            for place in againstMostSenior(doubtful, certain: certain, possible: possible) {
+                // Those too that are not even possible: that they hold not is certain.
+                overruled.formUnion(expels[place].keep(expels[place].held(in: certain)).map(\.id))
+            }
         }
     }
 
-    private func standing(in view: View) -> [Vote] { expels.filter { view.holds($0) && !overruled.contains($0.id) } }
-
-    private func view(if standing: [Vote]) -> View {
-        var view = View()
-        for expel in standing { view.cut[expel.subject] = min(expel.lastN, view.cut[expel.subject, default: .max]) }
+    /// - Parameter before: whose Expels stand; nil: none do.
+    private func view(_ before: View?) -> View {
+        var view = View(rank: Array(repeating: nil, count: keys.count), cut: Array(repeating: .max, count: keys.count))
+        if let before {
+            for expel in expels {
+                let held = expel.held(in: before)
+                if held > 0 { view.cut[expel.subject] = min(view.cut[expel.subject], expel.lastN[held - 1]) }
+            }
+        }
         view.rank[founder] = 0
         var order = [founder]
         var next = 0
         while next < order.count {
-            for admit in admits[order[next], default: []] where view.holds(admit) && view.rank[admit.subject] == nil {
+            for admit in admits[order[next]] where view.rank[admit.subject] == nil && admit.held(in: view) > 0 {
                 view.rank[admit.subject] = order.count
                 order.append(admit.subject)
             }
@@ -88,43 +156,43 @@ struct Authority {
         return view
     }
 
-    /// The Expels to overrule: in a circle of keys that no doubtful statement from outside reaches, those of its most senior key. They
+    /// Whose Expels to overrule: in a circle of keys that no doubtful statement from outside reaches, those of its most senior key. They
     /// exist: whoever admitted that key ranks above it, is not in the circle, and so is beyond doubt; only Expels can make it doubtful.
-    private func againstMostSenior(certain: View, possible: View) -> [Digest] {
-        let doubtfulExpels = expels.filter { possible.holds($0) && !certain.holds($0) && !overruled.contains($0.id) }
-        let doubtfulAdmits = admits.values.joined().filter { possible.holds($0) && !certain.holds($0) }
-        var forward: [NodeID: Set<NodeID>] = [:]
-        var backward: [NodeID: Set<NodeID>] = [:]
-        for vote in doubtfulExpels + doubtfulAdmits {
-            forward[vote.signer, default: []].insert(vote.subject)
-            backward[vote.subject, default: []].insert(vote.signer)
+    private func againstMostSenior(_ doubtful: [Int], certain: View, possible: View) -> [Int] {
+        var forward = [[Int]](repeating: [], count: keys.count)
+        var backward = forward
+        func add(_ relation: Relation) {
+            forward[relation.signer].append(relation.subject)
+            backward[relation.subject].append(relation.signer)
         }
+        for place in doubtful { add(expels[place]) }
+        for admit in admits.joined() where admit.held(in: possible) != admit.held(in: certain) { add(admit) }
         // The last root of a depth-first search lies in a component that no other leads into; then all that leads to
         // it is that component (Kosaraju).
         let circle = lastRoot(of: forward).map { reach(from: $0, along: backward) } ?? []
-        let inside = doubtfulExpels.filter { circle.contains($0.signer) && circle.contains($0.subject) }
-        let senior = inside.map(\.subject).min { possible.rank[$0, default: .max] < possible.rank[$1, default: .max] }
+        let inside = doubtful.filter { circle.contains(expels[$0].signer) && circle.contains(expels[$0].subject) }
+        let senior = inside.map { expels[$0].subject }.min { possible.rank[$0] ?? .max < possible.rank[$1] ?? .max }
         // Never seen; but others chose these statements, so it must end in an answer and not in a trap.
-        guard let senior else { return doubtfulExpels.map(\.id) }
-        return inside.filter { $0.subject == senior }.map(\.id)
+        guard let senior else { return doubtful }
+        return inside.filter { expels[$0].subject == senior }
     }
 
-    private func lastRoot(of edges: [NodeID: Set<NodeID>]) -> NodeID? {
-        var seen: Set<NodeID> = []
-        var last: NodeID?
-        // Sorted, since the choice among several circles must not depend on the order of a Dictionary.
-        for root in edges.keys.sorted() where !seen.contains(root) {
+    private func lastRoot(of edges: [[Int]]) -> Int? {
+        var seen: Set<Int> = []
+        var last: Int?
+        // In order, since the choice among several circles must be everybody's.
+        for root in edges.indices where !edges[root].isEmpty && !seen.contains(root) {
             last = root
             seen.formUnion(reach(from: root, along: edges))
         }
         return last
     }
 
-    private func reach(from start: NodeID, along edges: [NodeID: Set<NodeID>]) -> Set<NodeID> {
-        var seen: Set<NodeID> = [start]
+    private func reach(from start: Int, along edges: [[Int]]) -> Set<Int> {
+        var seen: Set<Int> = [start]
         var open = [start]
         while let key = open.popLast() {
-            for next in edges[key, default: []] where seen.insert(next).inserted { open.append(next) }
+            for next in edges[key] where seen.insert(next).inserted { open.append(next) }
         }
         return seen
     }

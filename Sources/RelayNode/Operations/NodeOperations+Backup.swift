@@ -195,6 +195,9 @@ extension NodeOperations {
                 throw OperationError.otherNode(folder.path)
             }
         }
+        // The numbers that a restored node gives follow the clock: one that is behind would have it give some twice.
+        let newest = max(manifest.created / 1000, isEmpty ? 0 : newestChange(in: folder))
+        guard Int64(clamping: Clock.wall.seconds) + 1 >= newest else { throw OperationError.clockBehind }
         let report = try StoreCheck.run(path: new.storeFile, key: SealingKey(new.storageKey()))
         guard report.isWhole else { throw OperationError.storeDamaged(report.summary) }
         try JournaledNodeStore.forgetJournal(folder: place, key: SealingKey(new.storageKey()))
@@ -226,6 +229,15 @@ extension NodeOperations {
         return BackupResult(
             v: 1, file: file, node: manifest.node, name: manifest.name, created: manifest.created, withKeys: manifest.withKeys,
             bytes: sizes.file, storeBytes: sizes.store, rows: report.rows.values.reduce(0, +), data: folder.path, moved: moved)
+    }
+
+    /// Seconds since 1970.
+    private static func newestChange(in folder: DataFolder) -> Int64 {
+        let times = ["/store.db", "/store.db-wal", "/journal"].map { name -> Int64 in
+            var status = stat()
+            return stat(folder.path + name, &status) == 0 ? Int64(status.st_mtim.tv_sec) : 0
+        }
+        return times.max() ?? 0
     }
 
     /// Both have the other's name, at once: whenever it is cut short, a whole folder is there.

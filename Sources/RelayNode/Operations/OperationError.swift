@@ -12,13 +12,14 @@ package enum OperationError: Explained, Equatable {
     case keysNeeded(passphrase: Bool)
     case storeDamaged(String)
     case clockWrong
+    case clockBehind
 
     /// Worth trying again later.
     package var isUnavailable: Bool {
         switch self {
         case .inviterUnreachable, .inviterSilent: true
         case .refusedByInviter(let refusal): refusal.code.isTransient
-        case .badAdmission, .folderNotEmpty, .otherNode, .keysNeeded, .storeDamaged, .clockWrong: false
+        case .badAdmission, .folderNotEmpty, .otherNode, .keysNeeded, .storeDamaged, .clockWrong, .clockBehind: false
         case .backupRefused: true
         }
     }
@@ -63,6 +64,11 @@ package enum OperationError: Explained, Equatable {
             Explanation(
                 what: "The clock is wrong.", why: "It says \(Clock.wallText), and this program was made later.",
                 remedy: "Set it, for example with `timedatectl set-ntp true`.")
+        case .clockBehind:
+            Explanation(
+                what: "The clock is behind.",
+                why: "It says \(Clock.wallText); the backup, or the folder to be replaced, is newer. A restored node counts by it.",
+                remedy: "Set it, for example with `timedatectl set-ntp true`; if it was ahead before, wait until it is past that time.")
         case .badAdmission:
             Explanation(
                 what: "The inviting node's answer does not hold.", why: "Its statements do not make this node a member.",
