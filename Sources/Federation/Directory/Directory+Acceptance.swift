@@ -50,7 +50,7 @@ extension Directory {
         }
         guard let packed = try? PackedRecord(signed, in: federation), supersedes(record, digest, origin), makeRoom(for: record, origin)
         else { return false }
-        return store(packed, published: record.published, digest)
+        return store(packed, of: record, digest)
     }
 
     private func refusal(ofMembersIn record: UserRecord) -> DirectoryRefusal? {
@@ -117,21 +117,29 @@ extension Directory {
         return true
     }
 
-    private mutating func store(_ record: PackedRecord, published: UInt64, _ digest: Digest) -> Bool {
+    private mutating func store(_ packed: PackedRecord, of record: UserRecord, _ digest: Digest) -> Bool {
+        if let held = table[record.user], held.issuer != record.issuer || !held.isCalled(record.handle) { nameLeft(held) }
         let before = table.remove(record.user)
         if let before { items.remove(before.item) }
-        guard (try? table.insert(record, digest: digest)) != nil else { return false }
-        items.insert(NegentropyItem(timestamp: published, id: digest.raw))
-        out.append(.write(.put(.userRecord, key: record.user.bytes, value: record.row)))
+        guard (try? table.insert(packed, digest: digest)) != nil else { return false }
+        items.insert(NegentropyItem(timestamp: record.published, id: digest.raw))
+        out.append(.write(.put(.userRecord, key: record.user.bytes, value: packed.row)))
         out.append(.changed(record.user, from: before?.home, to: record.home))
         return true
     }
 
     /// Removes a user's record for good.
     mutating func drop(_ user: UserID) {
+        if let held = table[user] { nameLeft(held) }
         guard let record = table.remove(user) else { return }
         items.remove(record.item)
         out.append(.write(.remove(.userRecord, key: user.bytes)))
         out.append(.changed(user, from: record.home, to: nil))
+    }
+
+    /// Its certificate is good for ever.
+    private mutating func nameLeft(_ record: StoredRecord) {
+        guard record.issuer == node, let handle = record.decoded?.handle else { return }
+        out.append(.nameLeft(handle, by: record.user))
     }
 }

@@ -21,6 +21,8 @@ public enum DirectoryEffect: Equatable, Sendable {
     case send(NodeID, LinkFrame)
     /// The record of a user is another one now; nil: none.
     case changed(UserID, from: NodeID?, to: NodeID?)
+    /// The record that showed a handle of this node's to be the user's is gone, or names another.
+    case nameLeft(Handle, by: UserID)
     case found(RequestID, SignedUserRecord)
     case notFound(RequestID, LookupFailure)
     case note(DirectoryNote)

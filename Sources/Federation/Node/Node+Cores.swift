@@ -32,6 +32,7 @@ extension Node {
             case .changed(let user, let before, let home):
                 traffic.places += 1
                 if before != home { presence(.homeChanged(user, home)) }
+            case .nameLeft(let handle, let user): write(registrar.keep(handle, for: user))
             case .found(let request, let record):
                 guard let (session, original) = lookups.removeValue(forKey: request) else { continue }
                 found(session, original, record)

@@ -120,7 +120,7 @@ extension Node {
             }
             ?? registrar.register(
                 secret: secret, user: user, handle: handle, holder: directory.user(handle: handle, issuer: id), wall: wall,
-                upTime: upTime, writes: &writes)
+                writes: &writes)
         write(writes)
         if let refusal { return out.append(.sendSession(session, .refusedRequest(request, refusal))) }
         sessions.setRegistering(user, in: session)
@@ -163,15 +163,19 @@ extension Node {
         guard record.user == user || user == nil && record.version == 1 && record.issuer == id else {
             return refuse(Refusal(.recordInvalid, "The record is not one of this session's user."))
         }
+        let held = directory.record(of: record.user)
         // The home has the newest: a version that skips some would be the highest for good.
-        guard record.version == (directory.record(of: record.user)?.version ?? 0) + 1 else {
+        guard record.version == (held?.version ?? 0) + 1 else {
             return refuse(Refusal(.recordStale, "The record's version is not the next one."))
+        }
+        if let held, held.handle != record.handle || held.issuer != record.issuer {
+            return refuse(Refusal(.recordInvalid, "A user's handle does not change."))
         }
         // A reservation may have gone with the store that a backup has taken the place of: the certificate says that there was one.
         if record.version == 1, record.issuer == id, !registrar.isReserved(record.handle, for: record.user), hub.restoration == 0 {
             return refuse(Refusal(.recordInvalid, "The handle is not reserved for this user; register first."))
         }
-        let before = directory.record(of: record.user)?.devices.map(\.device) ?? []
+        let before = held?.devices.map(\.device) ?? []
         let consent = key.sign(signed.body, for: .homeConsent)
         let complete = SignedUserRecord(body: signed.body, userSignature: signed.userSignature, homeSignature: consent)
         perform(directory.step(.published(complete), at: now, using: &random))
@@ -179,7 +183,7 @@ extension Node {
             return refuse(Refusal(.recordStale, "The record does not follow the one this node has."))
         }
         var writes: [StoreWrite] = []
-        registrar.complete(record.handle, writes: &writes)
+        registrar.complete(record.handle, of: record.user, writes: &writes)
         let gone = Set(before).subtracting(record.devices.map(\.device)).sorted()
         for device in gone { writes += [keyPackages.forget(device), orders.forget(device)] }
         write(writes)

@@ -168,7 +168,6 @@ public struct Node: Core {
         for (session, refusal) in sessions.overdue(at: now) { refuse(session, refusal) }
         for link in links.overdue(at: now) { close(link, Refusal(.notMember, "The link was not established in time.")) }
         var writes: [StoreWrite] = []
-        registrar.sweep(upTime: upTime, writes: &writes)
         for (failure, sender) in hub.expire(upTime: upTime, writes: &writes) { notify(sender, of: failure) }
         write(writes)
         let visits = hub.isTakingUp ? Limits.recoveriesPerSweep : Self.visitsPerSweep

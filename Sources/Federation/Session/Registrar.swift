@@ -1,14 +1,13 @@
 internal import Cryptography
 package import Vocabulary
 
-/// Who may register here: invitations and the handles reserved on their strength.
+/// Who may register here: invitations, and the handles certified on their strength. A certificate says for ever whose a handle is, and every
+/// node believes it: so a handle that was certified once is nobody else's, whatever its user does with it, and no user gets a second one.
 /// Source: docs/protocol/client-session.md, "Registration".
 package struct Registrar: Sendable {
     package static let invitationsMax = 100_000
     /// How long an expired invitation is remembered in any case, so that the late are told "expired" and not "unknown".
     package static let expiredKept = Duration.days(30)
-    /// Up-time for which a handle stays reserved for a registration that was not finished.
-    package static let reservationSeconds: UInt64 = 3600
 
     private struct Invitation: Sendable {
         var usesLeft: UInt32
@@ -18,12 +17,14 @@ package struct Registrar: Sendable {
     private struct Reservation: Sendable {
         let user: UserID
         let invitation: Digest
-        let expires: UInt64
     }
 
     /// By the digest of the secret: who reads the disk cannot register.
     private var invitations: [Digest: Invitation] = [:]
+    /// The handles certified here that no record in the directory shows to be their user's: not published yet, or left for another name.
+    /// As many as invitations have uses, at most.
     private var reservations: [Handle: Reservation] = [:]
+    private var handles: [UserID: Handle] = [:]
 
     package init(invitations rows: [(key: [UInt8], value: [UInt8])], reservations reserved: [(key: [UInt8], value: [UInt8])]) {
         for (key, value) in rows {
@@ -36,9 +37,10 @@ package struct Registrar: Sendable {
         for (key, value) in reserved {
             var reader = ByteReader(value)
             guard let handle = try? Handle(String(decoding: key, as: UTF8.self)), let user = try? reader.id(UserID.self),
-                let invitation = try? reader.id(Digest.self), let expires = try? reader.integer(UInt64.self)
+                let invitation = try? reader.id(Digest.self)
             else { continue }
-            reservations[handle] = Reservation(user: user, invitation: invitation, expires: expires)
+            reservations[handle] = Reservation(user: user, invitation: invitation)
+            handles[user] = handle
         }
     }
 
@@ -55,42 +57,54 @@ package struct Registrar: Sendable {
         return secret
     }
 
-    /// Reserves a handle. The same user asking again for the same handle is answered alike, so that a lost reply costs nothing.
+    /// Gives a handle to a user for good. The same user asking again for the same handle is answered alike, so that a lost reply costs nothing.
     /// - Parameter holder: whose handle it is by the directory.
     package mutating func register(
-        secret: [UInt8], user: UserID, handle: Handle, holder: UserID?, wall: Timestamp, upTime: UInt64,
-        writes: inout [StoreWrite]
+        secret: [UInt8], user: UserID, handle: Handle, holder: UserID?, wall: Timestamp, writes: inout [StoreWrite]
     ) -> Refusal? {
         let digest = Hash.blake2b(secret)
-        if let reservation = reservations[handle] {
-            return reservation.user == user && reservation.invitation == digest
-                ? nil : Refusal(.handleTaken, "The handle is taken on this node.")
-        }
+        let reservation = reservations[handle]
+        // The invitation itself may be forgotten by now.
+        if let reservation, reservation.user == user, reservation.invitation == digest { return nil }
         guard var invitation = invitations[digest] else {
             return Refusal(.invitationInvalid, "This node made no such invitation.")
         }
-        if let holder {
+        if let holder = reservation?.user ?? holder {
             return holder == user ? nil : Refusal(.handleTaken, "The handle is taken on this node.")
         }
+        guard handles[user] == nil else { return Refusal(.handleTaken, "The user has another handle already.") }
         guard wall < invitation.expires else { return Refusal(.invitationExpired, "The invitation has expired.") }
         guard invitation.usesLeft > 0 else { return Refusal(.invitationUsed, "The invitation has been used.") }
         invitation.usesLeft -= 1
         invitations[digest] = invitation
         writes.append(Self.row(digest, invitation))
-        let reservation = Reservation(user: user, invitation: digest, expires: upTime + Self.reservationSeconds)
-        reservations[handle] = reservation
+        writes.append(reserve(handle, for: user, by: digest))
+        return nil
+    }
+
+    private mutating func reserve(_ handle: Handle, for user: UserID, by invitation: Digest) -> StoreWrite {
+        reservations[handle] = Reservation(user: user, invitation: invitation)
+        handles[user] = handle
         var row = ByteWriter()
         row.write(user)
-        row.write(digest)
-        row.write(reservation.expires)
-        writes.append(.put(.reservation, key: Array(handle.description.utf8), value: row.bytes))
-        return nil
+        row.write(invitation)
+        // Earlier versions let it lapse at this up-time.
+        row.write(UInt64.max)
+        return .put(.reservation, key: Array(handle.description.utf8), value: row.bytes)
+    }
+
+    /// The user's record does not show any more that the handle is the user's.
+    package mutating func keep(_ handle: Handle, for user: UserID) -> [StoreWrite] {
+        reservations[handle] == nil ? [reserve(handle, for: user, by: .zero)] : []
     }
 
     package func isReserved(_ handle: Handle, for user: UserID) -> Bool { reservations[handle]?.user == user }
 
-    package mutating func complete(_ handle: Handle, writes: inout [StoreWrite]) {
-        guard reservations.removeValue(forKey: handle) != nil else { return }
+    /// The directory has it now.
+    package mutating func complete(_ handle: Handle, of user: UserID, writes: inout [StoreWrite]) {
+        guard isReserved(handle, for: user) else { return }
+        reservations[handle] = nil
+        if handles[user] == handle { handles[user] = nil }
         writes.append(.remove(.reservation, key: Array(handle.description.utf8)))
     }
 
@@ -103,18 +117,6 @@ package struct Registrar: Sendable {
         invitations[oldest.key] = nil
         writes.append(.remove(.invitation, key: oldest.key.bytes))
         return true
-    }
-
-    /// Drops reservations that were not finished: their use goes back to the invitation.
-    package mutating func sweep(upTime: UInt64, writes: inout [StoreWrite]) {
-        for handle in reservations.filter({ $0.value.expires <= upTime }).keys.sorted() {
-            guard let reservation = reservations[handle] else { continue }
-            complete(handle, writes: &writes)
-            guard var invitation = invitations[reservation.invitation] else { continue }
-            invitation.usesLeft += invitation.usesLeft < .max ? 1 : 0
-            invitations[reservation.invitation] = invitation
-            writes.append(Self.row(reservation.invitation, invitation))
-        }
     }
 
     private static func row(_ digest: Digest, _ invitation: Invitation) -> StoreWrite {

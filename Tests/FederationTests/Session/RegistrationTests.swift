@@ -38,15 +38,9 @@ private struct Office {
     ) throws -> Refusal.Code? {
         var writes: [StoreWrite] = []
         let refusal = registrar.register(
-            secret: secret, user: Self.user(user), handle: try Handle(handle), holder: holder, wall: time, upTime: 0, writes: &writes)
+            secret: secret, user: Self.user(user), handle: try Handle(handle), holder: holder, wall: time, writes: &writes)
         perform(writes)
         return refusal?.code
-    }
-
-    mutating func sweep(upTime: UInt64) {
-        var writes: [StoreWrite] = []
-        registrar.sweep(upTime: upTime, writes: &writes)
-        perform(writes)
     }
 
     mutating func restart() {
@@ -78,7 +72,6 @@ private struct Office {
         let secret = try office.invite()
         let late = wall + .days(400)
         try #expect(office.register("alice", 1, secret, at: late) == .invitationExpired)
-        office.sweep(upTime: 1)
         _ = try office.invite(expires: late + .days(1), at: late)
         office.restart()
         try #expect(office.register("alice", 1, secret) == nil)
@@ -121,22 +114,32 @@ private struct Office {
         let secret = try office.invite()
         try #expect(office.register("alice", 1, secret) == nil)
         var writes: [StoreWrite] = []
-        office.registrar.complete(try Handle("alice"), writes: &writes)
+        office.registrar.complete(try Handle("alice"), of: Office.user(1), writes: &writes)
         office.perform(writes)
         try #expect(office.register("alice", 1, secret, holder: Office.user(1)) == nil)
         #expect(office.rows[.reservation]?.isEmpty == true)
     }
 
-    @Test func `a reservation that is not finished within an hour gives its use back`() throws {
+    @Test func `a user gets no second handle, whether or not the first was published`() throws {
         var office = Office()
-        let secret = try office.invite()
+        let secret = try office.invite(uses: 9)
         try #expect(office.register("alice", 1, secret) == nil)
-        office.sweep(upTime: Registrar.reservationSeconds - 1)
-        try #expect(office.register("bob", 2, secret) == .invitationUsed)
+        try #expect(office.register("malice", 1, secret) == .handleTaken)
         office.restart()
-        office.sweep(upTime: Registrar.reservationSeconds)
-        try #expect(office.register("bob", 2, secret) == nil)
-        try #expect(office.register("alice", 1, secret) == .invitationUsed)
+        try #expect(office.register("malice", 1, secret) == .handleTaken)
+        try #expect(office.register("malice", 2, secret) == nil, "it was not given")
+    }
+
+    @Test func `a handle that its user has left for another stays that user's`() throws {
+        var office = Office()
+        let secret = try office.invite(uses: 9)
+        // One that was registered before this was kept, and then published under another name.
+        for _ in 0..<2 { office.perform(office.registrar.keep(try Handle("alice"), for: Office.user(1))) }
+        office.restart()
+        try #expect(office.register("alice", 2, secret) == .handleTaken)
+        try #expect(office.register("malice", 1, secret) == .handleTaken)
+        try #expect(office.register("alice", 1, secret) == nil)
+        try #expect(office.register("alice", 1, [1, 2, 3]) == .invitationInvalid)
     }
 
     @Test func `who reads the disk finds no secret`() throws {
@@ -350,6 +353,68 @@ private struct Office {
         try greet(&relay, 1)
         let other = ClientFrame.register(RequestID(1), secret: secret, user: alice.id, handle: try Handle("other"))
         try #expect(relay.step(.sessionFrame(SessionID(1), other)).refusals(to: 1) == [.handleTaken])
+    }
+
+    @Test func `who registers gets one handle, and asking again the same`() throws {
+        var relay = try Coast(nodes: 1).relay(0)
+        let secret = try invitation(&relay, uses: 9)
+        let (person, record) = try newcomer("alice")
+        try greet(&relay, 1)
+        func ask(_ handle: String, by user: UserID) throws -> [Refusal.Code] {
+            let frame = ClientFrame.register(RequestID(1), secret: secret, user: user, handle: try Handle(handle))
+            return try relay.step(.sessionFrame(SessionID(1), frame)).refusals(to: 1)
+        }
+        try #expect(ask("alice", by: person.id).isEmpty)
+        try #expect(ask("malice", by: person.id) == [.handleTaken])
+        // Whoever has a certificate may publish it at any time.
+        try relay.wait(.hours(2))
+        try relay.restart()
+        try greet(&relay, 1)
+        try #expect(ask("alice", by: UserID(raw: .zero)) == [.handleTaken])
+        try #expect(ask("alice", by: person.id).isEmpty)
+        try #expect(relay.step(.sessionFrame(SessionID(1), .publish(RequestID(2), record))).refusals(to: 1).isEmpty)
+        try #expect(ask("malice", by: person.id) == [.handleTaken])
+        try #expect(ask("alice", by: person.id).isEmpty)
+        try #expect(relay.store.values(.reservation).isEmpty, "the directory knows")
+    }
+
+    @Test func `a user of this node keeps handle and issuer from version to version`() throws {
+        var coast = Coast(nodes: 2)
+        let alice = try coast.person("alice", at: 0)
+        var relay = try coast.relay(0)
+        try relay.signIn(alice, as: 1)
+        let first = try alice.record(federation: coast.federation)
+        for (handle, issuer) in [("malice", 0), ("alice", 1)] {
+            // With a certificate that holds.
+            let other = Person(key: alice.key, device: alice.device, handle: try Handle(handle), issuer: Coast.site(issuer))
+            let next = try other.record(version: 2, after: first, home: Coast.site(0), federation: coast.federation)
+            try #expect(relay.step(.sessionFrame(SessionID(1), .publish(RequestID(2), next))).refusals(to: 1) == [.recordInvalid])
+        }
+        let next = try alice.record(version: 2, after: first, federation: coast.federation)
+        try #expect(relay.step(.sessionFrame(SessionID(1), .publish(RequestID(3), next))).refusals(to: 1).isEmpty)
+    }
+
+    @Test(arguments: [false, true])
+    func `a handle given once is given to nobody else, whatever its user publishes elsewhere`(isCheating: Bool) throws {
+        var coast = Coast(nodes: 2)
+        let alice = try coast.person("alice", at: 0)
+        var relay = try coast.relay(0)
+        let secret = try invitation(&relay, uses: 9)
+        let first = try alice.record(federation: coast.federation)
+        let other = Person(key: alice.key, device: alice.device, handle: try Handle("malice"), issuer: Coast.site(1))
+        let next =
+            isCheating
+            ? try alice.record(published: 5, federation: coast.federation)
+            : try other.record(version: 2, after: first, federation: coast.federation)
+        try relay.link(1, to: Coast.id(1))
+        try relay.step(.linkFrame(LinkID(1), .records([next])))
+        try #expect(relay.store.values(.reservation).map(\.key) == [Array("alice".utf8)])
+        for session in UInt64(1)...2 {
+            try greet(&relay, session)
+            let taker = ClientFrame.register(RequestID(1), secret: secret, user: UserID(raw: .zero), handle: alice.handle)
+            try #expect(relay.step(.sessionFrame(SessionID(session), taker)).refusals(to: session) == [.handleTaken])
+            try relay.restart()
+        }
     }
 
     @Test func `a node whose disk is nearly full registers nobody`() throws {
