@@ -72,7 +72,18 @@ extension Directory {
     /// Whether it is a device of a user who lives here.
     public func isLocal(_ device: DeviceID) -> Bool { table.isLocal(device) }
     func user(ofLocal device: DeviceID) -> UserID? { table.user(ofLocal: device) }
+    /// Whether it is this user's, who lives here: another one may have listed it, too.
+    func owns(_ device: DeviceID, _ user: UserID) -> Bool { table.owns(device, user) }
     var localDevices: [DeviceID] { table.localDevices }
+
+    static let ownerKey = Array("device ".utf8)
+
+    /// Home rules keep two users here from listing one device; what comes back to a restored node, or was taken by an earlier version, may.
+    mutating func proven(_ device: DeviceID, of user: UserID) {
+        guard table.isDisputed(device), table.owns(device, user) else { return }
+        table.settle(device, on: user)
+        out.append(.write(.put(.meta, key: Self.ownerKey + device.bytes, value: user.bytes)))
+    }
     var localUserCount: Int { table.localUserCount }
 
     /// Every record, or those of one home, by issuer, handle and user: for people, not for a hot path.

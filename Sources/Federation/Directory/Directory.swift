@@ -43,10 +43,11 @@ public struct Directory: Core {
     /// - Parameters:
     ///   - records: rows of `StoreTable.userRecord`; checked before they were stored.
     ///   - equivocations: rows of `StoreTable.equivocation`.
+    ///   - owners: rows that `deviceProven` wrote.
     /// - Throws: if a row does not decode.
     public init(
         node: NodeID, federation: FederationID, records: [(key: [UInt8], value: [UInt8])] = [],
-        equivocations: [(key: [UInt8], value: [UInt8])] = []
+        equivocations: [(key: [UInt8], value: [UInt8])] = [], owners: [(key: [UInt8], value: [UInt8])] = []
     ) throws(CodecError) {
         self.node = node
         self.federation = federation
@@ -70,6 +71,11 @@ public struct Directory: Core {
             items.append(item)
         }
         self.items = NegentropySet(items)
+        for (key, value) in owners where key.starts(with: Self.ownerKey) {
+            if let device = DeviceID(Array(key.dropFirst(Self.ownerKey.count))), let user = UserID(value) {
+                table.settle(device, on: user)
+            }
+        }
     }
 
     /// Takes over what another replica has, whose rows are then in memory once: for a program in which many nodes live.
@@ -95,6 +101,7 @@ public struct Directory: Core {
         case .linkDown(let peer): linkDown(peer, at: now)
         case .frameReceived(let frame, let peer): received(frame, from: peer, at: now, using: &random)
         case .published(let record): published(record, using: &random)
+        case .deviceProven(let device, let user): proven(device, of: user)
         case .lookup(let request, let address, let issuer): lookUp(request, address, issuer: issuer, at: now)
         case .deadlineReached:
             expireLookups(at: now)

@@ -15,6 +15,8 @@ struct RecordTable: Sendable {
     private var byName = SlotIndex()
     private var byDigest = SlotIndex()
     private var byDevice = SlotIndex()
+    /// Of devices that several users who live here have listed: whose they are, as they proved it.
+    private var owners: [DeviceID: UserID] = [:]
     private(set) var localUserCount = 0
 
     /// - Parameter home: the node whose users' devices are found.
@@ -58,7 +60,9 @@ struct RecordTable: Sendable {
         byDigest.insert(hash: Self.hash(digest), slot: slot)
         guard record.home == home else { return }
         localUserCount += 1
-        for device in record.devices { byDevice.insert(hash: Self.hash(device), slot: slot) }
+        for device in record.devices where (owners[device] ?? record.user) == record.user {
+            byDevice.insert(hash: Self.hash(device), slot: slot)
+        }
     }
 
     private mutating func number(of node: NodeID) -> UInt32 {
@@ -110,6 +114,24 @@ struct RecordTable: Sendable {
     /// Whose device it is, if its user lives here.
     func user(ofLocal device: DeviceID) -> UserID? {
         byDevice.first(hash: Self.hash(device)) { record($0)?.lists(device) == true }.flatMap(record)?.user
+    }
+
+    /// Whether it is a device of this user, who lives here.
+    func owns(_ device: DeviceID, _ user: UserID) -> Bool {
+        byDevice.first(hash: Self.hash(device)) { slot in record(slot).map { $0.user == user && $0.lists(device) } == true } != nil
+    }
+
+    /// From here on the lists of other users who live here do not count for this device.
+    mutating func settle(_ device: DeviceID, on user: UserID) {
+        owners[device] = user
+        let hash = Self.hash(device)
+        for slot in byDevice.all(hash: hash, where: { record($0)?.lists(device) == true }) where record(slot)?.user != user {
+            byDevice.remove(hash: hash, slot: slot)
+        }
+    }
+
+    func isDisputed(_ device: DeviceID) -> Bool {
+        byDevice.all(hash: Self.hash(device)) { record($0)?.lists(device) == true }.count > 1
     }
 
     func isLocal(_ device: DeviceID) -> Bool {

@@ -33,7 +33,7 @@ extension Node {
 
     func localDevices(of user: UserID) -> [DeviceID] {
         guard directory.home(of: user) == id else { return [] }
-        return directory.record(of: user)?.devices.map(\.device) ?? []
+        return directory.record(of: user)?.devices.map(\.device).filter { directory.owns($0, user) } ?? []
     }
 
     mutating func claim(_ users: [UserID], _ request: RequestID, by device: RosterEntry, in session: SessionID) {

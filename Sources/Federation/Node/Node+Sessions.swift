@@ -42,7 +42,7 @@ extension Node {
             case .success(let welcome): out.append(.sendSession(session, welcome))
             case .failure(let refusal): refuse(session, refusal)
             }
-        case (.greeted, .authenticate(let proof)): authenticate(session, proof)
+        case (.greeted, .authenticate(let proof)): authenticate(session, proof, using: &random)
         case (.greeted, .register(let request, let secret, let user, let handle)):
             register(session, request, secret: secret, user: user, handle: handle)
         case (.greeted, .publish(let request, let record)):
@@ -80,10 +80,11 @@ extension Node {
 
     // MARK: Signing in
 
-    private mutating func authenticate(_ session: SessionID, _ proof: Authentication) {
+    private mutating func authenticate(_ session: SessionID, _ proof: Authentication, using random: inout some RandomNumberGenerator) {
         switch sessions.authenticate(session, proof, record: directory.record(of: proof.user)) {
         case .refused(let refusal): refuse(session, refusal)
         case .authenticated(let entry, let replaced):
+            perform(directory.step(.deviceProven(entry.device, of: entry.user), at: now, using: &random))
             let destination = Destination.device(entry.device)
             // Before the older one ends: the user was online all the time.
             presence(.signedIn(session, entry.user))
@@ -176,6 +177,10 @@ extension Node {
             return refuse(Refusal(.recordInvalid, "The handle is not reserved for this user; register first."))
         }
         let before = held?.devices.map(\.device) ?? []
+        // It takes the user's signature alone to list a device.
+        if record.devices.contains(where: { !before.contains($0.device) && directory.isLocal($0.device) }) {
+            return refuse(Refusal(.recordInvalid, "A device in the record is another user's."))
+        }
         let consent = key.sign(signed.body, for: .homeConsent)
         let complete = SignedUserRecord(body: signed.body, userSignature: signed.userSignature, homeSignature: consent)
         perform(directory.step(.published(complete), at: now, using: &random))
@@ -184,14 +189,16 @@ extension Node {
         }
         var writes: [StoreWrite] = []
         registrar.complete(record.handle, of: record.user, writes: &writes)
-        let gone = Set(before).subtracting(record.devices.map(\.device)).sorted()
+        // What another user has too was never only this one's, and who has signed in with it is told by the session.
+        let left = Set(before).subtracting(record.devices.map(\.device)).sorted()
+        let gone = left.filter { !directory.isLocal($0) }
         for device in gone { writes += [keyPackages.forget(device), orders.forget(device)] }
         write(writes)
         out.append(.note(.registered))
         out.append(.sendSession(session, .published(request, complete)))
         // Even the one that published it.
-        for device in gone {
-            guard let open = sessions.session(of: device) else { continue }
+        for device in left {
+            guard let open = sessions.session(of: device), sessions.device(of: open)?.user == record.user else { continue }
             self.refuse(open, Refusal(.authenticationFailed, "The device is not in its user's record any more."))
         }
     }

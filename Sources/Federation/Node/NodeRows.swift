@@ -60,7 +60,8 @@ extension Node {
         self.key = key
         self.software = software
         directory = try Directory(
-            node: id, federation: membership.federation, records: rows.records, equivocations: rows.equivocations)
+            node: id, federation: membership.federation, records: rows.records, equivocations: rows.equivocations,
+            owners: rows.meta)
         sessions = Sessions(key: key, federation: membership.federation, certificateHash: certificateHash)
         var (cursors, acknowledged): ([NodeID: QueuePosition], [NodeID: QueuePosition]) = ([:], [:])
         for row in rows.cursors {

@@ -345,6 +345,63 @@ private struct Office {
         try #expect(relay.signIn(alice, as: 2).closing(2) == .authenticationFailed)
     }
 
+    @Test func `a record that lists another user's device is refused, and nothing of that user's changes`() throws {
+        var coast = Coast(nodes: 1)
+        let (alice, mallory) = (try coast.person("alice", at: 0), try coast.person("mallory", at: 0))
+        var relay = try coast.relay(0)
+        try relay.signIn(alice, as: 1)
+        try relay.signIn(mallory, as: 2)
+        try relay.step(.sessionFrame(SessionID(1), .publishKeyPackages(RequestID(1), alice.supply(0..<2))))
+        let first = try mallory.record(federation: coast.federation)
+        let next = try mallory.record(listing: [mallory.deviceID, alice.deviceID], version: 2, after: first)
+        try #expect(relay.step(.sessionFrame(SessionID(2), .publish(RequestID(2), next))).refusals(to: 2) == [.recordInvalid])
+        let secret = try invitation(&relay)
+        let (eve, _) = try newcomer("eve")
+        try greet(&relay, 3)
+        try relay.step(.sessionFrame(SessionID(3), register(eve, secret)))
+        let start = try eve.record(listing: [alice.deviceID])
+        try #expect(relay.step(.sessionFrame(SessionID(3), .publish(RequestID(2), start))).refusals(to: 3) == [.recordInvalid])
+        #expect(relay.core.openSessions.contains(SessionID(1)) && relay.core.user(ofLocal: alice.deviceID) == alice.id)
+        try #expect(relay.store.value(.keyPackages, key: alice.deviceID.bytes) != nil)
+    }
+
+    /// As an earlier version took it, or as a record comes back to a node that was restored.
+    @Test func `a device that several users list is of the one who signed in with it, and the others can take nothing of it`() throws {
+        var coast = Coast(nodes: 1)
+        let alice = try coast.person("alice", at: 0)
+        let others = try ["eve", "mallory", "mort"].map { try coast.person($0, at: 0) }
+        var relay = try coast.relay(0)
+        var listed: [SignedUserRecord] = []
+        for other in others {
+            let first = try other.record(federation: coast.federation)
+            listed.append(try other.record(listing: [other.deviceID, alice.deviceID], version: 2, after: first))
+        }
+        try relay.store.commit(zip(others, listed).map { .put(.userRecord, key: $0.id.bytes, value: $1.encoded()) })
+        try relay.restart()
+        try relay.signIn(alice, as: 1)
+        try relay.step(.sessionFrame(SessionID(1), .publishKeyPackages(RequestID(1), alice.supply(0..<2))))
+        try relay.submit(.say("hello", 1, hub: relay.id).numbered(7), in: 1)
+        #expect(relay.core.user(ofLocal: alice.deviceID) == alice.id)
+        // Without it.
+        let (mort, before) = (others[2], listed[2])
+        try relay.signIn(mort, as: 2)
+        let without = try mort.record(listing: [mort.deviceID], version: 3, after: before)
+        let effects = try relay.step(.sessionFrame(SessionID(2), .publish(RequestID(2), without)))
+        #expect(effects.refusals(to: 2).isEmpty && effects.closing(1) == nil)
+        try #expect(relay.store.value(.keyPackages, key: alice.deviceID.bytes) != nil)
+        try #expect(relay.store.value(.submissionOrder, key: alice.deviceID.bytes) != nil)
+        try relay.restart()
+        #expect(relay.core.user(ofLocal: alice.deviceID) == alice.id)
+        // It is shut out by its own user, whoever lists it.
+        try relay.signIn(alice, as: 1)
+        var random = SeededGenerator(seed: 8)
+        let fresh = DeviceID(raw: SigningKey(using: &random).publicKey)
+        let gone = try alice.record(listing: [fresh], version: 2, after: alice.record(federation: coast.federation))
+        try #expect(relay.step(.sessionFrame(SessionID(1), .publish(RequestID(2), gone))).closing(1) == .authenticationFailed)
+        try #expect(relay.store.value(.keyPackages, key: alice.deviceID.bytes) == nil)
+        #expect(relay.core.user(ofLocal: alice.deviceID) == nil)
+    }
+
     @Test func `a user who has a handle gets no other`() throws {
         var coast = Coast(nodes: 1)
         let alice = try coast.person("alice", at: 0)
@@ -426,5 +483,31 @@ private struct Office {
         try #expect(relay.step(.sessionFrame(SessionID(1), register(person, secret))).refusals(to: 1) == [.diskFull])
         try relay.step(.spaceChanged(isLow: false))
         try #expect(relay.step(.sessionFrame(SessionID(1), register(person, secret))).refusals(to: 1) == [])
+    }
+}
+
+extension Person {
+    /// Of its own home in the coast's federation, with these devices.
+    fileprivate func record(
+        listing devices: [DeviceID], version: UInt64 = 1, after previous: SignedUserRecord? = nil
+    ) throws -> SignedUserRecord {
+        let plain = try UserRecord(decoding: record(version: version, after: previous, federation: Coast.fixture.federation).body)
+        let entries = devices.map {
+            DeviceEntry(
+                device: $0, certificate: key.sign(DeviceCertificate.body(user: id, device: $0), for: .deviceCertificate), extensions: [])
+        }
+        let body = UserRecord(
+            federation: plain.federation, user: plain.user, handle: plain.handle, issuer: plain.issuer,
+            handleCertificate: plain.handleCertificate, home: plain.home, devices: entries, version: version, previous: plain.previous,
+            published: plain.published
+        ).encoded()
+        return SignedUserRecord(
+            body: body, userSignature: key.sign(body, for: .userRecord), homeSignature: issuer.key.sign(body, for: .homeConsent))
+    }
+}
+
+extension Submission {
+    fileprivate func numbered(_ order: UInt64) -> Submission {
+        Submission(message: message, conversation: conversation, hub: hub, kind: kind, timeToLive: timeToLive, order: order)
     }
 }
