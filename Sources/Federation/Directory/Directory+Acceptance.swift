@@ -4,6 +4,8 @@ internal import Vocabulary
 /// Who sent a record: that decides what an old one means, never what a new one is worth.
 enum RecordOrigin: Equatable {
     case own
+    /// Shown by its user, and signed by this node before it was restored from a backup.
+    case returned
     /// Sent of the peer's own accord, as fresh.
     case pushed(NodeID)
     /// Asked for, by digest or name.
@@ -11,7 +13,7 @@ enum RecordOrigin: Equatable {
 
     var peer: NodeID? {
         switch self {
-        case .own: nil
+        case .own, .returned: nil
         case .pushed(let peer), .asked(let peer): peer
         }
     }
@@ -22,7 +24,7 @@ extension Directory {
     /// - Returns: whether it is news.
     mutating func accept(_ signed: SignedUserRecord, origin: RecordOrigin) -> Bool {
         accept(signed, signed.digest, origin) { [federation] in
-            RecordJudgements.judge(signed, in: federation, checking: origin == .own ? .all : .binding)
+            RecordJudgements.judge(signed, in: federation, checking: origin.peer == nil ? .all : .binding)
         }
     }
 
@@ -66,13 +68,13 @@ extension Directory {
         guard let held = table[record.user] else { return nil }
         if Self.contradict(record, digest, held.version, held.digest, held.previous) {
             // A user of our own has only asked for it: refusing is enough, and the record held goes on.
-            guard origin != .own else { return .stale }
+            guard origin.peer != nil else { return .stale }
             if let other = held.signed { convict(record.user, other, signed) }
             return .equivocated
         }
         guard record.version < held.version else { return nil }
         switch origin {
-        case .own: return .stale
+        case .own, .returned: return .stale
         case .pushed: return .rolledBack
         case .asked: return nil
         }
@@ -98,6 +100,7 @@ extension Directory {
         let rivals = table.users(handle: record.handle, issuer: record.issuer).filter { $0 != record.user }
         if let highest = rivals.last {
             out.append(.note(.handleConflict(issuer: record.issuer)))
+            // One who returns was first: others have the name since this node forgot that.
             if origin == .own, table[record.user] == nil {
                 refuse(.handleConflict, from: nil)
                 return false

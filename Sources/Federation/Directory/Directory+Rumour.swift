@@ -6,8 +6,8 @@ extension Directory {
     /// Records that do not hold after which the rest of a frame is not looked at: each costs a signature check, and no honest peer sends one.
     private static let forgedPerFrameMax: UInt64 = 8
 
-    mutating func published(_ signed: SignedUserRecord, using random: inout some RandomNumberGenerator) {
-        guard accept(signed, origin: .own) else { return }
+    mutating func published(_ signed: SignedUserRecord, as origin: RecordOrigin, using random: inout some RandomNumberGenerator) {
+        guard accept(signed, origin: origin) else { return }
         passOn([signed], except: nil, using: &random)
     }
 

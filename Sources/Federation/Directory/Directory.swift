@@ -100,7 +100,8 @@ public struct Directory: Core {
         case .linkUp(let peer): linkUp(peer, at: now, using: &random)
         case .linkDown(let peer): linkDown(peer, at: now)
         case .frameReceived(let frame, let peer): received(frame, from: peer, at: now, using: &random)
-        case .published(let record): published(record, using: &random)
+        case .published(let record): published(record, as: .own, using: &random)
+        case .returned(let record): published(record, as: .returned, using: &random)
         case .deviceProven(let device, let user): proven(device, of: user)
         case .lookup(let request, let address, let issuer): lookUp(request, address, issuer: issuer, at: now)
         case .deadlineReached:

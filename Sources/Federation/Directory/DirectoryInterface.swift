@@ -10,6 +10,8 @@ public enum DirectoryInput: Equatable, Sendable {
     case frameReceived(LinkFrame, from: NodeID)
     /// A user of this node published a record, and this node signed it. Whether it was taken shows in `signedRecord(of:)`.
     case published(SignedUserRecord)
+    /// A record that this node has signed as home, and does not have. Whoever shows it, it is worth what a peer sends.
+    case returned(SignedUserRecord)
     /// A device signed in as one of this user's, who lives here. Another user's list of devices may name it too: that user alone signs the list.
     case deviceProven(DeviceID, of: UserID)
     /// - Parameter issuer: the node whose name the address carries. The answer is `found` or `notFound` with the same id.

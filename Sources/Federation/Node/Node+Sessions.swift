@@ -153,7 +153,7 @@ extension Node {
         }
         // This node has consented to it, and was restored from a backup since that does not have it.
         if user == nil, signed.homeSignature?.isValid(over: signed.body, for: .homeConsent, by: id) == true {
-            perform(directory.step(.published(signed), at: now, using: &random))
+            perform(directory.step(.returned(signed), at: now, using: &random))
             guard let known = directory.signedRecord(of: record.user), known.body == signed.body else {
                 return refuse(Refusal(.recordStale, "The record does not follow the one this node has."))
             }

@@ -215,6 +215,23 @@ private struct Office {
         try #expect(relay.signIn(person, as: 2).frames(to: 2).contains(.ready(waiting: 0, order: 0, restored: 0)))
     }
 
+    @Test func `a record that this node has signed is taken back although its handle was given to somebody else meanwhile`() throws {
+        var coast = Coast(nodes: 1)
+        // The store is from before the first of the two registered.
+        let (person, _) = try newcomer("alice")
+        let second = try coast.person("alice", at: 0)
+        var relay = try coast.relay(0)
+        let full = try person.record(federation: coast.federation)
+        try greet(&relay, 1)
+        let frames = try relay.step(.sessionFrame(SessionID(1), .publish(RequestID(2), full))).frames(to: 1)
+        #expect(frames == [.published(RequestID(2), full)])
+        for (session, user) in [(UInt64(2), person), (3, second)] {
+            try #expect(relay.signIn(user, as: session).frames(to: session).contains(.ready(waiting: 0, order: 0, restored: 0)))
+            let next = try user.record(version: 2, after: user.record(federation: coast.federation), federation: coast.federation)
+            try #expect(relay.step(.sessionFrame(SessionID(session), .publish(RequestID(3), next))).refusals(to: session).isEmpty)
+        }
+    }
+
     /// A client keeps what it was granted and not the secret: it cannot register anew.
     @Test func `a registration that was cut off goes on in the next session, also after the node's crash`() throws {
         var relay = try Coast(nodes: 1).relay(0)
