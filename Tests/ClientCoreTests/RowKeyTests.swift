@@ -10,8 +10,8 @@ import Vocabulary
 
     private func record(_ body: MessageRecord.Body, _ number: SequenceNumber) -> MessageRecord {
         MessageRecord(
-            message: message, peer: .group(key.conversation), author: author, conversation: key, body: body, sent: Timestamp(milliseconds: 0),
-            status: MessageStatus(.delivered, number: number))
+            message: message, peer: .group(key.conversation), author: author, conversation: key, body: body,
+            sent: Timestamp(milliseconds: 0), status: MessageStatus(.delivered, number: number))
     }
 
     @Test func `a change of a group is shown whatever id its author gives it`() {

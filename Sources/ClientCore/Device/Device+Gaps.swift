@@ -241,6 +241,7 @@ extension Device {
     /// now could use a key a second time, as could what was sealed without a session, so every conversation is rejoined first.
     mutating func restored(seen: UInt64) {
         (order.last, order.handedOver, order.isCatchingUp) = (max(order.last, seen), seen, true)
+        inherited.formUnion(outbox.all.map(\.message))
         write(.order(order))
         emit(.note(.restored))
         keyPackages.isDoubtful = true

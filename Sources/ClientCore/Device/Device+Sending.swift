@@ -240,9 +240,13 @@ extension Device {
                 fail(item.message, refusal)
                 return forgotten(id, refusal)
             }
-            // Whoever went on from an old copy of the profile may have sent it before, and nobody else can have used its id. But that it is
-            // there is the hub's word alone.
-            if refusal.code == .messageIdReused { return fail(item.message, refusal.orThere) }
+            // Whoever went on from an old copy of the profile may have sent it before, and nobody else can have used its id: it is there. Of
+            // what no later self can have sent that is the hub's or the home's word alone.
+            if refusal.code == .messageIdReused {
+                guard inherited.contains(item.message) else { return fail(item.message, refusal.orThere) }
+                remove(item)
+                return item.isText ? report(item.message, MessageStatus(.accepted)) : ()
+            }
             if refusal.code == .unknownHub { return hubLost(by: item, in: id, using: &random) }
             guard refusal.code == .staleEpoch else { return fail(item.message, refusal) }
             // Sealed anew already, or as soon as the commit that ended the epoch has come; what was refused will never appear. A refusal
@@ -297,7 +301,7 @@ extension Device {
 
     /// Founded after the backup that its hub was restored from: nobody has the conversation any more. A direct one goes on in a new one.
     private mutating func forgotten(_ id: ConversationID, _ refusal: Refusal) {
-        guard let one = conversations[id], one.standing.isFollowed else { return }
+        guard let one = conversations[id], one.standing.isFollowed, !forget(heardOf: id) else { return }
         noteWithheld(in: one)
         giveUp(id, refusal, mayBeThere: true)
         loseReceipts(in: one)

@@ -69,6 +69,8 @@ public struct Device: Core {
     var entryCount = 0
     var advanced: Set<ConversationID> = []
     var touched: Set<ConversationID> = []
+    /// Messages that were in the outbox when this profile was found to be an old copy: a later self may have sent them.
+    var inherited: Set<MessageID> = []
     /// How many were kept of this run.
     var alarms: [AlarmPlace: Int] = [:]
     /// Conversations of which the user has seen more than we have said.

@@ -1,6 +1,5 @@
-import Vocabulary
-
 import Federation
+import Vocabulary
 
 /// The rule of docs/protocol/membership.md §3 as it is written there, statement by statement: slow, and easy to compare with it.
 struct AuthorityByDefinition {

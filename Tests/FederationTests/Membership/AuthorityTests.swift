@@ -1,8 +1,7 @@
 import Cryptography
+import Federation
 import Testing
 import Vocabulary
-
-import Federation
 
 @Suite struct AuthorityTests {
     /// Few keys and low counters, so that most statements are about one another.
