@@ -131,6 +131,12 @@ public final class MemoryStore: NodeStore {
         }
     }
 
+    public func dropQueues(except destinations: [Destination]) throws(StoreError) {
+        let known = Set(destinations)
+        let strays = disk.queues.keys.filter { !known.contains($0) }.sorted()
+        for destination in strays { disk.apply(.dequeue(destination, through: disk.highest), nil) }
+    }
+
     public func highestPosition() throws(StoreError) -> QueuePosition { disk.highest }
 }
 

@@ -79,7 +79,9 @@ extension World {
             wall: wall(node: index))
         // Groups are small here, and shall be large ones all the same.
         core.logReadersMin = 2
-        for destination in core.destinations { core.restore(destination, outline: try store.outline(destination)) }
+        let destinations = core.destinations
+        for destination in destinations { core.restore(destination, outline: try store.outline(destination)) }
+        try store.dropQueues(except: destinations)
         nodes[index].core = core
         nodes[index].life += 1
         nodes[index].wokenAt = nil

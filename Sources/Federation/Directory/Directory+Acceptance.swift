@@ -122,22 +122,37 @@ extension Directory {
 
     private mutating func store(_ packed: PackedRecord, of record: UserRecord, _ digest: Digest) -> Bool {
         if let held = table[record.user], held.issuer != record.issuer || !held.isCalled(record.handle) { nameLeft(held) }
+        let devices = localDevices(of: record.user)
         let before = table.remove(record.user)
         if let before { items.remove(before.item) }
         guard (try? table.insert(packed, digest: digest)) != nil else { return false }
         items.insert(NegentropyItem(timestamp: record.published, id: digest.raw))
         out.append(.write(.put(.userRecord, key: record.user.bytes, value: packed.row)))
         out.append(.changed(record.user, from: before?.home, to: record.home))
+        left(devices, of: record.user)
         return true
+    }
+
+    private func localDevices(of user: UserID) -> [DeviceID] {
+        guard let held = table[user], held.home == node else { return [] }
+        return held.devices
+    }
+
+    /// Those of them that nobody here has any more.
+    private mutating func left(_ devices: [DeviceID], of user: UserID) {
+        let gone = devices.filter { !table.isLocal($0) }
+        if !gone.isEmpty { out.append(.left(gone, of: user)) }
     }
 
     /// Removes a user's record for good.
     mutating func drop(_ user: UserID) {
         if let held = table[user] { nameLeft(held) }
+        let devices = localDevices(of: user)
         guard let record = table.remove(user) else { return }
         items.remove(record.item)
         out.append(.write(.remove(.userRecord, key: user.bytes)))
         out.append(.changed(user, from: record.home, to: nil))
+        left(devices, of: user)
     }
 
     /// Its certificate is good for ever.

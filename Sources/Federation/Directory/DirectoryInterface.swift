@@ -27,6 +27,8 @@ public enum DirectoryEffect: Equatable, Sendable {
     case changed(UserID, from: NodeID?, to: NodeID?)
     /// The record that showed a handle of this node's to be the user's is gone, or names another.
     case nameLeft(Handle, by: UserID)
+    /// Devices that were of a user of this node and are none's any more.
+    case left([DeviceID], of: UserID)
     case found(RequestID, SignedUserRecord)
     case notFound(RequestID, LookupFailure)
     case note(DirectoryNote)

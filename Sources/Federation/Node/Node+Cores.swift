@@ -33,6 +33,7 @@ extension Node {
                 traffic.places += 1
                 if before != home { presence(.homeChanged(user, home)) }
             case .nameLeft(let handle, let user): write(registrar.keep(handle, for: user))
+            case .left(let devices, let user): left(devices, of: user)
             case .found(let request, let record):
                 guard let (session, original) = lookups.removeValue(forKey: request) else { continue }
                 found(session, original, record)

@@ -184,8 +184,12 @@ extension Node {
 
     // MARK: Into the queues
 
+    /// Whether anybody may come for what is in its queue. A roster goes on naming a device that its user has taken out.
+    func isHere(_ device: DeviceID) -> Bool { queues.receiver(of: .device(device)) != nil || directory.isLocal(device) }
+
     /// - Parameter hub: at another node, that sends it.
     mutating func enqueue(_ item: DeviceItem, for device: DeviceID, slot: Queues.Slot? = nil, from hub: NodeID? = nil) {
+        guard isHere(device) else { return count("entries_for_nobody") }
         if isBlocked(item, for: device) { return count("entries_blocked") }
         let origin = hub.map { Queues.Origin.hub($0, for: device) }
         guard !queues.isOverfull(.device(device), of: origin) else { return count("entries_dropped_overfull") }

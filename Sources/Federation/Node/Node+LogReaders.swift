@@ -14,7 +14,7 @@ extension Node {
             // It reads the log, and has not come so far.
             if !readers.isEmpty, readers[device] != nil { continue }
             if mayLeave, queues.receiver(of: .device(device)) == nil, removed.isEmpty || !removed.contains(device) {
-                away.append(device)
+                if directory.isLocal(device) { away.append(device) }
             } else {
                 enqueueForMember(.event(envelope), for: device, of: fanOut)
             }

@@ -256,6 +256,12 @@ package struct Queues: Sendable {
         guard let index = queues.index(forKey: page.destination) else { return nil }
         return queues.values[index].value.paged(stored, attachment: page.attachment)
     }
+    /// Everything, whoever was to take it.
+    package mutating func withdrawAll(of destination: Destination) -> [StoreWrite] {
+        guard let last = queues[destination]?.value.outline.last else { return [] }
+        return acknowledge(destination, through: QueuePosition(unchecked: last.position))
+    }
+
 
     /// Takes out one entry that was paged and is not to be sent.
     package mutating func withdraw(_ destination: Destination, _ position: QueuePosition) -> StoreWrite {

@@ -206,7 +206,9 @@ struct NodeAttack {
             let rows = try NodeRows(
                 values: { table throws(StoreError) in try store.values(table) }, highestPosition: try store.highestPosition())
             node = try scene.node(from: rows)
-            for destination in node.destinations { node.restore(destination, outline: try store.outline(destination)) }
+            let destinations = node.destinations
+            for destination in destinations { node.restore(destination, outline: try store.outline(destination)) }
+            try store.dropQueues(except: destinations)
             for id in rows.conversations.compactMap({ ConversationID($0) }) {
                 if let loaded = try store.rows(.conversation(id), hub: node.id) { try turn(.loaded(loaded)) }
             }

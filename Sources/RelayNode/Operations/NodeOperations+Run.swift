@@ -81,7 +81,9 @@ extension NodeOperations {
         } catch let error as CodecError {
             throw StoreError.corrupt("a row does not decode: \(error)")
         }
-        for destination in node.destinations { node.restore(destination, outline: try store.outline(destination)) }
+        let destinations = node.destinations
+        for destination in destinations { node.restore(destination, outline: try store.outline(destination)) }
+        try store.dropQueues(except: destinations)
         return node
     }
 

@@ -65,7 +65,7 @@ extension JournaledNodeStore {
                 if wipes, try settle() { try tables.maintain(idle: true) }
                 return nil
             }
-            guard !journal.isFresh || !overlay.isEmpty || wipes && journal.hasRemains else { return nil }
+            guard !journal.isFresh || !overlay.isEmpty || tables.hasStrays || wipes && journal.hasRemains else { return nil }
             let (fold, prepared) = try prepare(youngFrom: wipes ? .max : youngFrom, rowsMax: wipes ? nil : foldRowsMax)
             let job = StoreJob { () throws(StoreError) in try prepared.write() }
             beside = .preparing(job, fold, prepared, wipes: wipes)
@@ -137,7 +137,7 @@ extension JournaledNodeStore {
         try overlay.folded(folding.fold, unfinished: unfinished, then: folding.meanwhile) { key throws(StoreError) in
             try tables.hasEvent(key)
         }
-        isBehind = !unfinished.isEmpty || !folding.fold.remainder.released.isEmpty
+        isBehind = !unfinished.isEmpty || !folding.fold.remainder.released.isEmpty || tables.hasStrays
         let job = tidying(folding.wipes ? journal.wiping() : nil, wipes: folding.wipes)
         beside = .tidying(job, standing)
         return job

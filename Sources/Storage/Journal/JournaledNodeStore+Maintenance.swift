@@ -23,6 +23,25 @@ extension JournaledNodeStore {
         }
     }
 
+    /// Of queues that are nobody's what the journal has goes at once, and the rest with folds, as much as a fold should take.
+    public func dropQueues(except destinations: [Destination]) throws(StoreError) {
+        try guarded { () throws(StoreError) in
+            try endBeside()
+            // Whose a queue is may stand in a row that does not open, and comes again from others.
+            guard damagedRows.isEmpty else { return }
+            let known = Set(destinations)
+            let strays = overlay.queues.filter { !known.contains($0.key) && !$0.value.entries.isEmpty }.keys.sorted()
+            do throws(StoreError) { try commit(strays.map { .dequeue($0, through: highest) }) } catch {
+                // The next start finds them again.
+                guard error == .full else { throw error }
+            }
+            // The journal may have moved on to another half.
+            try endBeside()
+            try tables.dropQueues(except: destinations)
+            isBehind = isBehind || tables.hasStrays
+        }
+    }
+
     /// Looks at the disk now, whatever `maintain` does: at its room, and whether the files are where they were opened.
     ///
     /// - Throws: `gone`, after which every call fails; `io` and `corrupt`.

@@ -259,7 +259,7 @@ public final class JournaledNodeStore: NodeStore {
     func fold() throws(StoreError) {
         try endBeside()
         guard let journal else { return }
-        if !journal.isFresh || !overlay.isEmpty { try fold(youngFrom: .max) }
+        if !journal.isFresh || !overlay.isEmpty || tables.hasStrays { try fold(youngFrom: .max) }
         try journal.wipe()
     }
 
@@ -314,7 +314,7 @@ public final class JournaledNodeStore: NodeStore {
     private func bring(_ fold: Overlay.Fold, upTo mark: Journal.Mark) throws(StoreError) {
         let unfinished = try tables.fold(fold, upTo: mark, journalBytes: journal?.bytes ?? 0, giveBallast: false)
         try overlay.folded(fold, unfinished: unfinished, then: []) { _ throws(StoreError) in false }
-        isBehind = !unfinished.isEmpty || !fold.remainder.released.isEmpty
+        isBehind = !unfinished.isEmpty || !fold.remainder.released.isEmpty || tables.hasStrays
     }
 
     /// After an error of the disk every call fails with it.

@@ -49,18 +49,20 @@ extension SQLiteNodeStore {
         _ dequeues: [(destination: Destination, through: QueuePosition)],
         _ withdrawals: [(destination: Destination, position: QueuePosition)], _ changes: inout EventChanges
     ) throws(StoreError) {
-        for (destination, through) in dequeues {
-            try database.rows(
-                "DELETE FROM entry WHERE queue=? AND position<=? RETURNING event",
-                .blob(seal.name(destination)), .integer(Int64(clamping: through.value))
-            ) { row throws(StoreError) in if !row.isNull(0) { changes.add(-1, to: try row.integer(0)) } }
-        }
+        for (destination, through) in dequeues { try delete(seal.name(destination), through: through, &changes) }
         for (destination, position) in withdrawals {
             try database.rows(
                 "DELETE FROM entry WHERE queue=? AND position=? RETURNING event",
                 .blob(seal.name(destination)), .integer(Int64(clamping: position.value))
             ) { row throws(StoreError) in if !row.isNull(0) { changes.add(-1, to: try row.integer(0)) } }
         }
+    }
+
+    func delete(_ queue: [UInt8], through position: QueuePosition, _ changes: inout EventChanges) throws(StoreError) {
+        try database.rows(
+            "DELETE FROM entry WHERE queue=? AND position<=? RETURNING event", .blob(queue),
+            .integer(Int64(clamping: position.value))
+        ) { row throws(StoreError) in if !row.isNull(0) { changes.add(-1, to: try row.integer(0)) } }
     }
 
     func insert(_ entry: QueueEntry, _ events: [EventKey: EventRow]) throws(StoreError) {

@@ -33,11 +33,13 @@ extension SQLiteNodeStore {
         try boundLog()
         let highestNow = max(highest, fold.highest)
         var unfinished: Set<Destination> = []
+        var strayQueues = strays.queues
         let floorNow = try database.transaction { () throws(StoreError) in
             var changes = EventChanges()
             let limited = try fold.rowsMax.map { rows throws(StoreError) in try limit(fold.dequeues, rows: rows) }
             unfinished = limited?.unfinished ?? []
             try delete(limited?.dequeues ?? fold.dequeues, fold.withdrawals, &changes)
+            if hasStrays { strayQueues = try deleteStrays(&changes) }
             let standing = try touch(fold, &changes)
             // Before anything new is there, which none of this is meant for.
             try changes.apply(to: database)
@@ -50,6 +52,7 @@ extension SQLiteNodeStore {
             return try raiseFloor(to: highestNow)
         }
         (highest, floor) = (highestNow, floorNow)
+        strays.queues = strayQueues
         return unfinished
     }
 

@@ -13,6 +13,8 @@ package final class SQLiteNodeStore: TableReader, NodeStore {
     var floor = QueuePosition.zero
     /// The file is to stay as it is: a backup reads it.
     var isHeld = false
+    /// Queues that are nobody's, which folds take away bit by bit.
+    package var strays = Strays()
     /// The last `full` was our own word, with room left on the disk.
     var refusedGrowth = false
 

@@ -157,6 +157,8 @@ public protocol NodeStore: AnyObject {
     func page(_ destination: Destination, after: QueuePosition, limit: Int, bytesMax: Int) throws(StoreError) -> [StoredEntry]
     /// Every entry of a queue, rising: its position, and the bytes it and its event take. For the start.
     func outline(_ destination: Destination) throws(StoreError) -> [(position: QueuePosition, bytes: Int)]
+    /// Deletes every queue but these: whoever they were for will never take them. For the start; what is on disk may go bit by bit later on.
+    func dropQueues(except destinations: [Destination]) throws(StoreError)
     /// The highest position ever given to an entry of any queue.
     func highestPosition() throws(StoreError) -> QueuePosition
 }

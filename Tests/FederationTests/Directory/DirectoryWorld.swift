@@ -131,7 +131,7 @@ struct World {
     func isQuiet(_ site: Site) -> Bool {
         (effects[site.id] ?? []).allSatisfy { effect in
             switch effect {
-            case .write, .send, .changed, .nameLeft: false
+            case .write, .send, .changed, .nameLeft, .left: false
             case .found, .notFound, .note: true
             }
         }

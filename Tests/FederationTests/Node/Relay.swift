@@ -70,7 +70,9 @@ struct Relay {
         let rows = try NodeRows(
             values: { table throws(StoreError) in try store.values(table) }, highestPosition: try store.highestPosition())
         var core = try Node(key: key, software: "test", certificateHash: certificateHash, rows: rows, at: now, wall: wall)
-        for destination in core.destinations { core.restore(destination, outline: try store.outline(destination)) }
+        let destinations = core.destinations
+        for destination in destinations { core.restore(destination, outline: try store.outline(destination)) }
+        try store.dropQueues(except: destinations)
         return core
     }
 

@@ -184,6 +184,39 @@ import Vocabulary
         try store.checkIntegrity()
     }
 
+    @Test func `queues of nobody go with the next folds, and what comes for one of them later stays`() throws {
+        for number in UInt64(1)...20 {
+            let key = EventKey.event(number)
+            // Of the phone's some have an event of their own, some share it with the laptop.
+            try store.commit(
+                [.store(key, "e\(number)"), .enqueue(number * 3, to: .phone, event: key)]
+                    + (number > 10 ? [.enqueue(number * 3 + 1, to: .laptop, event: key)] : [])
+                    + [.enqueue(number * 3 + 2, to: .tower)])
+        }
+        try store.maintain(idle: true)
+        #expect(try rows("entry") == 50 && rows("event") == 20)
+        // Still in the journal.
+        try store.commit([.store(.event(21), "late"), .enqueue(100, to: .phone, event: .event(21)), .enqueue(101, to: .laptop)])
+        store.tables.strays.rowsMax = 7
+        try store.dropQueues(except: [.laptop])
+        #expect(try store.outline(.laptop).count == 11)
+        #expect(store.isFoldDue)
+        // Its device is somebody's again.
+        try store.commit([.store(.event(22), "new"), .enqueue(200, to: .phone, event: .event(22))])
+        var folds = 0
+        while store.isFoldDue, folds < 9 {
+            try endFold(begin(wipes: false))
+            folds += 1
+        }
+        #expect(folds == 3 && !store.isBehind)
+        #expect(try store.outline(.phone).map(\.position.value) == [200])
+        #expect(try store.page(.phone, after: .zero, limit: 9, bytesMax: .max).map(\.event) == [Array("new".utf8)])
+        #expect(try store.page(.laptop, after: .zero, limit: 99, bytesMax: .max).count == 11)
+        try store.maintain(idle: true)
+        #expect(try rows("entry") == 12 && rows("event") == 11)
+        try store.checkIntegrity()
+    }
+
     @Test func `a journal has room, or says that a commit would have to wait`() throws {
         let body = String(repeating: "x", count: 300_000)
         var number = UInt64(0)
