@@ -113,6 +113,12 @@ public enum Limits {
     public static let refetchedMax = 256
     /// Such questions of a device that wait for an earlier one.
     public static let refetchesWaitingMax = 1_024
+    /// Of one device, passed on or answered by its home: after a restoration a client asks about each of its conversations, once.
+    public static let refetchBurst = 4_000.0
+    public static let refetchesPerSecond = 20.0
+    /// Of these, the ones about conversations that a hub does not have, or not with this device: each is refused with an entry that stays.
+    public static let refusedRefetchBurst = 500.0
+    public static let refusedRefetchesPerSecond = 2.0
     /// Conversations a hub keeps in memory; others wait on disk. And bytes of them, roughly: a group of 1,000 devices takes two million or so.
     public static let conversationsResidentMax = 50_000
     public static let conversationBytesResidentMax = 512 * 1024 * 1024
@@ -129,6 +135,10 @@ public enum Limits {
     public static let queueEntriesPerUserMax = 100_000
     public static let queueBytesPerUserMax = 64 * 1024 * 1024
     public static let queueReceiptsPerUserMax = 10_000
+    /// What a hub has answered one user's devices and waits for them at their home; from then on the user hands over nothing new to that hub.
+    public static let queueAnswersPerUserMax = 100_000
+    /// Of these, and of entries for a node, from which on a conversation that a hub does not have is not said to be unknown.
+    public static let queueForRefusedRefetchMax = 10_000
     /// Entries in all queues of a node together: 24 bytes of memory each.
     public static let queueEntriesTotalMax = 4_000_000
     /// Unacknowledged entries pushed to one device, and bytes of them.

@@ -123,7 +123,7 @@ extension Node {
         if directory.home(of: sender.user) == id {
             enqueue(.accepted(accepted.acceptance), for: sender.device)
         } else if let home = directory.home(of: sender.user) {
-            enqueue(.accepted(accepted.acceptance, device: sender.device), for: home)
+            enqueue(.accepted(accepted.acceptance, device: sender.device), for: home, on: .messages(sender.user, of: home))
         }
         let newcomers = Set(accepted.newcomers.map(\.device))
         if let fanOut {
@@ -187,11 +187,15 @@ extension Node {
     /// Whether anybody may come for what is in its queue. A roster goes on naming a device that its user has taken out.
     func isHere(_ device: DeviceID) -> Bool { queues.receiver(of: .device(device)) != nil || directory.isLocal(device) }
 
-    /// - Parameter hub: at another node, that sends it.
-    mutating func enqueue(_ item: DeviceItem, for device: DeviceID, slot: Queues.Slot? = nil, from hub: NodeID? = nil) {
+    /// - Parameters:
+    ///   - hub: at another node, that sends it.
+    ///   - account: on whose account it stands, if not on that of the hub.
+    mutating func enqueue(
+        _ item: DeviceItem, for device: DeviceID, slot: Queues.Slot? = nil, from hub: NodeID? = nil, on account: Queues.Origin? = nil
+    ) {
         guard isHere(device) else { return count("entries_for_nobody") }
         if isBlocked(item, for: device) { return count("entries_blocked") }
-        let origin = hub.map { Queues.Origin.hub($0, for: device) }
+        let origin = account ?? hub.map { Queues.Origin.hub($0, for: device) }
         guard !queues.isOverfull(.device(device), of: origin) else { return count("entries_dropped_overfull") }
         let stored = item.stored
         let size = stored.content.count + item.eventBytes
@@ -225,7 +229,7 @@ extension Node {
         if home == id {
             enqueue(.failed(failure), for: sender.device)
         } else {
-            enqueue(.failed(failure, device: sender.device), for: home)
+            enqueue(.failed(failure, device: sender.device), for: home, on: .messages(sender.user, of: home))
         }
     }
 

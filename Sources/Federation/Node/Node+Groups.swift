@@ -10,6 +10,9 @@ struct ConversationTraffic: Sendable {
     var fetches = Buckets<DeviceID>(rate: 1, burst: 100)
     /// By whom they are for: more would fill the way to it.
     var signals = Buckets<DeviceID>(rate: Limits.signalsPerSecond, burst: Limits.signalBurst)
+    /// How often a device may ask for what it lacks, and be told that there is no such conversation.
+    var refetchesAsked = Buckets<DeviceID>(rate: Limits.refetchesPerSecond, burst: Limits.refetchBurst)
+    var refetchesRefused = Buckets<DeviceID>(rate: Limits.refusedRefetchesPerSecond, burst: Limits.refusedRefetchBurst)
 
     /// Founding, commits and proposals: each costs the hub milliseconds in a large group, also where it is refused.
     var handshakes = Buckets<DeviceID>(rate: 10, burst: 200)
@@ -90,6 +93,22 @@ extension Node {
         }
     }
 
+    /// A device of ours asks. What is beyond the rate is dropped, as if its hub could not be reached: it asks again, or sees at the next event
+    /// what it lacks.
+    mutating func refetch(_ key: ConversationKey, from: SequenceNumber, through: SequenceNumber, by device: RosterEntry) {
+        guard traffic.refetchesAsked.take(device.device, at: now),
+            queues.entries(onAccountOf: .answers(device.user, of: key.hub)) < Limits.queueForRefusedRefetchMax
+        else { return count("refetches_dropped") }
+        if key.hub != id {
+            guard let link = links.link(to: key.hub) else { return }
+            out.append(.sendLink(link, .refetch(key, by: device.device, from: from, through: through)))
+        } else if hub.contains(device, in: key.conversation) {
+            refetch(key, by: device, from: from, through: through)
+        } else {
+            refuseRefetch(key, by: device.device, of: device.user, at: id)
+        }
+    }
+
     /// Events that a device lacks, out of the log once more. Not into a queue that is full: it has enough to read.
     mutating func refetch(_ key: ConversationKey, by device: RosterEntry, from: SequenceNumber, through: SequenceNumber) {
         guard key.hub == id, !isSpaceLow, let home = directory.home(of: device.user), membership.evaluation.isMember(home),
@@ -117,13 +136,21 @@ extension Node {
     }
 
     /// A conversation that this hub does not have, or not with this device: after a restoration that may be news, so it is said. Not while
-    /// the members have still to say who is in it.
-    mutating func refuseRefetch(_ key: ConversationKey, by device: DeviceID, at home: NodeID) {
+    /// the members have still to say who is in it, nor more often than anybody needs to hear it, nor where much else waits: it is an entry that
+    /// stays, for a question that cost nothing.
+    /// - Parameter user: known of a device of ours.
+    mutating func refuseRefetch(_ key: ConversationKey, by device: DeviceID, of user: UserID? = nil, at home: NodeID) {
         guard key.hub == id, !hub.isAsleep(key.conversation), !hub.isRecovering(key.conversation), !isSpaceLow,
-            queues.refusal(for: home == id ? .device(device) : .node(home)) == nil
+            queues.refusal(for: home == id ? .device(device) : .node(home)) == nil,
+            home == id || queues.count(of: .node(home)) < Limits.queueForRefusedRefetchMax,
+            traffic.refetchesRefused.take(device, at: now)
         else { return count("refetches_dropped") }
         let failure = Failure(key: key, message: MessageID(raw: Bytes16(0, 0)), refusal: .unknownConversation)
-        if home == id { enqueue(.failed(failure), for: device) } else { enqueue(.failed(failure, device: device), for: home) }
+        if home == id {
+            enqueue(.failed(failure), for: device, on: user.map { .answers($0, of: id) })
+        } else {
+            enqueue(.failed(failure, device: device), for: home)
+        }
     }
 
     mutating func refetched(_ page: LogPage, for device: RosterEntry) {
@@ -217,5 +244,6 @@ extension Node {
     package var orderer: Hub { hub }
     package func device(of session: SessionID) -> RosterEntry? { sessions.device(of: session) }
     package func health(of node: NodeID) -> MemberHealth? { liveness[node] }
+    package func answered(_ user: UserID, by hub: NodeID) -> Int { queues.entries(onAccountOf: .answers(user, of: hub)) }
     package var entriesPassedOver: Int { counters["entries_passed_over"] ?? 0 }
 }

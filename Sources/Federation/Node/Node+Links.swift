@@ -172,11 +172,12 @@ extension Node {
         case .submission(let submission, let sender): receive(submission, from: sender, of: peer)
         case .event(let envelope, let recipients): receive(envelope, for: recipients, from: peer)
         case .accepted(let acceptance, let device):
-            guard acceptance.key.hub == peer, isLocal(device) else { return }
-            enqueue(.accepted(acceptance), for: device, from: peer)
+            guard acceptance.key.hub == peer, let user = directory.user(ofLocal: device) else { return }
+            enqueue(.accepted(acceptance), for: device, from: peer, on: .answers(user, of: peer))
         case .failed(let failure, let device):
-            if failure.key.hub == peer, isLocal(device) {
-                enqueue(.failed(failure), for: device, from: peer)
+            // What its device asked for, wherever the hub is: else one user could use up what a hub may have here.
+            if failure.key.hub == peer, let user = directory.user(ofLocal: device) {
+                enqueue(.failed(failure), for: device, from: peer, on: .answers(user, of: peer))
             } else if failure.key.hub == id, let user = hub.user(of: device, in: failure.key.conversation),
                 hub.isWaiting(failure.message, of: device, in: failure.key.conversation),
                 // In a group the device is passed over: it sees the gap, and others have the message.
@@ -215,7 +216,9 @@ extension Node {
         guard let refusal else { return }
         // Its home said `sent`: the refusal must reach the sender.
         let key = ConversationKey(hub: submission.hub, conversation: submission.conversation)
-        enqueue(.failed(Failure(key: key, message: submission.message, refusal: refusal), device: sender.device), for: peer)
+        enqueue(
+            .failed(Failure(key: key, message: submission.message, refusal: refusal), device: sender.device), for: peer,
+            on: .messages(sender.user, of: peer))
     }
 
     private mutating func receive(_ envelope: Envelope, for recipients: [DeviceID], from peer: NodeID) {

@@ -64,13 +64,7 @@ extension Node {
         case (.authenticated, .lookup(let request, let key)): lookup(session, request, key, using: &random)
         case (.authenticated(let device), .fetchGroup(let request, let key)): fetchGroup(session, request, key, by: device)
         case (.authenticated(let device), .refetch(let key, let from, let through)):
-            if key.hub == id, hub.contains(device, in: key.conversation) {
-                refetch(key, by: device, from: from, through: through)
-            } else if key.hub == id {
-                refuseRefetch(key, by: device.device, at: id)
-            } else if let link = links.link(to: key.hub) {
-                out.append(.sendLink(link, .refetch(key, by: device.device, from: from, through: through)))
-            }
+            refetch(key, from: from, through: through, by: device)
         case (.authenticated(let device), .mark(let mark, let devices)): self.mark(mark, for: devices, from: device)
         case (.authenticated(let device), .signal(let signal)): self.signal(signal, from: device)
         case (.authenticated, .ping(let token)), (.greeted, .ping(let token)): out.append(.sendSession(session, .pong(token)))
@@ -224,7 +218,9 @@ extension Node {
             refusal = strange
         } else {
             let origin = Queues.Origin.messages(device.user, of: nil)
-            refusal = queues.refusal(for: .node(submission.hub)) ?? queues.refusal(of: origin)
+            refusal =
+                queues.refusal(for: .node(submission.hub)) ?? queues.refusal(of: origin)
+                ?? queues.refusal(of: .answers(device.user, of: submission.hub))
             if refusal == nil { enqueue(.submission(submission, sender: device), for: submission.hub, on: origin) }
         }
         if let refusal {

@@ -131,15 +131,26 @@ package struct Queues: Sendable {
         case .receipts:
             if size.entries < Limits.queueReceiptsPerUserMax { return nil }
             return Refusal(.queueFull, "Too many receipts of this user's wait for other nodes.")
+        case .answers:
+            if size.entries < Limits.queueAnswersPerUserMax { return nil }
+            return Refusal(.queueFull, "Too many answers wait for this user's devices.")
         case .hub(let hub, _):
             if Self.hasRoom(size, Limits.queueEntriesPerDeviceMax, Limits.queueBytesPerDeviceMax),
-                shares.entries(of: hub) < Limits.queueEntriesPerNodeMax
+                !isUsedUp(shares.entries(of: hub), Limits.queueEntriesPerNodeMax, size)
             {
                 return nil
             }
             return Refusal(.queueFull, "The recipient's queue is full.")
         }
     }
+
+    /// Who takes what comes is not kept from it by what waits for others, as long as there is room for that.
+    /// - Parameter ofHub: entries that stand on a hub's account.
+    private func isUsedUp(_ ofHub: Int, _ entriesMax: Int, _ own: (entries: Int, bytes: Int)) -> Bool {
+        ofHub >= entriesMax && (own.entries >= Limits.pushWindowEntries || entries >= Limits.queueEntriesTotalMax / 2)
+    }
+
+    package func entries(onAccountOf origin: Origin) -> Int { shares.size(of: origin).entries }
 
     /// Bytes that a member node has caused to wait: what its users sent to other nodes, what it sent as a hub to devices here.
     package func bytes(onAccountOf node: NodeID) -> Int { shares.bytes(of: node) }
@@ -156,8 +167,13 @@ package struct Queues: Sendable {
         if entries >= Limits.queueEntriesTotalMax + Limits.queueEntriesPerNodeMax { return true }
         switch (destination, origin) {
         case (.device, .hub(let hub, let device)):
-            return shares.size(of: .hub(hub, for: device)).entries >= Limits.queueEntriesPerDeviceMax * 2
-                || shares.entries(of: hub) >= Limits.queueEntriesPerNodeMax * 2
+            let size = shares.size(of: .hub(hub, for: device))
+            return size.entries >= Limits.queueEntriesPerDeviceMax * 2
+                || isUsedUp(shares.entries(of: hub), Limits.queueEntriesPerNodeMax * 2, size)
+        case (.device, .answers(let user, let hub)):
+            let size = shares.size(of: .answers(user, of: hub))
+            return size.entries >= Limits.queueAnswersPerUserMax * 2
+                || isUsedUp(shares.answers(of: hub), Limits.queueEntriesPerNodeMax, size)
         case (.device, _): return (queues[destination]?.value.outline.unshared.entries ?? 0) >= Limits.queueEntriesPerDeviceMax * 2
         case (.node, _): return count(of: destination) >= Limits.queueEntriesPerNodeMax * 2
         }
@@ -240,6 +256,12 @@ package struct Queues: Sendable {
         return [.dequeue(destination, through: position)]
     }
 
+    /// Everything, whoever was to take it.
+    package mutating func withdrawAll(of destination: Destination) -> [StoreWrite] {
+        guard let last = queues[destination]?.value.outline.last else { return [] }
+        return acknowledge(destination, through: QueuePosition(unchecked: last.position))
+    }
+
     /// What to read back from disk next, if something waits, somebody takes it and the window has room.
     package mutating func nextPage(of destination: Destination) -> Page? {
         guard let index = queues.index(forKey: destination),
@@ -256,12 +278,6 @@ package struct Queues: Sendable {
         guard let index = queues.index(forKey: page.destination) else { return nil }
         return queues.values[index].value.paged(stored, attachment: page.attachment)
     }
-    /// Everything, whoever was to take it.
-    package mutating func withdrawAll(of destination: Destination) -> [StoreWrite] {
-        guard let last = queues[destination]?.value.outline.last else { return [] }
-        return acknowledge(destination, through: QueuePosition(unchecked: last.position))
-    }
-
 
     /// Takes out one entry that was paged and is not to be sent.
     package mutating func withdraw(_ destination: Destination, _ position: QueuePosition) -> StoreWrite {

@@ -7,6 +7,9 @@ extension Queues {
         case messages(UserID, of: NodeID?)
         /// What a user has told hubs at other nodes: receipts and read marks, one of each a conversation.
         case receipts(UserID)
+        /// What a hub has answered a user's devices here. A user causes as much of it as he likes, so it is not on the hub's account; and a hub
+        /// that lies invents as much of it as it likes, so it counts for what the user hands over to that hub alone.
+        case answers(UserID, of: NodeID)
         /// What a hub at another node has sent for a device of ours.
         case hub(NodeID, for: DeviceID)
 
@@ -15,7 +18,7 @@ extension Queues {
             switch self {
             case .messages(_, let home): home
             case .hub(let hub, _): hub
-            case .receipts: nil
+            case .receipts, .answers: nil
             }
         }
     }
@@ -33,6 +36,7 @@ extension Queues {
         private var numbers: [Origin: Int] = [:]
         private var free: [Int] = []
         private var hubEntries: [NodeID: Int] = [:]
+        private var hubAnswers: [NodeID: Int] = [:]
         private var nodeBytes: [NodeID: Int] = [:]
 
         func size(of origin: Origin) -> (entries: Int, bytes: Int) {
@@ -40,6 +44,7 @@ extension Queues {
         }
 
         func entries(of hub: NodeID) -> Int { hubEntries[hub] ?? 0 }
+        func answers(of hub: NodeID) -> Int { hubAnswers[hub] ?? 0 }
         func bytes(of node: NodeID) -> Int { nodeBytes[node] ?? 0 }
 
         func largestSenders(_ count: Int) -> [UserID] {
@@ -66,9 +71,17 @@ extension Queues {
             }
             shares[number]?.entries += 1
             shares[number]?.bytes += Int(bytes)
-            if case .hub(let hub, _) = origin { hubEntries[hub, default: 0] += 1 }
+            count(origin, 1)
             if let node = origin.node { nodeBytes[node, default: 0] += Int(bytes) }
             return UInt32(clamping: number)
+        }
+
+        private mutating func count(_ origin: Origin, _ entries: Int) {
+            switch origin {
+            case .hub(let hub, _): hubEntries.add(entries, to: hub)
+            case .answers(_, let hub): hubAnswers.add(entries, to: hub)
+            case .messages, .receipts: break
+            }
         }
 
         mutating func remove(_ line: Outline.Line) {
@@ -76,10 +89,7 @@ extension Queues {
             guard number > 0, number < shares.count, let share = shares[number] else { return }
             shares[number]?.entries -= 1
             shares[number]?.bytes -= Int(line.bytes)
-            if case .hub(let hub, _) = share.origin {
-                hubEntries[hub, default: 0] -= 1
-                if hubEntries[hub] == 0 { hubEntries[hub] = nil }
-            }
+            count(share.origin, -1)
             if let node = share.origin.node {
                 nodeBytes[node, default: 0] -= Int(line.bytes)
                 if nodeBytes[node] == 0 { nodeBytes[node] = nil }
@@ -89,5 +99,12 @@ extension Queues {
             numbers[share.origin] = nil
             free.append(number)
         }
+    }
+}
+
+extension [NodeID: Int] {
+    fileprivate mutating func add(_ count: Int, to node: NodeID) {
+        let sum = self[node, default: 0] + count
+        self[node] = sum == 0 ? nil : sum
     }
 }

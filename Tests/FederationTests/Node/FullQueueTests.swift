@@ -114,6 +114,64 @@ import Vocabulary
         #expect(said.acceptances(to: Self.ann).count == 1)
     }
 
+    @Test func `what a hub answers one user is on that user's account with this hub, and keeps nobody else from anything`() throws {
+        var harbor = try Harbor()
+        let key = ConversationKey(hub: Coast.id(1), conversation: .numbered(1))
+        for _ in 0..<(Limits.queueAnswersPerUserMax / 10_000) {
+            let items = (0..<10_000).map { index in
+                NodeItem.failed(
+                    Failure(key: key, message: MessageID(raw: Bytes16(8, UInt64(index))), refusal: Refusal(.unknownConversation, "None.")),
+                    device: harbor.ann.deviceID)
+            }
+            _ = try harbor.receive(items)
+        }
+        func refusals(_ number: UInt64, to hub: NodeID, in session: UInt64) throws -> [Refusal.Code] {
+            try harbor.relay.submit(harbor.submission(number, to: hub, bytes: 100), in: session).refusals(to: session)
+        }
+        try #expect(refusals(1, to: Coast.id(1), in: Self.ann) == [.queueFull])
+        try #expect(refusals(2, to: Coast.id(2), in: Self.ann).isEmpty)
+        try #expect(refusals(3, to: Coast.id(1), in: Self.bob).isEmpty)
+        #expect(harbor.relay.core.answered(harbor.ann.id, by: Coast.id(1)) == Limits.queueAnswersPerUserMax)
+        #expect(harbor.relay.core.answered(harbor.bob.id, by: Coast.id(1)) == 0)
+        // Nor is more asked for that would be answered so.
+        try #expect(asked(1, of: Coast.id(1), in: &harbor) == 0)
+    }
+
+    /// How many of so many questions a home passes on.
+    private func asked(_ count: Int, of hub: NodeID, in harbor: inout Harbor) throws -> Int {
+        let inputs = (0..<count).map { number -> NodeInput in
+            let key = ConversationKey(hub: hub, conversation: .numbered(UInt64(number)))
+            return .sessionFrame(SessionID(Self.ann), .refetch(key, from: 1, through: 2))
+        }
+        return try harbor.relay.batch(inputs).frames(on: 1_000).count { if case .refetch = $0 { true } else { false } }
+    }
+
+    @Test func `a device that is back asks about hundreds of conversations at once, and not without end`() throws {
+        var harbor = try Harbor()
+        try #expect(asked(1_000, of: Coast.id(1), in: &harbor) == 1_000)
+        var more = 0
+        for _ in 0..<10 {
+            harbor.relay.now = harbor.relay.now + .seconds(1)
+            more += try asked(1_500, of: Coast.id(1), in: &harbor)
+        }
+        #expect(more <= Int(Limits.refetchBurst - 1_000 + 10 * Limits.refetchesPerSecond))
+    }
+
+    @Test func `a hub says a few hundred times that it has no such conversation, and then as often as anybody needs it`() throws {
+        var harbor = try Harbor()
+        func told(_ count: Int) throws -> Int {
+            let inputs = (0..<count).map { number -> NodeInput in
+                let key = ConversationKey(hub: harbor.relay.id, conversation: .numbered(UInt64(number)))
+                return .linkFrame(LinkID(1_000), .refetch(key, by: DeviceID(raw: Bytes32.zero), from: 1, through: 2))
+            }
+            return try harbor.relay.batch(inputs).items(on: 1_000).count { if case .failed = $0 { true } else { false } }
+        }
+        try #expect(told(400) == 400)
+        try #expect(told(400) == Int(Limits.refusedRefetchBurst) - 400)
+        harbor.relay.now = harbor.relay.now + .seconds(5)
+        try #expect(told(400) == Int(5 * Limits.refusedRefetchesPerSecond))
+    }
+
     @Test func `signals to a device have a rate, and naming it twice changes nothing`() throws {
         var harbor = try Harbor()
         let key = ConversationKey(hub: Coast.id(1), conversation: .numbered(1))

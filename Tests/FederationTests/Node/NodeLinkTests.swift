@@ -251,14 +251,21 @@ extension [LinkFrame] {
         #expect(envelope.number == 2 && Set(recipients) == Set(others.map(\.deviceID)))
     }
 
+    private static func device(_ number: UInt64) -> DeviceID {
+        var writer = ByteWriter()
+        for _ in 0..<4 { writer.write(number) }
+        return DeviceID(raw: Bytes32(writer.bytes) ?? .zero)
+    }
+
     @Test func `a full queue at a recipient's home fails the message and keeps no bytes of it`() throws {
         var station = try Station()
         try station.relay.link(1, to: station.peer)
         // By that hub itself: what others have sent does not count against it.
-        let failure = Failure(key: station.event(1).key, message: .numbered(1), refusal: Refusal(.unknown, "It is a lie."))
+        let key = station.event(1).key
         try station.relay.batch(
             (1...UInt64(Limits.queueEntriesPerDeviceMax)).map { number in
-                .linkFrame(LinkID(1), .entry(QueuePosition(unchecked: number), .failed(failure, device: station.alice.deviceID)))
+                let mark = SealedMark(key: key, device: Self.device(number), epoch: 1, sealed: [1])
+                return .linkFrame(LinkID(1), .entry(QueuePosition(unchecked: number), .marked(mark, devices: [station.alice.deviceID])))
             })
         let next = UInt64(Limits.queueEntriesPerDeviceMax) + 1
         let effects = try station.relay.receive(.event(station.event(1), recipients: [station.alice.deviceID]), at: next, on: 1)

@@ -341,4 +341,31 @@ private func slot(_ number: UInt8) -> Queues.Slot {
         taken = desk.sent
         #expect(taken == all && desk.queues.bytes == 0 && desk.disk[desk.to]?.isEmpty == true)
     }
+
+    @Test func `a hub of which very much waits still reaches devices that take what comes, and what it answers does not count`() {
+        var queues = Queues(highest: 0)
+        let hub = NodeID(raw: Bytes32([UInt8](repeating: 9, count: 32)) ?? .zero)
+        func device(_ number: Int) -> DeviceID { DeviceID(raw: Bytes32([UInt8(number)] + [UInt8](repeating: 3, count: 31)) ?? .zero) }
+        func append(_ count: Int, to device: DeviceID, of origin: Queues.Origin) {
+            for _ in 0..<count { _ = queues.append(to: .device(device), content: [1], event: nil, bytes: 1, of: origin) }
+        }
+        let here = device(100)
+        // What answers users who are away, by a hub that tells the truth or does not.
+        for number in 0..<12 {
+            append(Limits.queueAnswersPerUserMax, to: device(number), of: .answers(UserID(raw: device(number).raw), of: hub))
+        }
+        append(Limits.pushWindowEntries, to: here, of: .hub(hub, for: here))
+        #expect(queues.refusal(of: .hub(hub, for: here)) == nil)
+        for number in 0..<12 { _ = queues.withdrawAll(of: .device(device(number))) }
+        #expect(queues.entries == Limits.pushWindowEntries)
+        // What it sends to others who are away.
+        for number in 0..<10 { append(Limits.queueEntriesPerDeviceMax, to: device(number), of: .hub(hub, for: device(number))) }
+        #expect(queues.refusal(of: .hub(hub, for: here))?.code == .queueFull)
+        #expect(queues.refusal(of: .hub(hub, for: device(101))) == nil)
+        // Not when the node is half full: or it could be filled by way of many devices.
+        for number in 20..<30 {
+            append(Limits.queueEntriesPerDeviceMax, to: device(number), of: .receipts(UserID(raw: device(number).raw)))
+        }
+        #expect(queues.refusal(of: .hub(hub, for: device(101)))?.code == .queueFull)
+    }
 }
