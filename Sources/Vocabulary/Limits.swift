@@ -38,7 +38,7 @@ public enum Limits {
     public static let markedDevicesMax = 64
     /// Signals are passed on in conversations of so many devices at most.
     public static let signalledDevicesMax = 64
-    /// Passed on to one device, whoever sends them; more are dropped, they are of the moment.
+    /// Passed on to one device, whoever sends them, and of one device, whomever they are for; more are dropped, they are of the moment.
     public static let signalsPerSecond = 20.0
     public static let signalBurst = 64.0
     public static let keyPackageBytesMax = 4 * 1024

@@ -10,6 +10,8 @@ struct ConversationTraffic: Sendable {
     var fetches = Buckets<DeviceID>(rate: 1, burst: 100)
     /// By whom they are for: more would fill the way to it.
     var signals = Buckets<DeviceID>(rate: Limits.signalsPerSecond, burst: Limits.signalBurst)
+    /// By who says them: more would keep links, and hubs, busy with what nobody is shown.
+    var signalsSaid = Buckets<DeviceID>(rate: Limits.signalsPerSecond, burst: Limits.signalBurst)
     /// How often a device may ask for what it lacks, and be told that there is no such conversation.
     var refetchesAsked = Buckets<DeviceID>(rate: Limits.refetchesPerSecond, burst: Limits.refetchBurst)
     var refetchesRefused = Buckets<DeviceID>(rate: Limits.refusedRefetchesPerSecond, burst: Limits.refusedRefetchBurst)
@@ -194,13 +196,19 @@ extension Node {
     /// Of the moment: to whoever is connected, and never stored.
     mutating func signal(_ signal: Signal, from device: RosterEntry) {
         guard signal.sender == device else { return }
+        guard traffic.signalsSaid.take(device.device, at: now) else { return count("signals_dropped") }
         if signal.key.hub == id { return relay(signal) }
         guard let link = links.link(to: signal.key.hub) else { return }
         out.append(.sendLink(link, .signal(signal, recipients: [])))
     }
 
     mutating func receive(_ signal: Signal, for recipients: [DeviceID], from peer: NodeID) {
-        if signal.key.hub == id, recipients.isEmpty, directory.home(of: signal.sender.user) == peer { return relay(signal) }
+        if signal.key.hub == id, recipients.isEmpty, directory.home(of: signal.sender.user) == peer {
+            // A home that means well passes on no more.
+            guard hub.contains(signal.sender, in: signal.key.conversation), traffic.signalsSaid.take(signal.sender.device, at: now)
+            else { return count("signals_dropped") }
+            return relay(signal)
+        }
         guard signal.key.hub == peer, signal.sealed.count <= Limits.sealedMarkBytesMax else { return }
         for device in recipients.prefix(Limits.signalledDevicesMax) { show(signal, to: device) }
     }

@@ -172,6 +172,25 @@ import Vocabulary
         try #expect(told(400) == Int(5 * Limits.refusedRefetchesPerSecond))
     }
 
+    @Test func `a device's signals go on to a hub at the rate at which anybody is shown them`() throws {
+        var harbor = try Harbor()
+        func passedOn(_ count: Int) throws -> Int {
+            let inputs = (0..<count).map { number -> NodeInput in
+                let key = ConversationKey(hub: Coast.id(1), conversation: .numbered(UInt64(number)))
+                return .sessionFrame(SessionID(Self.ann), .signal(Signal(key: key, sender: harbor.ann.entry, epoch: 1, sealed: [1])))
+            }
+            return try harbor.relay.batch(inputs).frames(on: 1_000).count { if case .signal = $0 { true } else { false } }
+        }
+        try #expect(passedOn(1_000) == Int(Limits.signalBurst))
+        harbor.relay.now = harbor.relay.now + .seconds(2)
+        try #expect(passedOn(1_000) == Int(2 * Limits.signalsPerSecond))
+        // Somebody who types says so every few seconds, in each of several conversations.
+        for _ in 0..<20 {
+            harbor.relay.now = harbor.relay.now + .seconds(1)
+            try #expect(passedOn(5) == 5)
+        }
+    }
+
     @Test func `signals to a device have a rate, and naming it twice changes nothing`() throws {
         var harbor = try Harbor()
         let key = ConversationKey(hub: Coast.id(1), conversation: .numbered(1))
