@@ -9,6 +9,10 @@ extension Limits {
     public static let rumourPeers = 3
     /// Records asked for at once that are still passed on as fresh; more are left to reconciliation.
     public static let rumourRecordsMax = 64
+    /// Records that one peer pushes and that are passed on as fresh; more are left to reconciliation. Raising it lets one member keep others'
+    /// links busy: each record is a signature or two to check for whoever hears of it, and messages stand behind them.
+    public static let rumourBurst = 500.0
+    public static let rumoursPerSecond = 50.0
     /// From one reconciliation to the next: the least time, and what chance may add.
     public static let reconcileInterval = Duration.milliseconds(1_500)
     public static let reconcileJitter = Duration.milliseconds(2_000)

@@ -33,7 +33,7 @@ extension Directory {
             }
         }
         // A node that catches up does not make the others hear it all again.
-        if fresh.count <= Limits.rumourRecordsMax { passOn(fresh, except: peer, using: &random) }
+        if fresh.count <= Limits.rumourRecordsMax { passOn(takeRumours(fresh, of: peer, at: now), except: peer, using: &random) }
         recordsArrived(isEnd: records.isEmpty, from: peer, at: now)
     }
 
@@ -44,6 +44,11 @@ extension Directory {
         let records = packed.map { try? $0.signed(in: federation) }.prefix { $0 != nil }.compactMap(\.self)
         if records.count < packed.count { refuse(.forged, from: peer) }
         if records.isEmpty == packed.isEmpty { received(records, from: peer, at: now, using: &random) }
+    }
+
+    /// As many as this peer may have passed on: reconciliation brings the others, at the pace of who asks for them.
+    private mutating func takeRumours(_ fresh: [SignedUserRecord], of peer: NodeID, at now: Instant) -> [SignedUserRecord] {
+        fresh.filter { _ in rumours.take(peer, at: now) }
     }
 
     private mutating func passOn(_ records: [SignedUserRecord], except peer: NodeID?, using random: inout some RandomNumberGenerator) {

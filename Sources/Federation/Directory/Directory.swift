@@ -37,6 +37,9 @@ public struct Directory: Core {
     var lookups: [RequestID: PendingLookup] = [:]
     var nextLookup: UInt64 = 1
 
+    /// What peers have had passed on.
+    var rumours = Buckets<NodeID>(rate: Limits.rumoursPerSecond, burst: Limits.rumourBurst)
+
     /// What this step has ordered so far.
     var out: [DirectoryEffect] = []
 

@@ -43,6 +43,30 @@ import Vocabulary
         for site in world.sites { #expect(world[site].userCount == 40) }
     }
 
+    @Test func `of a peer that pushes very much some is passed on, and reconciliation brings the rest`() throws {
+        var world = try World(nodes: 3)
+        let (harbor, tower, island) = (world.sites[0], world.sites[1], world.sites[2])
+        world.link(tower, island)
+        world.settle()
+        func passedOn(_ records: [SignedUserRecord]) -> Int {
+            world.step(tower, .frameReceived(.records(records), from: harbor.id)).reduce(0) { count, effect in
+                if case .send(island.id, .records(let fresh)) = effect { return count + fresh.count }
+                if case .send(island.id, .packedRecords(let fresh)) = effect { return count + fresh.count }
+                return count
+            }
+        }
+        let people = try (0..<1_000).map { try world.person("user\($0)", at: harbor) }
+        let records = try people.map { try $0.record() }
+        var count = 0
+        for start in stride(from: 0, to: records.count, by: 50) { count += passedOn(Array(records[start..<start + 50])) }
+        #expect(count == Int(Limits.rumourBurst))
+        #expect(world[tower].userCount == 1_000)
+        world.run(for: .seconds(30))
+        #expect(world[island].userCount == 1_000)
+        // Whoever publishes then is heard of at once.
+        #expect(passedOn([try world.person("late", at: harbor).record()]) == 1)
+    }
+
     @Test func `more differences than one exchange holds are found by the next ones`() throws {
         var world = try World(nodes: 2)
         let (harbor, tower) = (world.sites[0], world.sites[1])
