@@ -183,15 +183,11 @@ extension Node {
         }
         var writes: [StoreWrite] = []
         registrar.complete(record.handle, of: record.user, writes: &writes)
-        // What another user has too was never only this one's, and who has signed in with it is told by the session.
-        let left = Set(before).subtracting(record.devices.map(\.device)).sorted()
-        let gone = left.filter { !directory.isLocal($0) }
-        for device in gone { writes += [keyPackages.forget(device), orders.forget(device)] }
         write(writes)
         out.append(.note(.registered))
         out.append(.sendSession(session, .published(request, complete)))
-        // Even the one that published it.
-        for device in left {
+        // Even the one that published it. Who has signed in with a device is told by the session.
+        for device in Set(before).subtracting(record.devices.map(\.device)).sorted() {
             guard let open = sessions.session(of: device), sessions.device(of: open)?.user == record.user else { continue }
             self.refuse(open, Refusal(.authenticationFailed, "The device is not in its user's record any more."))
         }
