@@ -56,6 +56,13 @@ public struct GroupProfile: Hashable, Sendable {
     public func role(of user: UserID) -> Role { roles[user] ?? .member }
     public mutating func set(_ role: Role, of user: UserID) { roles[user] = role > .member ? role : nil }
 
+    /// Whose role is another one in a later profile of the group, and which; of who is in it by then.
+    public func changedRoles(in later: GroupProfile, among present: Set<UserID>) -> [UserID: Role] {
+        var changed = later.roles.filter { role(of: $0.key) != $0.value }
+        for user in roles.keys where later.role(of: user) == .member && present.contains(user) { changed[user] = .member }
+        return changed
+    }
+
     /// Whether a later profile of the group can have come about without an owner: the rules are the same, nobody is more or less than before, and
     /// of its owners one is there.
     ///

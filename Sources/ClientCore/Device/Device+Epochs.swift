@@ -187,10 +187,7 @@ extension Device {
         if !others.isEmpty { changes.append(.removed(others)) }
         if news.summary.isExternal { changes.append(.rejoined([news.author])) }
         if profile.name != one.profile.name { changes.append(.renamed(profile.name)) }
-        let roles = profile.roles.filter { one.profile.role(of: $0.key) != $0.value }
-            .merging(one.profile.roles.filter { profile.role(of: $0.key) == .member && now.contains($0.key) }.mapValues { _ in .member }) {
-                new, _ in new
-            }
+        let roles = one.profile.changedRoles(in: profile, among: now)
         if !roles.isEmpty { changes.append(.roles(roles)) }
         for (index, change) in changes.enumerated() {
             write(

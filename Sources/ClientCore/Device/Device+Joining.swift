@@ -209,6 +209,9 @@ extension Device {
             groupInfo: try join.group.groupInfo(includesTree: false))
         var stored = StoredGroup()
         stored.apply(join.group.stored)
+        let present = Set(outline.members.compactMap { MemberLeaf.entry(of: $0.leaf)?.user })
+        show(changesOf: one, to: profile, among: present, at: parcel.chain, by: voucher)
+        change(one.id) { $0.profile = profile }
         // What lies before is gone for us, and said to be; what comes from here on is followed by the chain.
         if parcel.head > one.head {
             takenBehindGap(in: one.id, before: parcel.head.next)
@@ -216,7 +219,6 @@ extension Device {
             change(one.id) {
                 $0.stopTaking()
                 $0.jump(to: parcel.head, chain: parcel.chain)
-                $0.profile = profile
             }
         }
         // Nor is what comes until the commit has its number: it says through where we had everything.

@@ -60,12 +60,33 @@ extension Device {
             ? .known(signer.user) : .unknown
     }
 
-    /// Whether by our copy of a group somebody may vouch for what it has become: that others are owners or admins now, that it has other rules
-    /// or another name, is for those to say who could make it so. We ourselves may have been that.
+    /// Whether by our copy of a group somebody may vouch for what it has become: that others are owners or admins now, or that it has other
+    /// rules, is for its owners to say. Who is the only one of them left may have done it in a later self: what is changed is shown, and can be
+    /// undone as long as one is an owner.
     private func may(_ voucher: UserID, have old: GroupProfile, be new: GroupProfile, among present: Set<UserID>) -> Bool {
-        guard !old.isDirect, voucher != account.userID else { return true }
-        let role = old.role(of: voucher)
-        return role == .owner || old.isKept(in: new, among: present) && (new.name == old.name || role >= old.mayRename)
+        guard !old.isDirect, voucher != account.userID, old.role(of: voucher) < .owner, !old.isKept(in: new, among: present) else {
+            return true
+        }
+        return present.filter { old.role(of: $0) == .owner } == [account.userID] && new.role(of: account.userID) == .owner
+    }
+
+    /// What has changed of a group that we come back into, but for who is in it.
+    /// - Parameter place: names where it was seen, so that it is shown once.
+    mutating func show(
+        changesOf one: Conversation, to profile: GroupProfile, among present: Set<UserID>, at place: Digest, by voucher: UserID
+    ) {
+        guard !one.profile.isDirect, groups[one.id] != nil else { return }
+        let roles = one.profile.changedRoles(in: profile, among: present)
+        var changes: [MembershipChange] = roles.isEmpty ? [] : [.roles(roles)]
+        if profile.name != one.profile.name { changes.append(.renamed(profile.name)) }
+        guard let name = MessageID(Array(Hash.blake2b(one.key.groupID + place.bytes).bytes.prefix(16))) else { return }
+        for (index, change) in changes.enumerated() {
+            write(
+                .message(
+                    MessageRecord(
+                        message: name.offset(by: index), peer: peer(of: one), author: voucher, conversation: one.key,
+                        body: .membership(change), sent: wall, status: MessageStatus(.delivered))))
+        }
     }
 
     /// Whether a group that we are let into again is the one that we were in, by the word of somebody whom we know to be in it.
