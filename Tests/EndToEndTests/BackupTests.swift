@@ -52,6 +52,23 @@ extension EndToEnd {
             }
         }
 
+        @Test func `a restoration is refused while the clock is behind what it is to replace`() throws {
+            try World.run { world in
+                let harbor = try Node.found("harbor", in: world)
+                let file = "\(world.folder)/harbor.backup"
+                #expect(try harbor.command(["backup", "create", "--to", file]).code == 0)
+                harbor.crash()
+                func write(at time: Date) throws {
+                    try FileManager.default.setAttributes([.modificationDate: time], ofItemAtPath: "\(harbor.folder)/store.db")
+                }
+                try write(at: Date() + 3600)
+                let refused = try harbor.command(["backup", "restore", file, "--replace"])
+                #expect(refused.code == 78 && refused.explains && refused.errors.contains("clock is behind"), "\(refused)")
+                try write(at: Date())
+                #expect(try harbor.command(["backup", "restore", file, "--replace"]).code == 0)
+            }
+        }
+
         @Test func `a backup with the keys and a passphrase makes the node anew where nothing is`() throws {
             try World.run { world in
                 let harbor = try Node.found("harbor", in: world)

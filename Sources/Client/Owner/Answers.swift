@@ -112,7 +112,7 @@ extension Owner {
     /// Strangers whose first contact waits for the user's word.
     func tellRequests(to job: Job) throws {
         var told: Set<UserID> = []
-        for one in device.conversations.all where one.standing == .request && !one.isPlaceholder {
+        for one in device.conversations.all where one.isRequest {
             guard let user = one.profile.peer(of: device.account.userID), user != device.account.userID, told.insert(user).inserted else {
                 continue
             }

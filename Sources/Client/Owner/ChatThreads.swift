@@ -134,7 +134,7 @@ extension Owner {
         let all = conversations(of: thread)
         let hasAlarm = all.contains { $0.standing == .broken || chat.alarmed.contains($0.id) }
         let count = peers(of: thread).reduce(0) { $0 + (unread[store.hash($1)] ?? 0) }
-        let isRequest = all.contains { $0.standing == .request && !$0.isPlaceholder }
+        let isRequest = all.contains(where: \.isRequest)
         switch thread {
         case .group(let id):
             // One that has taken another's place is in that one's thread.

@@ -158,6 +158,9 @@ public struct Conversation: Sendable {
     /// Heard of, but not entered: that it is a direct one, and with whom, is a guess until its group is here.
     public var isPlaceholder: Bool { origin == .theirs && joined == .zero }
 
+    /// A stranger's that waits for the user's word.
+    public var isRequest: Bool { standing == .request && !isPlaceholder }
+
     /// Heard of, or heard of again after it had ended for us: what comes is not ours to follow until we are in.
     var isOutside: Bool { standing == .request && joined == .zero }
 

@@ -51,9 +51,10 @@ package final class Network: Sendable {
     /// Listens anew where the file of the admin socket has gone, as by somebody who tidies /tmp up: who operates the node could reach it
     /// only after a restart. Whatever else is in its place is left alone. For event loops too.
     ///
+    /// - Parameter done: called once connections are taken again, or that has failed and will be tried at the next look.
     /// - Returns: whether it was gone.
     /// - Throws: why it cannot be made again; to be tried later.
-    package func lookAtAdminSocket() throws -> Bool {
+    package func lookAtAdminSocket(_ done: @escaping @Sendable () -> Void = {}) throws -> Bool {
         guard let path = shared.configuration.adminSocket, !UnixSocket.exists(path), !isStopped.load(ordering: .relaxed),
             let former = admin.withLock({ $0.take() })
         else { return false }
@@ -61,7 +62,11 @@ package final class Network: Sendable {
             try AdminSocket.makeFolder(of: path)
             try makeListeners().adminSocket(path).whenComplete { [self] result in
                 former.close(promise: nil)
-                admin.withLock { $0 = (try? result.get()) ?? former }
+                let channel = try? result.get()
+                // Bound and not listened on it would pass for there.
+                if channel == nil { UnixSocket.remove(path) }
+                admin.withLock { $0 = channel ?? former }
+                done()
             }
         } catch {
             admin.withLock { $0 = former }

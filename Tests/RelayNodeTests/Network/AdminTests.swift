@@ -1,3 +1,4 @@
+import Dispatch
 import RelayNode
 import Testing
 import Vocabulary
@@ -67,9 +68,10 @@ import Vocabulary
         #expect(try !node.network.lookAtAdminSocket())
         #expect(unlink(path) == 0)
         if padding > 0 { #expect(rmdir(parent(path)) == 0) }
-        #expect(try node.network.lookAtAdminSocket())
-        // Bound by now, and listened on as soon as its event loop comes to it.
-        while (try? AdminClient(dataFolder: folder).request("GET", "/"))?.status != 200 { usleep(1000) }
+        let isListening = DispatchSemaphore(value: 0)
+        #expect(try node.network.lookAtAdminSocket { isListening.signal() })
+        isListening.wait()
+        #expect(try AdminClient(dataFolder: folder).request("GET", "/").status == 200)
 
         #expect(unlink(path) == 0)
         close(open(path, O_CREAT | O_WRONLY, 0o600))
